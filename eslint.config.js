@@ -2,15 +2,31 @@ import js from "@eslint/js";
 import tseslint from "typescript-eslint";
 
 const io = [
-  "node:fs", "node:fs/promises", "node:net", "node:http", "node:https", "node:child_process", "node:os", "node:timers", "node:timers/promises",
-  "@kubernetes/client-node", "kafkajs", "@platformatic/kafka", "pg", "prom-client", "pino",
+  "node:fs",
+  "node:fs/promises",
+  "node:net",
+  "node:http",
+  "node:https",
+  "node:child_process",
+  "node:os",
+  "node:timers",
+  "node:timers/promises",
+  "@kubernetes/client-node",
+  "kafkajs",
+  "@platformatic/kafka",
+  "pg",
+  "prom-client",
+  "pino",
 ];
 const pure = "This folder is pure: observations, clocks and seeds come in as arguments.";
 
 export default tseslint.config(
   { ignores: ["**/dist/**", "**/generated/**", ".cache/**", ".cluster/**", "**/node_modules/**"] },
   js.configs.recommended,
-  { files: ["**/*.{js,mjs}"], languageOptions: { globals: { process: "readonly", console: "readonly", URL: "readonly", Buffer: "readonly" } } },
+  {
+    files: ["**/*.{js,mjs}"],
+    languageOptions: { globals: { process: "readonly", console: "readonly", URL: "readonly", Buffer: "readonly" } },
+  },
   {
     files: ["**/*.ts"],
     extends: [tseslint.configs.recommended],
@@ -33,8 +49,14 @@ export default tseslint.config(
     files: ["operator/src/plan/**/*.ts", "operator/src/status/**/*.ts", "**/core/**/*.ts"],
     ignores: ["**/*.test.ts"],
     rules: {
-      "@typescript-eslint/no-restricted-imports": ["error", { paths: io.map((name) => ({ name, message: pure, allowTypeImports: true })) }],
-      "no-restricted-globals": ["error", ...["process", "setTimeout", "setInterval", "fetch"].map((name) => ({ name, message: pure }))],
+      "@typescript-eslint/no-restricted-imports": [
+        "error",
+        { paths: io.map((name) => ({ name, message: pure, allowTypeImports: true })) },
+      ],
+      "no-restricted-globals": [
+        "error",
+        ...["process", "setTimeout", "setInterval", "fetch"].map((name) => ({ name, message: pure })),
+      ],
       "no-restricted-properties": [
         "error",
         { object: "Date", property: "now", message: pure },

@@ -8,7 +8,11 @@ import { dirname, join, normalize, relative } from "node:path";
 const root = join(import.meta.dirname, "..");
 const files = globSync(["crds/src/**/*.ts", "operator/src/**/*.ts", "workloads/src/**/*.ts"], { cwd: root });
 /** Which members a member may import from. */
-const allowed: Record<string, string[]> = { crds: ["crds"], workloads: ["workloads", "crds"], operator: ["operator", "workloads", "crds"] };
+const allowed: Record<string, string[]> = {
+  crds: ["crds"],
+  workloads: ["workloads", "crds"],
+  operator: ["operator", "workloads", "crds"],
+};
 const problems: string[] = [];
 const edges = new Map<string, string[]>();
 
@@ -21,7 +25,8 @@ for (const file of files) {
     const scoped = /^@caudal\/([a-z]+)/.exec(specifier)?.[1];
     const target = specifier.startsWith(".") ? normalize(join(dirname(file), specifier)) : undefined;
     const into = scoped ?? target?.split("/")[0];
-    if (into !== undefined && !(allowed[member] ?? []).includes(into)) problems.push(`${file} imports ${specifier}: ${member} may not import from ${into}`);
+    if (into !== undefined && !(allowed[member] ?? []).includes(into))
+      problems.push(`${file} imports ${specifier}: ${member} may not import from ${into}`);
     if (target !== undefined && typeOnly === undefined) targets.push(target);
   }
   edges.set(file, targets);
@@ -31,7 +36,9 @@ const state = new Map<string, "open" | "done">();
 function visit(file: string, path: readonly string[]): void {
   if (state.get(file) === "done") return;
   if (state.get(file) === "open") {
-    problems.push(`import cycle: ${[...path.slice(path.indexOf(file)), file].map((name) => relative(".", name)).join(" → ")}`);
+    problems.push(
+      `import cycle: ${[...path.slice(path.indexOf(file)), file].map((name) => relative(".", name)).join(" → ")}`,
+    );
     return;
   }
   state.set(file, "open");

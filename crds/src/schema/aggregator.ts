@@ -1,0 +1,84 @@
+import { type Static, Type } from "typebox";
+import { ColumnName, Duration, listMap, Replicas, rules, SqlExpression, stageFields, TopicName } from "./common.ts";
+
+export const Window = Type.Object(
+  {
+    tumbling: Type.Optional(
+      Type.Object({ size: Duration("Length of each window.") }, { description: "Windows side by side." }),
+    ),
+    hopping: Type.Optional(
+      Type.Object(
+        {
+          size: Duration("Length of each window."),
+          advance: Duration("Distance from one window's start to the next; at most size."),
+        },
+        { description: "Windows that overlap." },
+      ),
+    ),
+  },
+  {
+    description: "How event time is cut into windows, aligned to 1970-01-01 UTC; an event belongs to [start, end).",
+    ...rules({
+      rule: "has(self.tumbling) != has(self.hopping)",
+      message: "set exactly one of window.tumbling and window.hopping",
+    }),
+  },
+);
+export type Window = Static<typeof Window>;
+
+export const Table = Type.Object(
+  {
+    name: ColumnName("Name of the table in PostgreSQL: a to z, 0 to 9 and _, at most 48 characters."),
+    window: Window,
+    where: Type.Optional(
+      SqlExpression("SQL condition over the event's fields: other events do not count in this table."),
+    ),
+    groupBy: Type.Array(SqlExpression("A field, or `expression as name`."), {
+      maxItems: 32,
+      default: [],
+      "x-kubernetes-list-type": "atomic",
+      description: "What makes a row besides its window: fields, or `expression as name`.",
+    }),
+    aggregates: Type.Array(
+      SqlExpression("`count(*) as name`, or sum, avg, min, max or count of an expression, with `as name`."),
+      {
+        minItems: 1,
+        maxItems: 64,
+        "x-kubernetes-list-type": "atomic",
+        description: "What is computed: count, sum, avg, min and max, each with `as name`.",
+      },
+    ),
+  },
+  { description: "A table of results, one row per window and group." },
+);
+export type Table = Static<typeof Table>;
+
+export const Aggregator = Type.Object(
+  {
+    ...stageFields,
+    topic: TopicName("The declared topic to read; it is read once, however many tables there are."),
+    where: Type.Optional(SqlExpression("SQL condition over the event's fields: other events are left out.")),
+    watermark: Type.Object(
+      {
+        maxDelay: Duration("How late an event may come before it counts as late.", { default: "10s" }),
+        idleTimeout: Duration("A partition without new events holds nothing back after this time.", { default: "1m" }),
+        maxAhead: Duration("An event further ahead of its record's time than this is a dead letter.", {
+          default: "5m",
+        }),
+      },
+      { default: {}, description: "How event time advances." },
+    ),
+    lateEvents: Type.Union([Type.Literal("Update"), Type.Literal("DeadLetter"), Type.Literal("Drop")], {
+      default: "Update",
+      description:
+        "What becomes of late events: Update revises their row, DeadLetter and Drop leave it. They are always counted.",
+    }),
+    deadLetterTopic: Type.Optional(
+      TopicName("Topic for events that cannot be read; <stage>-dlq by default, with 1 partition, kept for 14 days."),
+    ),
+    tables: listMap(Table, { minItems: 1, maxItems: 32, description: "The tables that are computed." }),
+    replicas: Replicas,
+  },
+  { description: "Keeps exact aggregates of a topic in PostgreSQL." },
+);
+export type Aggregator = Static<typeof Aggregator>;

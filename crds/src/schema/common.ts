@@ -1,0 +1,143 @@
+import { type TSchema, Type } from "typebox";
+import { DURATION_PATTERN } from "../duration.ts";
+
+/** A CEL rule of the API server; `messageExpression` is left out where a fixed sentence says enough. */
+export interface Rule {
+  rule: string;
+  message: string;
+  fieldPath?: string;
+}
+
+/** Adds CEL rules to a schema. */
+export function rules(...list: Rule[]): { "x-kubernetes-validations": Rule[] } {
+  return { "x-kubernetes-validations": list };
+}
+
+/** A list that the API server merges by `name` (or another key) instead of replacing it whole. */
+export function listMap<T extends TSchema>(
+  item: T,
+  options: { key?: string; maxItems: number; minItems?: number; description: string },
+) {
+  const { key = "name", ...rest } = options;
+  return Type.Array(item, { ...rest, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key] });
+}
+
+export const SqlExpression = (description: string) => Type.String({ minLength: 1, maxLength: 4096, description });
+export const Duration = (description: string, options: { default?: string } = {}) =>
+  Type.String({
+    pattern: DURATION_PATTERN,
+    maxLength: 12,
+    description: `${description} A number and a unit: 500ms, 90s, 5m, 12h or 30d.`,
+    ...options,
+  });
+
+/** DNS label of at most `maxLength` characters that begins with a letter. */
+export const DnsLabel = (maxLength: number, description: string) =>
+  Type.String({ pattern: "^[a-z]([-a-z0-9]*[a-z0-9])?$", minLength: 1, maxLength, description });
+
+export const ObjectName = (description: string) =>
+  Type.String({ pattern: "^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$", minLength: 1, maxLength: 253, description });
+
+export const TopicName = (description: string) =>
+  Type.String({ pattern: "^[A-Za-z0-9._-]{1,249}$", minLength: 1, maxLength: 249, description });
+
+/** Name of a table or column in PostgreSQL. */
+export const ColumnName = (description: string) =>
+  Type.String({ pattern: "^[a-z_][a-z0-9_]{0,47}$", minLength: 1, maxLength: 48, description });
+
+export const LocalRef = (description: string) =>
+  Type.Object({ name: ObjectName("Name of the object, in the pipeline's namespace.") }, { description });
+
+export const Quantity = Type.Unsafe<string | number>({
+  anyOf: [{ type: "integer" }, { type: "string" }],
+  "x-kubernetes-int-or-string": true,
+  pattern:
+    "^(\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))))?$",
+  maxLength: 64,
+});
+
+export const Resources = Type.Object(
+  {
+    requests: Type.Optional(
+      Type.Record(Type.String({ maxLength: 64 }), Quantity, {
+        maxProperties: 16,
+        description: "What the scheduler reserves.",
+      }),
+    ),
+    limits: Type.Optional(
+      Type.Record(Type.String({ maxLength: 64 }), Quantity, {
+        maxProperties: 16,
+        description: "What a pod may use at most.",
+      }),
+    ),
+  },
+  { description: "Requests and limits of each pod." },
+);
+
+/** An object of the Kubernetes API that is passed through as it is. */
+function passedThrough(description: string) {
+  return Type.Unsafe<Record<string, unknown>>({
+    type: "object",
+    "x-kubernetes-preserve-unknown-fields": true,
+    description,
+  });
+}
+
+const StringMap = (description: string) =>
+  Type.Record(Type.String({ maxLength: 317 }), Type.String({ maxLength: 4096 }), { maxProperties: 64, description });
+
+export const PodTemplate = Type.Object(
+  {
+    labels: Type.Optional(StringMap("Labels added to the pods.")),
+    annotations: Type.Optional(StringMap("Annotations added to the pods.")),
+    env: Type.Optional(
+      listMap(
+        Type.Object({
+          name: Type.String({
+            pattern: "^[A-Za-z_][A-Za-z0-9_]*$",
+            minLength: 1,
+            maxLength: 128,
+            description: "Name of the variable.",
+          }),
+          value: Type.Optional(Type.String({ maxLength: 4096, description: "Its value." })),
+          valueFrom: Type.Optional(passedThrough("Its source, as in a pod: secretKeyRef, configMapKeyRef, fieldRef.")),
+        }),
+        { maxItems: 64, description: "Environment variables added to the container." },
+      ),
+    ),
+    nodeSelector: Type.Optional(StringMap("Labels that a node must have.")),
+    tolerations: Type.Optional(
+      Type.Array(passedThrough("A toleration, as in a pod."), {
+        maxItems: 32,
+        "x-kubernetes-list-type": "atomic",
+        description: "Taints that the pods tolerate.",
+      }),
+    ),
+    affinity: Type.Optional(passedThrough("Affinity, as in a pod.")),
+    topologySpreadConstraints: Type.Optional(
+      Type.Array(passedThrough("A constraint, as in a pod."), {
+        maxItems: 16,
+        "x-kubernetes-list-type": "atomic",
+        description: "How the pods spread over nodes and zones.",
+      }),
+    ),
+    imagePullSecrets: Type.Optional(
+      listMap(LocalRef("A pull secret."), { maxItems: 16, description: "Secrets to pull the image with." }),
+    ),
+  },
+  { description: "What is added to the pods of the stage." },
+);
+
+/** Fields that every stage has. */
+export const stageFields = {
+  name: DnsLabel(30, "Name of the stage: a DNS label, unique in the pipeline."),
+  resources: Type.Optional(Resources),
+  template: Type.Optional(PodTemplate),
+};
+
+export const Replicas = Type.Integer({
+  minimum: 0,
+  maximum: 1000,
+  default: 1,
+  description: "Number of pods; more than the topic has partitions stay idle.",
+});

@@ -1,0 +1,67 @@
+import { type Static, Type } from "typebox";
+import { LocalRef, ObjectName, rules } from "./common.ts";
+
+export const KafkaSpec = Type.Object(
+  {
+    clusterRef: Type.Optional(
+      Type.Object(
+        {
+          name: ObjectName("Name of a Strimzi Kafka in the pipeline's namespace."),
+          listener: Type.String({
+            pattern: "^[a-z0-9]{1,11}$",
+            maxLength: 11,
+            default: "plain",
+            description: "One of its status.listeners.",
+          }),
+        },
+        { description: "A Strimzi Kafka of this namespace; topics are made as KafkaTopic resources." },
+      ),
+    ),
+    external: Type.Optional(
+      Type.Object(
+        {
+          bootstrapServers: Type.String({
+            pattern: "^[A-Za-z0-9_.:\\[\\]-]+(,[A-Za-z0-9_.:\\[\\]-]+)*$",
+            minLength: 3,
+            maxLength: 4096,
+            description: "host:port of one or more brokers, separated by commas.",
+          }),
+          tls: Type.Optional(
+            Type.Object(
+              {
+                caSecretRef: Type.Optional(
+                  LocalRef("Secret with the key ca.crt; without it the system's authorities are trusted."),
+                ),
+              },
+              { description: "Speaks TLS to the brokers." },
+            ),
+          ),
+          authentication: Type.Optional(
+            Type.Object(
+              {
+                type: Type.Union(
+                  [Type.Literal("scram-sha-512"), Type.Literal("scram-sha-256"), Type.Literal("plain")],
+                  { description: "SASL mechanism." },
+                ),
+                secretRef: LocalRef("Secret with the keys username and password."),
+              },
+              { description: "How to log in." },
+            ),
+          ),
+        },
+        { description: "Brokers that no operator of this cluster manages; every topic must exist (managed: false)." },
+      ),
+    ),
+  },
+  {
+    description: "Where the topics are: exactly one of clusterRef and external. Cannot be changed.",
+    ...rules(
+      {
+        rule: "has(self.clusterRef) != has(self.external)",
+        message: "set exactly one of kafka.clusterRef and kafka.external",
+      },
+      { rule: "self == oldSelf", message: "spec.kafka cannot be changed: create another pipeline for another Kafka" },
+    ),
+  },
+);
+export type KafkaSpec = Static<typeof KafkaSpec>;

@@ -1,0 +1,74 @@
+import { type Static, Type } from "typebox";
+import { listMap } from "./common.ts";
+
+export const CONDITION_TYPES = [
+  "Ready",
+  "ConfigValid",
+  "TopicsReady",
+  "DatabaseReady",
+  "WorkloadsReady",
+  "Healthy",
+] as const;
+export type ConditionType = (typeof CONDITION_TYPES)[number];
+
+export const Condition = Type.Object({
+  type: Type.String({ maxLength: 316, description: "Name of the condition." }),
+  status: Type.Union([Type.Literal("True"), Type.Literal("False"), Type.Literal("Unknown")], {
+    description: "Whether it holds.",
+  }),
+  reason: Type.String({
+    minLength: 1,
+    maxLength: 1024,
+    pattern: "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
+    description: "Why, in one CamelCase word.",
+  }),
+  message: Type.String({ maxLength: 32768, description: "Why, for people, with the next step." }),
+  observedGeneration: Type.Optional(Type.Integer({ minimum: 0, description: "The generation that was looked at." })),
+  lastTransitionTime: Type.String({ format: "date-time", description: "When the status changed last." }),
+});
+export type Condition = Static<typeof Condition>;
+
+export const StageSummary = Type.Object({
+  name: Type.String({ maxLength: 63, description: "Name of the stage." }),
+  role: Type.String({ maxLength: 32, description: "generator or aggregator." }),
+  state: Type.String({ maxLength: 32, description: "Pending, Running, Draining, Suspended, Completed or Failed." }),
+  replicas: Type.Integer({ description: "Pods wanted." }),
+  readyReplicas: Type.Integer({ description: "Pods ready." }),
+  lag: Type.Optional(
+    Type.String({
+      maxLength: 16,
+      description: "Events not yet in the results, on a coarse scale: 0, <1k, <10k, <100k, <1M and so on.",
+    }),
+  ),
+  message: Type.Optional(Type.String({ maxLength: 4096, description: "What blocks the stage." })),
+});
+export type StageSummary = Static<typeof StageSummary>;
+
+export const PipelineStatus = Type.Object(
+  {
+    observedGeneration: Type.Optional(
+      Type.Integer({ minimum: 0, description: "The generation that this status is about." }),
+    ),
+    conditions: Type.Optional(
+      listMap(Condition, { key: "type", maxItems: 16, description: "What holds: Ready sums up." }),
+    ),
+    stages: Type.Optional(listMap(StageSummary, { maxItems: 160, description: "Each stage." })),
+    stagesReady: Type.Optional(Type.String({ maxLength: 16, description: "Ready stages of all, such as 2/2." })),
+    lag: Type.Optional(Type.String({ maxLength: 16, description: "Largest lag of a stage." })),
+    released: Type.Optional(
+      Type.Array(
+        Type.Object({
+          kind: Type.String({ maxLength: 63, description: "Kind of the object." }),
+          name: Type.String({ maxLength: 253, description: "Its name." }),
+        }),
+        {
+          maxItems: 512,
+          "x-kubernetes-list-type": "atomic",
+          description: "Topics and databases that left the spec and were kept.",
+        },
+      ),
+    ),
+  },
+  { description: "What the operator sees." },
+);
+export type PipelineStatus = Static<typeof PipelineStatus>;

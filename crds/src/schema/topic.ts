@@ -1,0 +1,87 @@
+import { type Static, Type } from "typebox";
+import { listMap, rules, TopicName } from "./common.ts";
+
+export const FIELD_TYPE_PATTERN =
+  "^(string|uuid|boolean|integer|bigint|double|timestamp|date|json|decimal\\([1-9][0-9]?,[0-9]{1,2}\\))$";
+
+export const Field = Type.Object(
+  {
+    name: Type.String({
+      pattern: "^[A-Za-z_][A-Za-z0-9_]{0,62}$",
+      minLength: 1,
+      maxLength: 63,
+      description: "Key in the event's JSON object, and column in SQL.",
+    }),
+    type: Type.String({
+      pattern: FIELD_TYPE_PATTERN,
+      maxLength: 16,
+      description:
+        "string, uuid, boolean, integer, bigint, double, decimal(p,s), timestamp (ISO 8601 or epoch milliseconds), date or json. Decimals of more than 15 digits come as JSON strings.",
+    }),
+    nullable: Type.Boolean({ default: false, description: "Whether the field may be null or missing." }),
+  },
+  { description: "A field of the topic's events." },
+);
+export type Field = Static<typeof Field>;
+
+export const Topic = Type.Object(
+  {
+    name: TopicName("Name of the topic in Kafka."),
+    managed: Type.Boolean({
+      default: true,
+      description: "false: the topic exists already and is only read and written, never changed.",
+    }),
+    partitions: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 10_000,
+        description: "Number of partitions, 3 by default; it may grow and never shrink.",
+      }),
+    ),
+    replicas: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 32,
+        description: "Replicas of each partition; the broker's default otherwise.",
+      }),
+    ),
+    config: Type.Optional(
+      Type.Record(Type.String({ maxLength: 128 }), Type.String({ maxLength: 4096 }), {
+        maxProperties: 64,
+        description: "Settings of the topic, as Kafka names them, with values as strings.",
+      }),
+    ),
+    key: Type.Optional(Type.String({ minLength: 1, maxLength: 63, description: "Field that is the record's key." })),
+    timestamp: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 63,
+        description: "Field of type timestamp that is the event time; the record's own otherwise.",
+      }),
+    ),
+    fields: Type.Optional(listMap(Field, { maxItems: 256, minItems: 1, description: "The events' schema." })),
+  },
+  {
+    description: "A topic that stages read and write.",
+    ...rules(
+      { rule: "self.name != '.' && self.name != '..'", message: "a topic cannot be named . or .." },
+      {
+        rule: "self.managed || (!has(self.partitions) && !has(self.replicas) && !has(self.config))",
+        message: "a topic with managed: false is never changed: remove its partitions, replicas and config",
+      },
+      {
+        rule: "!has(self.key) || (has(self.fields) && self.fields.exists(f, f.name == self.key))",
+        message: "key must name one of the topic's fields",
+      },
+      {
+        rule: "!has(self.timestamp) || (has(self.fields) && self.fields.exists(f, f.name == self.timestamp && f.type == 'timestamp'))",
+        message: "timestamp must name one of the topic's fields of type timestamp",
+      },
+      {
+        rule: "!has(oldSelf.partitions) || (has(self.partitions) ? self.partitions >= oldSelf.partitions : !self.managed)",
+        message: "partitions may grow and never shrink: Kafka cannot remove them; use a new topic",
+      },
+    ),
+  },
+);
+export type Topic = Static<typeof Topic>;

@@ -1,0 +1,32 @@
+/** What a workload answers on GET /status: its heartbeat. The operator asks; nobody else needs to. */
+import { type Static, Type } from "typebox";
+
+export const STAGE_STATES = ["Starting", "Running", "Draining", "Completed", "Failed"] as const;
+export type StageState = (typeof STAGE_STATES)[number];
+
+export const StageStatus = Type.Object({
+  /** Generation of the pipeline that the workload runs. */
+  generation: Type.Integer(),
+  state: Type.Union(STAGE_STATES.map((state) => Type.Literal(state))),
+  /** Epoch milliseconds at which the main loop last went round. */
+  heartbeat: Type.Number(),
+  /** Events handled (committed or acknowledged) since the process began. */
+  events: Type.Integer(),
+  deadLetters: Type.Integer(),
+  lateEvents: Type.Integer(),
+  /** Of the partitions that this pod owns, to the last stable offset. */
+  partitions: Type.Array(
+    Type.Object({
+      topic: Type.String(),
+      partition: Type.Integer(),
+      nextOffset: Type.Integer(),
+      endOffset: Type.Integer(),
+      /** Epoch milliseconds. */
+      watermark: Type.Optional(Type.Number()),
+      idle: Type.Boolean(),
+    }),
+  ),
+  /** The last error that still stands: reason is CamelCase, message says the next step. */
+  error: Type.Optional(Type.Object({ reason: Type.String(), message: Type.String(), at: Type.Number() })),
+});
+export type StageStatus = Static<typeof StageStatus>;

@@ -1,0 +1,80 @@
+/**
+ * What the operator hands a workload: the file /etc/caudal/config.json. Durations are whole milliseconds here,
+ * defaults are filled in, and secrets are paths of folders, never values.
+ */
+import { type Static, Type } from "typebox";
+import { Aggregator } from "./schema/aggregator.ts";
+import { Generator } from "./schema/generator.ts";
+import { Field } from "./schema/topic.ts";
+
+export const KafkaConnection = Type.Object({
+  bootstrapServers: Type.Array(Type.String(), { minItems: 1 }),
+  /** Speaks TLS; trusts `ca.crt` in the folder `ca`, or the system's authorities. */
+  tls: Type.Optional(Type.Object({ ca: Type.Optional(Type.String()) })),
+  /** Logs in with the file `password` in the folder `secret`; the user is `username`, or that folder's file `username`. */
+  sasl: Type.Optional(
+    Type.Object({
+      mechanism: Type.Union([Type.Literal("scram-sha-512"), Type.Literal("scram-sha-256"), Type.Literal("plain")]),
+      username: Type.Optional(Type.String()),
+      secret: Type.String(),
+    }),
+  ),
+});
+export type KafkaConnection = Static<typeof KafkaConnection>;
+
+export const TopicConfig = Type.Object({
+  name: Type.String(),
+  key: Type.Optional(Type.String()),
+  timestamp: Type.Optional(Type.String()),
+  fields: Type.Array(Field),
+});
+export type TopicConfig = Static<typeof TopicConfig>;
+
+const {
+  resources: _r,
+  template: _t,
+  name: _n,
+  topic: _topic,
+  replicas: _replicas,
+  ...generatorFields
+} = Generator.properties;
+export const GeneratorConfig = Type.Object({ ...generatorFields, topic: TopicConfig });
+export type GeneratorConfig = Static<typeof GeneratorConfig>;
+
+const aggregatorFields = Aggregator.properties;
+export const AggregatorConfig = Type.Object({
+  topic: TopicConfig,
+  where: aggregatorFields.where,
+  watermark: Type.Object({ maxDelayMs: Type.Integer(), idleTimeoutMs: Type.Integer(), maxAheadMs: Type.Integer() }),
+  lateEvents: aggregatorFields.lateEvents,
+  deadLetterTopic: Type.String(),
+  tables: aggregatorFields.tables,
+  /** Most connections to PostgreSQL that this stage's pods may hold in all; each holds at most 3. */
+  replicas: Type.Integer(),
+});
+export type AggregatorConfig = Static<typeof AggregatorConfig>;
+
+export const WorkloadConfig = Type.Object({
+  version: Type.Literal(1),
+  pipeline: Type.Object({
+    namespace: Type.String(),
+    name: Type.String(),
+    uid: Type.String(),
+    generation: Type.Integer(),
+  }),
+  stage: Type.Object({
+    name: Type.String(),
+    role: Type.Union([Type.Literal("generator"), Type.Literal("aggregator")]),
+  }),
+  kafka: KafkaConnection,
+  /** Folder with the files host, port, dbname, username and password. */
+  database: Type.Optional(Type.Object({ secret: Type.String() })),
+  generator: Type.Optional(GeneratorConfig),
+  aggregator: Type.Optional(AggregatorConfig),
+});
+export type WorkloadConfig = Static<typeof WorkloadConfig>;
+
+/** Consumer group of a stage: `caudal.<namespace>.<pipeline>.<stage>`. */
+export function consumerGroup(config: Pick<WorkloadConfig, "pipeline" | "stage">): string {
+  return `caudal.${config.pipeline.namespace}.${config.pipeline.name}.${config.stage.name}`;
+}
