@@ -1,0 +1,70 @@
+/** The programs of the cluster, built from Go modules once and kept in the cache. */
+import { mkdir, rm, symlink } from "node:fs/promises";
+import { join } from "node:path";
+import { cached, contentKey, filesBelow } from "./cache.ts";
+import { ToolMissing } from "./errors.ts";
+import { run, succeeds } from "./run.ts";
+
+const goSources = join(import.meta.dirname, "../native/go");
+const kubernetesVersion = "v1.34.4";
+const helmVersion = "v3.22.0";
+const buildFlags = ["-trimpath", "-ldflags"];
+
+/** The names that the one Kubernetes binary answers to. */
+const components = [
+  "etcd",
+  "kube-apiserver",
+  "kube-controller-manager",
+  "kube-scheduler",
+  "kube-proxy",
+  "kubelet",
+  "kubectl",
+] as const;
+export type Component = (typeof components)[number];
+
+async function requireGo(): Promise<void> {
+  if (await succeeds("go", ["version"])) return;
+  throw new ToolMissing(
+    "Go is not in PATH: install Go 1.24 or later (it fetches the exact version it needs by itself)",
+  );
+}
+
+async function build(module: string, ldflags: string, output: string): Promise<void> {
+  await requireGo();
+  await run("go", ["build", ...buildFlags, `-s -w ${ldflags}`, "-o", output, "."], {
+    cwd: join(goSources, module),
+    env: { CGO_ENABLED: "0", GOFLAGS: "-buildvcs=false" },
+  });
+}
+
+/** Paths of etcd, kubectl and every Kubernetes component; built if missing (about 4 minutes on 2 cores). */
+export async function kubernetesBinaries(): Promise<Readonly<Record<Component, string>>> {
+  const sources = join(goSources, "kubernetes");
+  const key = contentKey([kubernetesVersion, process.arch], goSources, filesBelow(sources));
+  const folder = await cached("kubernetes", key, async (unfinished) => {
+    const version = `-X k8s.io/component-base/version.gitVersion=${kubernetesVersion}`;
+    await build("kubernetes", version, join(unfinished, "kubernetes"));
+    await Promise.all(components.map((name) => symlink("kubernetes", join(unfinished, name))));
+  });
+  return Object.fromEntries(components.map((name) => [name, join(folder, name)])) as Record<Component, string>;
+}
+
+/** Path of the pinned helm; built if missing (about a minute). */
+export async function helmBinary(): Promise<string> {
+  const folder = await cached("helm", contentKey([helmVersion, process.arch]), async (unfinished) => {
+    await requireGo();
+    await run("go", ["install", ...buildFlags, "-s -w", `helm.sh/helm/v3/cmd/helm@${helmVersion}`], {
+      env: { CGO_ENABLED: "0", GOFLAGS: "-buildvcs=false", GOBIN: unfinished },
+    });
+  });
+  return join(folder, "helm");
+}
+
+/** Puts links to kubectl and helm, for people, into a folder. */
+export async function linkForPeople(folder: string, programs: Readonly<Record<string, string>>): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  for (const [name, target] of Object.entries(programs)) {
+    await rm(join(folder, name), { force: true });
+    await symlink(target, join(folder, name));
+  }
+}
