@@ -1,0 +1,176 @@
+/**
+ * `npm test`: every check and every suite, from nothing to one line `N passed, N failed`.
+ *
+ *   npm test                      all of it
+ *   npm test -- unit api          only these parts
+ *   npm test -- --keep            leave the cluster up afterwards
+ */
+import { spawn } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+
+const root = join(import.meta.dirname, "..");
+const results = join(root, ".cache", "test-results");
+
+interface Part {
+  name: string;
+  what: string;
+  /** Needs the cluster with the demonstration pipeline on it. */
+  cluster?: boolean;
+  commands: readonly Command[];
+}
+/** A command that is one test by its exit code, or a vitest project that counts its own. */
+type Command = { readonly run: readonly string[]; readonly title: string } | { readonly vitest: string };
+
+const parts: readonly Part[] = [
+  {
+    name: "static",
+    what: "generated files, types, lint, formatting",
+    commands: [
+      { title: "generated files are what the schema gives", run: ["npm", "run", "-s", "verify"] },
+      { title: "the types check", run: ["npm", "run", "-s", "typecheck"] },
+      { title: "the linter finds nothing", run: ["npm", "run", "-s", "lint"] },
+      { title: "the code is formatted", run: ["npm", "run", "-s", "format:check"] },
+    ],
+  },
+  { name: "unit", what: "pure parts, beside the code", commands: [{ vitest: "unit" }] },
+  { name: "api", what: "the operator on a real API server", commands: [{ vitest: "api" }] },
+  { name: "engine", what: "the workloads on a real broker and PostgreSQL", commands: [{ vitest: "engine" }] },
+  { name: "telemetry", what: "traces to a collector", commands: [{ vitest: "telemetry" }] },
+  {
+    name: "demo",
+    what: "everything from nothing to app-events, on a real cluster",
+    cluster: true,
+    commands: [{ title: "npm run demo fills the three tables", run: ["npm", "run", "-s", "demo"] }],
+  },
+  {
+    name: "contract",
+    what: "Strimzi's and CloudNativePG's contracts",
+    cluster: true,
+    commands: [{ vitest: "contract" }],
+  },
+  {
+    name: "charts",
+    what: "helm lint, template, install, upgrade, test, uninstall; the dashboard's queries",
+    cluster: true,
+    commands: [{ vitest: "charts" }],
+  },
+  { name: "e2e", what: "end to end, with faults", cluster: true, commands: [{ vitest: "e2e" }] },
+];
+
+interface Count {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+/** Runs one command with its output shown; resolves to its exit code, 124 after `minutes`. */
+function run(command: readonly string[], minutes: number): Promise<number> {
+  const [file = "", ...args] = command;
+  return new Promise((resolve) => {
+    const child = spawn(file, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+    const timer = setTimeout(() => {
+      console.error(`test: gave up on \`${command.join(" ")}\` after ${minutes} minutes`);
+      child.kill("SIGTERM");
+      setTimeout(() => child.kill("SIGKILL"), 20_000).unref();
+    }, minutes * 60_000);
+    child.on("error", (error) => {
+      console.error(`test: cannot start \`${file}\`: ${error.message}`);
+      clearTimeout(timer);
+      resolve(127);
+    });
+    child.on("exit", (code, signal) => {
+      clearTimeout(timer);
+      resolve(code ?? (signal === "SIGTERM" ? 124 : 1));
+    });
+  });
+}
+
+/** What vitest counted; a run that wrote no report is one failure. */
+function countReport(file: string, code: number): Count {
+  try {
+    const report = JSON.parse(readFileSync(file, "utf8")) as {
+      numPassedTests: number;
+      numFailedTests: number;
+      numPendingTests: number;
+      numTodoTests: number;
+      success: boolean;
+    };
+    const failed = report.numFailedTests === 0 && (!report.success || code !== 0) ? 1 : report.numFailedTests;
+    return { passed: report.numPassedTests, failed, skipped: report.numPendingTests + report.numTodoTests };
+  } catch (error) {
+    console.error(`test: vitest left no report (exit code ${code}): ${String(error)}`);
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+}
+
+async function runCommand(command: Command): Promise<Count> {
+  if ("vitest" in command) {
+    const file = join(results, `${command.vitest}.json`);
+    const code = await run(
+      [
+        "vitest",
+        "run",
+        "--project",
+        command.vitest,
+        "--reporter=default",
+        "--reporter=json",
+        `--outputFile.json=${file}`,
+      ],
+      40,
+    );
+    return countReport(file, code);
+  }
+  const code = await run(command.run, 25);
+  console.log(`${code === 0 ? "✓" : "✗"} ${command.title}`);
+  return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 };
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { keep: { type: "boolean", default: false }, help: { type: "boolean", short: "h", default: false } },
+});
+const unknown = positionals.filter((name) => !parts.some((part) => part.name === name));
+if (values.help || unknown.length > 0) {
+  if (unknown.length > 0) console.error(`test: no part is named ${unknown.join(", ")}`);
+  console.log(
+    `npm test -- [--keep] [part …]\n\n${parts.map((part) => `  ${part.name.padEnd(10)} ${part.what}`).join("\n")}`,
+  );
+  process.exit(unknown.length > 0 ? 2 : 0);
+}
+
+rmSync(results, { recursive: true, force: true });
+mkdirSync(results, { recursive: true });
+const chosen = parts.filter((part) => positionals.length === 0 || positionals.includes(part.name));
+if (process.env["VENDOR_CRDS"] === undefined) {
+  console.log(
+    "test: VENDOR_CRDS is not set: the checks against the real CRDs of Strimzi and CloudNativePG are left out",
+  );
+}
+const began = Date.now();
+const total: Count = { passed: 0, failed: 0, skipped: 0 };
+const lines: string[] = [];
+for (const part of chosen) {
+  const start = Date.now();
+  console.log(`\n═══ ${part.name}: ${part.what}`);
+  const count: Count = { passed: 0, failed: 0, skipped: 0 };
+  for (const command of part.commands) {
+    const one = await runCommand(command);
+    for (const key of ["passed", "failed", "skipped"] as const) count[key] += one[key];
+  }
+  for (const key of ["passed", "failed", "skipped"] as const) total[key] += count[key];
+  lines.push(
+    `${part.name.padEnd(10)} ${String(count.passed).padStart(4)} passed ${String(count.failed).padStart(3)} failed ${String(count.skipped).padStart(3)} skipped ${String(Math.round((Date.now() - start) / 1000)).padStart(5)} s`,
+  );
+}
+if (!values.keep && chosen.some((part) => part.cluster)) {
+  console.log("\n═══ the cluster goes down (--keep leaves it up)");
+  if ((await run(["npm", "run", "-s", "demo:down"], 5)) !== 0) {
+    total.failed++;
+    lines.push("demo:down failed");
+  } else total.passed++;
+}
+console.log(`\n${lines.join("\n")}\n${Math.round((Date.now() - began) / 1000)} s in all\n`);
+console.log(`${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ""}`);
+process.exitCode = total.failed === 0 ? 0 : 1;
