@@ -18,6 +18,15 @@
 {{- .Values.serviceAccount.name | default $own -}}
 {{- end -}}
 
+{{- define "caudal.lease" -}}
+{{- include "caudal.fullname" . -}}
+{{- end -}}
+
+{{/* Secret that the operator makes once and that outlives the release. */}}
+{{- define "caudal.hmacSecret" -}}
+{{- printf "%s-hmac-key" (include "caudal.fullname" .) -}}
+{{- end -}}
+
 {{- define "caudal.selector" -}}
 app.kubernetes.io/name: {{ include "caudal.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
