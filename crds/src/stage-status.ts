@@ -7,7 +7,7 @@ export type StageState = (typeof STAGE_STATES)[number];
 export const StageStatus = Type.Object({
   /** Generation of the pipeline that the workload runs. */
   generation: Type.Integer(),
-  state: Type.Union(STAGE_STATES.map((state) => Type.Literal(state))),
+  state: Type.Enum(STAGE_STATES),
   /** Epoch milliseconds at which the main loop last went round. */
   heartbeat: Type.Number(),
   /** Events handled (committed or acknowledged) since the process began. */

@@ -1,0 +1,129 @@
+/** Every metric of the workloads: names, help texts and labels are made here and nowhere else. */
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+
+/** What a call to a broker or a database came to. */
+export type Outcome = "ok" | "error";
+
+export interface Metrics {
+  readonly registry: Registry;
+  readonly events: Counter<"topic">;
+  readonly batches: Counter;
+  readonly bytes: Counter;
+  readonly lag: Gauge<"topic" | "partition">;
+  readonly commitSeconds: Histogram;
+  readonly lateEvents: Counter<"table">;
+  readonly deadLetters: Counter<"reason">;
+  readonly watermark: Gauge<"topic" | "partition">;
+  readonly externalCallSeconds: Histogram<"target" | "operation" | "outcome">;
+  readonly retries: Counter<"target">;
+  readonly rebalances: Counter;
+}
+
+/** Which process the numbers are of: on every metric. */
+export interface MetricLabels {
+  readonly namespace: string;
+  readonly pipeline: string;
+  readonly stage: string;
+  readonly role: string;
+}
+
+/**
+ * A registry with all metrics of a workload.
+ *
+ * @param withProcess adds Node's own (`process_*`, `nodejs_*`); it observes the event loop until the process ends
+ */
+export function createMetrics(labels: MetricLabels, withProcess = false): Metrics {
+  const registry = new Registry();
+  registry.setDefaultLabels({ ...labels });
+  if (withProcess) collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  const partition = ["topic", "partition"] as const;
+  return {
+    registry,
+    events: new Counter({
+      name: "caudal_events_total",
+      help: "Events handled: counted after their results were committed, or after the broker acknowledged them.",
+      labelNames: ["topic"],
+      registers,
+    }),
+    batches: new Counter({
+      name: "caudal_batches_total",
+      help: "Batches committed (aggregator) or acknowledged (generator).",
+      registers,
+    }),
+    bytes: new Counter({
+      name: "caudal_bytes_total",
+      help: "Bytes of record batches read from the broker, as they came over the network, or of values written to it.",
+      registers,
+    }),
+    lag: new Gauge({
+      name: "caudal_lag_events",
+      help: "Offsets between what is committed and the last stable offset, of the partitions that this process owns.",
+      labelNames: partition,
+      registers,
+    }),
+    commitSeconds: new Histogram({
+      name: "caudal_commit_seconds",
+      help: "Seconds that one transaction with results and offsets took, from BEGIN to the answer of COMMIT.",
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+      registers,
+    }),
+    lateEvents: new Counter({
+      name: "caudal_late_events_total",
+      help: "Events that came after the watermark had passed the end of their window, by table.",
+      labelNames: ["table"],
+      registers,
+    }),
+    deadLetters: new Counter({
+      name: "caudal_dead_letters_total",
+      help: "Records sent to the dead-letter topic, by reason; counted after the commit that moved past them.",
+      labelNames: ["reason"],
+      registers,
+    }),
+    watermark: new Gauge({
+      name: "caudal_watermark_timestamp_seconds",
+      help: "Watermark of a partition that this process owns, in seconds since 1970.",
+      labelNames: partition,
+      registers,
+    }),
+    externalCallSeconds: new Histogram({
+      name: "caudal_external_call_seconds",
+      help: "Seconds of one call to a broker or a database, by target, operation and outcome (ok or error).",
+      labelNames: ["target", "operation", "outcome"],
+      buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30],
+      registers,
+    }),
+    retries: new Counter({
+      name: "caudal_retries_total",
+      help: "Calls that failed and were tried again, by target (kafka or postgres).",
+      labelNames: ["target"],
+      registers,
+    }),
+    rebalances: new Counter({
+      name: "caudal_rebalances_total",
+      help: "Assignments received from the consumer group.",
+      registers,
+    }),
+  };
+}
+
+/** Runs a call to something outside and observes how long it took and how it ended. */
+export async function timed<T>(
+  metrics: Pick<Metrics, "externalCallSeconds">,
+  target: string,
+  operation: string,
+  call: () => Promise<T>,
+): Promise<T> {
+  const began = performance.now();
+  const observe = (outcome: Outcome): void => {
+    metrics.externalCallSeconds.observe({ target, operation, outcome }, (performance.now() - began) / 1000);
+  };
+  try {
+    const result = await call();
+    observe("ok");
+    return result;
+  } catch (error) {
+    observe("error");
+    throw error;
+  }
+}
