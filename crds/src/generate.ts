@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { stringify } from "yaml";
 import { customResourceDefinition } from "./crd.ts";
+import { reference } from "./reference.ts";
 import { StageStatus } from "./stage-status.ts";
 import { WorkloadConfig } from "./workload-config.ts";
 
@@ -14,6 +15,7 @@ const json = (schema: unknown) => `${JSON.stringify(schema, null, 2)}\n`;
 const outputs: Record<string, string> = {
   "crds/generated/streampipelines.caudal.dev.yaml": crd,
   "charts/caudal/files/streampipelines.caudal.dev.yaml": crd,
+  "docs/reference.md": reference(),
   "crds/generated/workload-config.schema.json": json(WorkloadConfig),
   "crds/generated/stage-status.schema.json": json(StageStatus),
 };
