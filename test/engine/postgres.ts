@@ -1,0 +1,185 @@
+/** A PostgreSQL of one's own on loopback, from Debian's package `postgresql`, in a folder that goes with it. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Client, type QueryResultRow } from "pg";
+import { HostUnfit, ToolMissing } from "../cluster/host/errors.ts";
+import { poll } from "../cluster/host/poll.ts";
+import { run } from "../cluster/host/run.ts";
+
+export interface Postgres {
+  readonly port: number;
+  /** Folder with host, port, dbname, username and password, as a pod finds its mounted secret. */
+  readonly secret: string;
+  /** Makes another database on this server, with a secret of its own. */
+  database(name: string): Promise<Database>;
+  /** Stops as an operator would (fast shutdown) and starts again. */
+  restart(): Promise<void>;
+  /** SIGKILL to the postmaster, as the kernel does when memory runs out. */
+  kill(): Promise<void>;
+  start(): Promise<void>;
+  /** Stops it and removes its folder. */
+  stop(): Promise<void>;
+}
+
+export interface Database {
+  readonly name: string;
+  readonly secret: string;
+  query<Row extends QueryResultRow>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+}
+
+const PASSWORD = "only on loopback";
+
+export async function startPostgres(): Promise<Postgres> {
+  const bin = binaries();
+  const folder = mkdtempSync(join(tmpdir(), "caudal-postgres-"));
+  const data = join(folder, "data");
+  const port = await freePort();
+  const user = await unprivilegedUser();
+  if (user !== undefined) chownSync(folder, user.uid, user.gid);
+  const passwordFile = join(folder, "password");
+  writeFileSync(passwordFile, `${PASSWORD}\n`, { mode: 0o644 });
+  await asUser(join(bin, "initdb"), [
+    ...["-D", data, "-U", "caudal", "--auth=scram-sha-256", `--pwfile=${passwordFile}`],
+    ...["--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"],
+  ]);
+  let server: ChildProcess | undefined;
+
+  function asUser(command: string, args: readonly string[]): Promise<string> {
+    const { program, rest } = drop(command, args);
+    return run(program, rest, { cwd: folder });
+  }
+  function drop(command: string, args: readonly string[]): { program: string; rest: readonly string[] } {
+    if (user === undefined) return { program: command, rest: args };
+    const { uid, gid } = user;
+    return { program: "setpriv", rest: [`--reuid=${uid}`, `--regid=${gid}`, "--clear-groups", command, ...args] };
+  }
+
+  async function start(): Promise<void> {
+    const settings = {
+      port: String(port),
+      listen_addresses: "127.0.0.1",
+      unix_socket_directories: "",
+      fsync: "off", // a SIGKILL loses nothing that the kernel has; only a power cut would
+      shared_buffers: "64MB",
+      max_connections: "60",
+      max_wal_size: "512MB",
+      log_min_messages: "fatal",
+    };
+    const { program, rest } = drop(join(bin, "postgres"), [
+      ...["-D", data],
+      ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
+    ]);
+    // postgres(1) is what setpriv becomes: the child's pid is the postmaster's.
+    server = spawn(program, rest, { cwd: folder, stdio: "ignore" });
+    await poll(async () => await answers(port), {
+      seconds: 30,
+      everyMs: 50,
+      onTimeout: () => `PostgreSQL did not start in ${data}`,
+    });
+  }
+
+  async function end(signal: NodeJS.Signals): Promise<void> {
+    const ending = server;
+    if (ending === undefined || ending.exitCode !== null || ending.signalCode !== null) return;
+    const exited = new Promise((resolve) => ending.once("exit", resolve));
+    ending.kill(signal);
+    await exited;
+  }
+
+  async function database(name: string): Promise<Database> {
+    if (name !== "postgres") await queryOnce(port, "postgres", `create database "${name}"`);
+    const secret = mkdtempSync(join(folder, "secret-"));
+    const files = { host: "127.0.0.1", port: String(port), dbname: name, username: "caudal", password: PASSWORD };
+    for (const [file, text] of Object.entries(files)) writeFileSync(join(secret, file), text);
+    return {
+      name,
+      secret,
+      query: async <Row extends QueryResultRow>(text: string, values: readonly unknown[] = []) =>
+        await queryOnce<Row>(port, name, text, values),
+    };
+  }
+
+  try {
+    await start();
+    const { secret } = await database("postgres");
+    return {
+      port,
+      secret,
+      database,
+      start,
+      restart: async () => {
+        await end("SIGINT");
+        await start();
+      },
+      kill: async () => await end("SIGKILL"),
+      stop: async () => {
+        await end("SIGINT");
+        rmSync(folder, { recursive: true, force: true });
+      },
+    };
+  } catch (error) {
+    await end("SIGKILL");
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function answers(port: number): Promise<true | undefined> {
+  try {
+    await queryOnce(port, "postgres", "select 1");
+    return true;
+  } catch (error) {
+    if (error instanceof Error) return undefined; // not yet: poll() says so when it takes too long
+    throw error;
+  }
+}
+
+async function queryOnce<Row extends QueryResultRow>(
+  port: number,
+  database: string,
+  text: string,
+  values: readonly unknown[] = [],
+): Promise<Row[]> {
+  const client = new Client({ host: "127.0.0.1", port, database, user: "caudal", password: PASSWORD });
+  client.on("error", () => undefined); // a server that is being killed; the query itself rejects
+  await client.connect();
+  try {
+    return (await client.query<Row>(text, [...values])).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/** Folder of the newest server that Debian's packages have installed. */
+function binaries(): string {
+  const root = "/usr/lib/postgresql";
+  const versions = existsSync(root) ? readdirSync(root).sort((a, b) => Number(b) - Number(a)) : [];
+  const found = versions.map((version) => join(root, version, "bin")).find((bin) => existsSync(join(bin, "initdb")));
+  if (found === undefined)
+    throw new ToolMissing("PostgreSQL is not installed: apt-get install postgresql (15 or newer)");
+  return found;
+}
+
+/** PostgreSQL refuses to run as root: the package's own user then. */
+async function unprivilegedUser(): Promise<{ readonly uid: number; readonly gid: number } | undefined> {
+  if (process.getuid?.() !== 0) return undefined;
+  const [uid, gid] = await Promise.all(["-u", "-g"].map(async (flag) => Number(await run("id", [flag, "postgres"]))));
+  if (!uid || !gid) throw new HostUnfit("there is no user postgres: apt-get install postgresql makes it");
+  return { uid, gid };
+}
+
+async function freePort(): Promise<number> {
+  return await new Promise((resolve, reject) => {
+    const server = createServer().once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => {
+        if (address === null || typeof address === "string") reject(new HostUnfit("no free port on loopback"));
+        else resolve(address.port);
+      });
+    });
+  });
+}

@@ -1,0 +1,213 @@
+import { Client, type QueryResult, type QueryResultRow } from "pg";
+import { databaseError, DatabaseUnavailable, DatabaseUnsupported } from "./errors.ts";
+import { type DatabaseSecret, readSecret } from "./secret.ts";
+
+/** Told of each call: its name, how long it took and "ok" or the error's reason. */
+export type CallObserver = (call: string, seconds: number, outcome: string) => void;
+
+export interface ConnectionOptions {
+  /** Folder of the secret. */
+  readonly secret: string;
+  readonly applicationName: string;
+  readonly onCall?: CallObserver;
+  /** Longest that one statement may take. */
+  readonly statementTimeoutMs?: number;
+}
+
+export interface Statement {
+  readonly text: string;
+  readonly values?: readonly unknown[];
+  /** Named statements are prepared once a connection. */
+  readonly name?: string;
+}
+
+const CONNECT_TIMEOUT_MS = 10_000;
+const STATEMENT_TIMEOUT_MS = 60_000;
+/** How long a stopped worker can hold rows that others wait for. */
+const IDLE_IN_TRANSACTION_MS = 10_000;
+const TCP_USER_TIMEOUT_MS = 20_000;
+const OLDEST_VERSION = 150_000;
+
+/** One session of PostgreSQL whose settings are known. After an error that it reports as lost it is of no use any more. */
+export class Connection {
+  readonly #client: Client;
+  readonly #onCall: CallObserver;
+  #lost = false;
+
+  private constructor(client: Client, onCall: CallObserver) {
+    this.#client = client;
+    this.#onCall = onCall;
+    // pg reports a lost idle connection by this event; the next call fails and says so.
+    client.on("error", () => (this.#lost = true));
+    client.on("end", () => (this.#lost = true));
+  }
+
+  /** Connects, checks that the server can serve us, and pins everything that a server or role could set otherwise. */
+  static async open(options: ConnectionOptions): Promise<Connection> {
+    const started = performance.now();
+    const observe = options.onCall ?? (() => undefined);
+    try {
+      const client = await connectClient(await readSecret(options.secret), options);
+      const connection = new Connection(client, observe);
+      try {
+        await connection.#prepareSession(options);
+      } catch (error) {
+        await connection.close();
+        throw error;
+      }
+      observe("connect", (performance.now() - started) / 1000, "ok");
+      return connection;
+    } catch (error) {
+      const typed = databaseError(error, "connect");
+      observe("connect", (performance.now() - started) / 1000, typed.reason);
+      throw typed;
+    }
+  }
+
+  get lost(): boolean {
+    return this.#lost;
+  }
+
+  /** Runs one statement; `call` names it in metrics and errors. */
+  async query<Row extends QueryResultRow>(call: string, statement: Statement): Promise<QueryResult<Row>> {
+    const started = performance.now();
+    try {
+      const result = await this.#send<Row>(statement);
+      this.#onCall(call, (performance.now() - started) / 1000, "ok");
+      return result;
+    } catch (error) {
+      const typed = databaseError(error, call);
+      this.#onCall(call, (performance.now() - started) / 1000, typed.reason);
+      throw typed;
+    }
+  }
+
+  /**
+   * Runs the statements in one transaction that is sent whole, without waiting between them, so that row locks are
+   * held for no round trip. Nothing is committed unless every statement succeeded: the server skips what follows an
+   * error, and COMMIT then rolls back.
+   *
+   * After any error the connection is closed: what a half-refused pipeline left in it is not worth knowing. If the
+   * connection was lost, the outcome is unknown (DatabaseUnavailable).
+   */
+  async transaction(call: string, statements: readonly Statement[]): Promise<void> {
+    const started = performance.now();
+    const all = [{ text: "begin" }, ...statements, { text: "commit" }];
+    const results = await Promise.allSettled(all.map((statement) => this.#send(statement)));
+    const failed = results.find((result) => result.status === "rejected");
+    const last = results.at(-1);
+    const committed = last?.status === "fulfilled" && last.value.command === "COMMIT";
+    const seconds = (performance.now() - started) / 1000;
+    if (failed === undefined && committed) {
+      this.#onCall(call, seconds, "ok");
+      return;
+    }
+    const error = failed?.reason as unknown;
+    const typed = databaseError(error ?? new DatabaseUnavailable(`${call}: COMMIT did not commit`), call);
+    this.#onCall(call, seconds, typed.reason);
+    await this.close();
+    throw typed;
+  }
+
+  /** Runs `work` between BEGIN and COMMIT, waiting for each statement; rolls back when it throws. */
+  async inTransaction<T>(call: string, work: () => Promise<T>): Promise<T> {
+    await this.query(call, { text: "begin" });
+    try {
+      const result = await work();
+      await this.query(call, { text: "commit" });
+      return result;
+    } catch (error) {
+      if (!this.#lost) await this.query(call, { text: "rollback" });
+      throw error;
+    }
+  }
+
+  /** Ends the session; a connection that is lost already is only let go. */
+  async close(): Promise<void> {
+    this.#lost = true;
+    const timer = setTimeout(() => destroySocket(this.#client), 2_000);
+    try {
+      await this.#client.end();
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #send<Row extends QueryResultRow>(statement: Statement): Promise<QueryResult<Row>> {
+    return await this.#client.query<Row>({
+      text: statement.text,
+      ...(statement.values === undefined ? {} : { values: [...statement.values] }),
+      ...(statement.name === undefined ? {} : { name: statement.name }),
+    });
+  }
+
+  async #prepareSession(options: ConnectionOptions): Promise<void> {
+    const settings: Readonly<Record<string, string>> = {
+      search_path: "pg_catalog, pg_temp", // CVE-2026-55769: nobody's functions but the server's own
+      TimeZone: "UTC",
+      DateStyle: "ISO, YMD",
+      IntervalStyle: "postgres",
+      client_min_messages: "warning",
+      statement_timeout: String(options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS),
+      idle_in_transaction_session_timeout: String(IDLE_IN_TRANSACTION_MS),
+      tcp_user_timeout: String(TCP_USER_TIMEOUT_MS),
+    };
+    const names = Object.keys(settings);
+    const { rows } = await this.query<{ version: number; standby: boolean }>("connect", {
+      text: `select ${names.map((_, i) => `pg_catalog.set_config($${2 * i + 1}, $${2 * i + 2}, false)`).join(", ")},
+        pg_catalog.current_setting('server_version_num')::pg_catalog.int4 as version,
+        pg_catalog.pg_is_in_recovery() as standby`,
+      values: names.flatMap((name) => [name, settings[name]]),
+    });
+    const server = rows[0];
+    if (server === undefined || server.version < OLDEST_VERSION)
+      throw new DatabaseUnsupported(
+        `PostgreSQL 15 or newer is needed (unique indexes with NULLS NOT DISTINCT), this one is ${Math.floor((server?.version ?? 0) / 10_000)}`,
+      );
+    if (server.standby) throw new DatabaseUnavailable("this server is a standby: waiting for the primary");
+  }
+}
+
+/** TLS where the server speaks it, as libpq's `sslmode=prefer`: inside a cluster it speaks, a database of a laptop may not. */
+async function connectClient(secret: DatabaseSecret, options: ConnectionOptions): Promise<Client> {
+  try {
+    return await connectOnce(secret, options, { rejectUnauthorized: false });
+  } catch (error) {
+    if (!(error instanceof Error) || !error.message.includes("does not support SSL")) throw error;
+    return await connectOnce(secret, options, false);
+  }
+}
+
+async function connectOnce(
+  secret: DatabaseSecret,
+  options: ConnectionOptions,
+  ssl: false | { rejectUnauthorized: boolean },
+): Promise<Client> {
+  const client = new Client({
+    ...secret,
+    ssl,
+    pipeline: true,
+    application_name: options.applicationName.slice(0, 63),
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    // A server that answers nothing at all: later than its own timeout, so that its answer wins where there is one.
+    query_timeout: (options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS) + 10_000,
+  });
+  // Until the Connection listens: an error while connecting rejects connect() and is told there.
+  const whileConnecting = (): void => undefined;
+  client.on("error", whileConnecting);
+  try {
+    await client.connect();
+  } catch (error) {
+    destroySocket(client);
+    throw error;
+  }
+  return client;
+}
+
+/** pg has no way to end a connection that does not answer; its socket is public in fact though not in its types. */
+function destroySocket(client: Client): void {
+  const { connection } = client as unknown as { connection?: { stream?: { destroy(): void } } };
+  connection?.stream?.destroy();
+}

@@ -1,0 +1,52 @@
+/** The prepared statement that merges one delta into its table. Pure: SQL out. */
+import type { Delta, Merge, TablePlan } from "../../sql/plan.ts";
+import { identifier, qualified, storage } from "./identifiers.ts";
+import { milliseconds, uniqueParts } from "./table-ddl.ts";
+
+/** One statement a table, whatever the number of rows: columns come as arrays. */
+export interface UpsertStatement {
+  readonly name: string;
+  readonly text: string;
+  readonly values: readonly unknown[];
+}
+
+/** How a stored part and a new one become one; NULL is neutral in each. */
+const merges: Readonly<Record<Merge, (stored: string, added: string) => string>> = {
+  add: (stored, added) => `coalesce(${stored} + ${added}, ${stored}, ${added})`,
+  least: (stored, added) => `least(${stored}, ${added})`,
+  greatest: (stored, added) => `greatest(${stored}, ${added})`,
+};
+
+export function upsertText(table: TablePlan): string {
+  const groups = table.groups.map((group) => identifier(group.name));
+  const parts = uniqueParts(table);
+  const given = [`"window_start"`, ...groups, ...parts.map((part) => identifier(part.column))];
+  const types = [
+    "timestamptz",
+    ...table.groups.map((group) => group.postgresType),
+    ...parts.map((part) => part.postgresType),
+  ];
+  const end = table.panes ? "" : `, "window_end"`;
+  const endValue = table.panes ? "" : `, "window_start" + ${milliseconds(table.size)}`;
+  const sets = parts.map((part) => {
+    const column = identifier(part.column);
+    return `${column} = ${merges[part.merge](`t.${column}`, `excluded.${column}`)}`;
+  });
+  return `insert into ${qualified(storage(table))} as t (${given.join(", ")}${end})
+select ${given.join(", ")}${endValue}
+from unnest(${types.map((type, index) => `$${index + 1}::${type}[]`).join(", ")}) as d(${given.join(", ")})
+on conflict (${[...groups, `"window_start"`].join(", ")}) do update set
+${[...sets, `"updated_at" = now()`].map((set) => `  ${set}`).join(",\n")}`;
+}
+
+/** @param delta rows in bytewise order: two workers then lock common rows in one order */
+export function upsert(delta: Delta): UpsertStatement {
+  const { table } = delta;
+  const columns = table.aggregates.flatMap((aggregate) => aggregate.parts.map((part) => part.column));
+  const parts = uniqueParts(table).map((part) => delta.parts[columns.indexOf(part.column)] ?? []);
+  return {
+    name: `upsert ${table.name}`,
+    text: upsertText(table),
+    values: [delta.windowStart, ...delta.groups, ...parts],
+  };
+}

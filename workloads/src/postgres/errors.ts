@@ -1,0 +1,114 @@
+/** What PostgreSQL can answer, as one class per outcome: who acts next, and how, is in the class. */
+import { WorkloadError } from "../runtime/errors.ts";
+
+export abstract class DatabaseError extends WorkloadError {}
+
+/** No connection, a lost one, a server that starts, stops or follows: back off and connect again. */
+export class DatabaseUnavailable extends DatabaseError {
+  readonly code = "EDATABASEUNAVAILABLE";
+  readonly reason = "DatabaseUnavailable";
+  readonly retryable = true;
+}
+
+/** Disk, memory or connections are used up: back off, and let a person know. */
+export class DatabaseExhausted extends DatabaseError {
+  readonly code = "EDATABASEEXHAUSTED";
+  readonly reason = "DatabaseExhausted";
+  readonly retryable = true;
+}
+
+/** Deadlock or serialization failure: the same transaction again. */
+export class TransactionConflict extends DatabaseError {
+  readonly code = "ETRANSACTIONCONFLICT";
+  readonly reason = "TransactionConflict";
+  readonly retryable = true;
+}
+
+/** Some row of the transaction cannot be stored (SQLSTATE classes 22, 23, 54): find it, never try again blindly. */
+export class RowRefused extends DatabaseError {
+  readonly code = "EROWREFUSED";
+  readonly reason = "RefusedByDatabase";
+  readonly retryable = false;
+}
+
+/** The compare of progress did not match: someone else owns the partition, or the plan has changed. */
+export class ProgressMoved extends DatabaseError {
+  readonly code = "EPROGRESSMOVED";
+  readonly reason = "ProgressMoved";
+  readonly retryable = true;
+}
+
+/** Privileges, passwords, missing databases, wrong SQL: a person has to change something. */
+export class DatabaseRefused extends DatabaseError {
+  readonly code = "EDATABASEREFUSED";
+  readonly reason = "DatabaseRefused";
+  readonly retryable = false;
+}
+
+/** The server is too old, or its `caudal` schema too new. */
+export class DatabaseUnsupported extends DatabaseError {
+  readonly code = "EDATABASEUNSUPPORTED";
+  readonly reason = "DatabaseUnsupported";
+  readonly retryable = false;
+}
+
+/** Why a table cannot be written; each is also a condition's reason. */
+export type TableProblem =
+  "TableClaimed" | "TableExists" | "TableChanged" | "TableMissing" | "TableWithoutProgress" | "PipelineReplaced";
+
+/** A table that we must not write to until a person has decided. */
+export class TableRefused extends DatabaseError {
+  readonly code = "ETABLEREFUSED";
+  readonly reason: TableProblem;
+  readonly retryable = false;
+
+  constructor(reason: TableProblem, message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+/** SQLSTATE that our own functions raise when the compare of progress fails. */
+export const PROGRESS_MOVED = "CD001";
+
+/**
+ * @param error as thrown by `pg`, by its socket or by reading the secret
+ * @param doing what was tried, for people, such as `commit`
+ */
+export function databaseError(error: unknown, doing: string): DatabaseError {
+  if (error instanceof DatabaseError) return error;
+  const text = error instanceof Error ? error.message : String(error);
+  const message = `${doing}: ${text}`;
+  const state = sqlState(error);
+  if (state === undefined) return new DatabaseUnavailable(message, { cause: error });
+  const withState = `${message} (SQLSTATE ${state})`;
+  return new (classOf(state))(withState, { cause: error });
+}
+
+function sqlState(error: unknown): string | undefined {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) && !/^E[A-Z]{4}$/.test(code) ? code : undefined;
+}
+
+type ErrorClass = new (message: string, options?: ErrorOptions) => DatabaseError;
+
+function classOf(state: string): ErrorClass {
+  const exact: Readonly<Record<string, ErrorClass>> = {
+    [PROGRESS_MOVED]: ProgressMoved,
+    "40P01": TransactionConflict,
+    "40001": TransactionConflict,
+    "55P03": TransactionConflict,
+    "57014": DatabaseUnavailable, // statement_timeout
+    "25P03": DatabaseUnavailable, // idle_in_transaction_session_timeout
+    "25006": DatabaseUnavailable, // read-only: a standby, or a primary that was just demoted
+  };
+  const byClass: Readonly<Record<string, ErrorClass>> = {
+    "08": DatabaseUnavailable,
+    "57": DatabaseUnavailable,
+    "53": DatabaseExhausted,
+    "22": RowRefused,
+    "23": RowRefused,
+    "54": RowRefused,
+  };
+  return exact[state] ?? byClass[state.slice(0, 2)] ?? DatabaseRefused;
+}

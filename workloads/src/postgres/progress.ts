@@ -1,0 +1,140 @@
+/** How far each table has come on each partition, and the statement that moves it. */
+import type { Connection, Statement } from "./connection.ts";
+import type { Owner } from "./core/table-decision.ts";
+
+/** A table's place on a partition; all of it is compared when it moves. */
+export interface Progress {
+  readonly output: string;
+  readonly partition: number;
+  readonly uid: string;
+  readonly nextOffset: number;
+  readonly leaderEpoch: number;
+  readonly topicId: string;
+  readonly plan: string;
+}
+
+/** One step of one table on one partition. */
+export interface Move {
+  readonly output: string;
+  readonly plan: string;
+  readonly partition: number;
+  readonly from: number;
+  readonly to: number;
+  readonly fromEpoch: number;
+  readonly toEpoch: number;
+  /** Largest event time of the events between, epoch milliseconds. */
+  readonly maxEventTime: number | null;
+}
+
+/** What all moves of a transaction share. */
+export interface MoveScope {
+  readonly owner: Owner;
+  readonly topic: string;
+  readonly topicId: string;
+}
+
+/** Makes the statement that compares and moves; it raises {@link ProgressMoved} when any row is not as expected. */
+export type MoveStatement = (scope: MoveScope, moves: readonly Move[]) => Statement;
+
+export const compareAndMove: MoveStatement = (scope, moves) => ({
+  name: "move progress",
+  text: "select caudal.move_progress($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+  values: [
+    scope.owner.pipeline,
+    scope.owner.uid,
+    scope.topic,
+    scope.topicId,
+    moves.map((move) => move.output),
+    moves.map((move) => move.plan),
+    moves.map((move) => move.partition),
+    moves.map((move) => move.from),
+    moves.map((move) => move.to),
+    moves.map((move) => move.fromEpoch),
+    moves.map((move) => move.toEpoch),
+    moves.map((move) => move.maxEventTime),
+  ],
+});
+
+export async function readProgress(
+  connection: Connection,
+  owner: Owner,
+  topic: string,
+  outputs: readonly string[],
+  partitions: readonly number[],
+): Promise<readonly Progress[]> {
+  const { rows } = await connection.query<{
+    output: string;
+    partition: number;
+    uid: string;
+    next_offset: string;
+    leader_epoch: number;
+    topic_id: string;
+    plan: string;
+  }>("read progress", {
+    name: "read progress",
+    text: `select output, partition, uid, next_offset, leader_epoch, topic_id, plan from caudal.progress
+      where pipeline = $1 and topic = $2 and output = any($3::text[]) and partition = any($4::int[])
+      order by partition, output`,
+    values: [owner.pipeline, topic, outputs, partitions],
+  });
+  return rows.map((row) => ({
+    output: row.output,
+    partition: row.partition,
+    uid: row.uid,
+    nextOffset: Number(row.next_offset),
+    leaderEpoch: row.leader_epoch,
+    topicId: row.topic_id,
+    plan: row.plan,
+  }));
+}
+
+/** Stores where tables begin; of two workers that begin at once, one wins and both go on from what it stored. */
+export async function insertFirstProgress(
+  connection: Connection,
+  scope: MoveScope,
+  first: readonly { output: string; plan: string; partition: number; offset: number }[],
+): Promise<void> {
+  await connection.query("first progress", {
+    text: `insert into caudal.progress (pipeline, uid, topic, topic_id, output, plan, partition, next_offset, leader_epoch)
+      select $1, $2, $3, $4, output, plan, partition, next_offset, -1
+      from unnest($5::text[], $6::text[], $7::int[], $8::bigint[]) as f(output, plan, partition, next_offset)
+      order by partition, output
+      on conflict do nothing`,
+    values: [
+      scope.owner.pipeline,
+      scope.owner.uid,
+      scope.topic,
+      scope.topicId,
+      first.map((row) => row.output),
+      first.map((row) => row.plan),
+      first.map((row) => row.partition),
+      first.map((row) => row.offset),
+    ],
+  });
+}
+
+/**
+ * Says that the owner has seen the end of these partitions and nothing new for the idle time. Ignored for a partition
+ * that has moved meanwhile.
+ */
+export async function confirmIdle(
+  connection: Connection,
+  scope: MoveScope,
+  idle: readonly { readonly partition: number; readonly nextOffset: number }[],
+): Promise<void> {
+  await connection.query("confirm idle", {
+    name: "confirm idle",
+    text: `update caudal.progress p set idle_at = now()
+      from unnest($5::int[], $6::bigint[]) as i(partition, next_offset)
+      where p.pipeline = $1 and p.uid = $2 and p.topic = $3 and p.topic_id = $4
+        and p.partition = i.partition and p.next_offset = i.next_offset`,
+    values: [
+      scope.owner.pipeline,
+      scope.owner.uid,
+      scope.topic,
+      scope.topicId,
+      idle.map((row) => row.partition),
+      idle.map((row) => row.nextOffset),
+    ],
+  });
+}

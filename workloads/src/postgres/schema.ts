@@ -1,0 +1,127 @@
+/** The schema `caudal`: what the engine remembers beside the results, made and moved forward under an advisory lock. */
+import type { Connection } from "./connection.ts";
+import { DatabaseUnsupported, PROGRESS_MOVED } from "./errors.ts";
+
+/** Serialises everything that makes or changes schemas and tables, in every process of every pipeline of the database. */
+export const SCHEMA_LOCK = "hashtextextended('caudal schema', 0)";
+
+/** Each is applied once, in order, and never changed after a release. */
+const migrations: readonly string[] = [
+  `
+create table caudal.claims (
+  table_name text primary key,
+  pipeline text not null,
+  stage text not null,
+  uid text not null,
+  plan text not null,
+  retired_uids text[] not null default '{}',
+  claimed_at timestamptz not null default now()
+);
+comment on table caudal.claims is 'Who writes each table: one stage of one pipeline. select caudal.forget_table(name) drops a table with its claim and progress.';
+
+create table caudal.progress (
+  pipeline text not null,
+  output text not null,
+  topic text not null,
+  partition integer not null,
+  uid text not null,
+  next_offset bigint not null,
+  topic_id text not null,
+  leader_epoch integer not null,
+  plan text not null,
+  max_event_time timestamptz,
+  idle_at timestamptz,
+  moved_at timestamptz not null default now(),
+  primary key (pipeline, output, topic, partition)
+) with (fillfactor = 50);
+comment on table caudal.progress is 'Next offset of each table and partition, moved in the transaction that writes the results.';
+
+create table caudal.watermarks (
+  pipeline text not null,
+  stage text not null,
+  watermark timestamptz,
+  moved_at timestamptz not null default now(),
+  primary key (pipeline, stage)
+) with (fillfactor = 50);
+comment on table caudal.watermarks is 'Event time that each stage has passed; it never goes back.';
+
+create function caudal.move_progress(
+  pipeline_ text, uid_ text, topic_ text, topic_id_ text,
+  outputs text[], plans text[], partitions integer[],
+  from_offsets bigint[], to_offsets bigint[], from_epochs integer[], to_epochs integer[], event_times bigint[]
+) returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  moved bigint;
+begin
+  perform from caudal.progress p
+    where p.pipeline = pipeline_ and p.topic = topic_ and p.output = any(outputs) and p.partition = any(partitions)
+    order by p.partition, p.output for update;
+  update caudal.progress p set
+    next_offset = m.to_offset, leader_epoch = m.to_epoch, idle_at = null, moved_at = now(),
+    max_event_time = greatest(p.max_event_time, timestamptz 'epoch' + m.event_time * interval '1 millisecond')
+  from unnest(outputs, plans, partitions, from_offsets, to_offsets, from_epochs, to_epochs, event_times)
+    as m(output, plan, partition, from_offset, to_offset, from_epoch, to_epoch, event_time)
+  where p.pipeline = pipeline_ and p.topic = topic_ and p.output = m.output and p.partition = m.partition
+    and p.uid = uid_ and p.topic_id = topic_id_ and p.plan = m.plan
+    and p.next_offset = m.from_offset and p.leader_epoch = m.from_epoch;
+  get diagnostics moved = row_count;
+  if moved <> cardinality(outputs) then
+    raise exception using errcode = '${PROGRESS_MOVED}',
+      message = format('%s of %s rows of progress are as expected', moved, cardinality(outputs));
+  end if;
+end $$;
+
+create function caudal.forget_table(name text) returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+             where n.nspname = 'public' and c.relname = name and c.relkind = 'v') then
+    execute format('drop view public.%I', name);
+  else
+    execute format('drop table if exists public.%I', name);
+  end if;
+  execute format('drop table if exists caudal.%I', name || '_panes');
+  delete from caudal.progress p using caudal.claims c
+    where c.table_name = name and p.pipeline = c.pipeline and p.output = name;
+  delete from caudal.claims c where c.table_name = name;
+end $$;
+comment on function caudal.forget_table(text) is 'Drops a result table with its progress and claim: it is computed anew from the log when a pipeline still declares it.';
+`,
+];
+
+/** Brings the schema to this release's version; does nothing, and takes no lock, where it is. */
+export async function migrate(connection: Connection): Promise<void> {
+  if ((await installedVersion(connection)) === migrations.length) return;
+  await connection.inTransaction("migrate", async () => {
+    await connection.query("migrate", { text: `select pg_advisory_xact_lock(${SCHEMA_LOCK})` });
+    await connection.query("migrate", {
+      text: `create schema if not exists caudal;
+        create table if not exists caudal.version (
+          version integer primary key, migrated_at timestamptz not null default now()
+        )`,
+    });
+    const installed = await installedVersion(connection);
+    if (installed > migrations.length)
+      throw new DatabaseUnsupported(
+        `the schema caudal of this database is of version ${installed}, made by a newer release; this one knows up to ${migrations.length}: run the newer release again`,
+      );
+    for (const [index, text] of migrations.entries()) {
+      if (index < installed) continue;
+      await connection.query("migrate", { text });
+      await connection.query("migrate", {
+        text: "insert into caudal.version (version) values ($1)",
+        values: [index + 1],
+      });
+    }
+  });
+}
+
+async function installedVersion(connection: Connection): Promise<number> {
+  const { rows: found } = await connection.query<{ exists: boolean }>("migrate", {
+    text: "select to_regclass('caudal.version') is not null as exists",
+  });
+  if (found[0]?.exists !== true) return 0;
+  const { rows } = await connection.query<{ version: number }>("migrate", {
+    text: "select coalesce(max(version), 0) as version from caudal.version",
+  });
+  return rows[0]?.version ?? 0;
+}
