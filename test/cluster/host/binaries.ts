@@ -49,6 +49,21 @@ export async function kubernetesBinaries(): Promise<Readonly<Record<Component, s
   return Object.fromEntries(components.map((name) => [name, join(folder, name)])) as Record<Component, string>;
 }
 
+export interface StaticProgram {
+  readonly path: string;
+  /** Hash of its sources. */
+  readonly key: string;
+}
+
+/** One of the small programs that pods run: each is a Go module of its own. */
+export async function staticProgram(name: "pause" | "coredns"): Promise<StaticProgram> {
+  const key = contentKey([process.arch], goSources, filesBelow(join(goSources, name)));
+  const folder = await cached(name, key, async (unfinished) => {
+    await build(name, "", join(unfinished, name));
+  });
+  return { path: join(folder, name), key };
+}
+
 /** Path of the pinned helm; built if missing (about a minute). */
 export async function helmBinary(): Promise<string> {
   const folder = await cached("helm", contentKey([helmVersion, process.arch]), async (unfinished) => {

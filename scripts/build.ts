@@ -1,0 +1,97 @@
+/**
+ * Bundles every program into its member's dist/ folder, ready to be copied into an image: `node dist/main.js` needs
+ * nothing else but Node. DuckDB's native library is no JavaScript and goes beside the bundle.
+ */
+import { build } from "esbuild";
+import { existsSync, readFileSync } from "node:fs";
+import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+
+const root = join(import.meta.dirname, "..");
+
+interface Bundle {
+  readonly dist: string;
+  /** Output name → source. */
+  readonly entries: Readonly<Record<string, string>>;
+}
+
+/** What there is to bundle: one folder an image. */
+export const bundles: readonly Bundle[] = [
+  {
+    dist: "operator/dist",
+    entries: { main: "operator/src/main.ts", "check-sql": "workloads/src/sql/check-sql.ts" },
+  },
+  { dist: "workloads/dist", entries: { main: "workloads/src/main.ts" } },
+  { dist: "test/cluster/stand-ins/dist", entries: { main: "test/cluster/stand-ins/main.ts" } },
+];
+
+/** The folder of DuckDB's native library for Linux; fetched by npm where this host is something else. */
+async function duckdbLibrary(): Promise<string> {
+  const name = `@duckdb/node-bindings-linux-${process.arch}`;
+  const installed = join(root, "node_modules", name);
+  if (existsSync(installed)) return installed;
+  const bindings = createRequire(import.meta.url).resolve("@duckdb/node-bindings/package.json");
+  const { version } = JSON.parse(readFileSync(bindings, "utf8")) as { version: string };
+  const folder = await mkdtemp(join(tmpdir(), "caudal-duckdb-"));
+  execFileSync("npm", ["pack", "--silent", `${name}@${version}`], { cwd: folder });
+  const [archive = ""] = execFileSync("ls", [folder], { encoding: "utf8" }).split("\n");
+  execFileSync("tar", ["-xzf", archive], { cwd: folder });
+  return join(folder, "package");
+}
+
+async function bundle({ dist, entries }: Bundle): Promise<void> {
+  const outdir = join(root, dist);
+  await rm(outdir, { recursive: true, force: true });
+  await mkdir(outdir, { recursive: true });
+  const result = await build({
+    absWorkingDir: root,
+    entryPoints: entries,
+    outdir,
+    bundle: true,
+    platform: "node",
+    target: "node24",
+    format: "esm",
+    sourcemap: "linked",
+    sourcesContent: false,
+    metafile: true,
+    logLevel: "warning",
+    external: ["@duckdb/node-bindings-*"],
+    // CommonJS packages inside an ES module still ask for these.
+    banner: {
+      js: [
+        'import { createRequire as caudalRequire } from "node:module";',
+        'import { fileURLToPath as caudalPath } from "node:url";',
+        "const require = caudalRequire(import.meta.url);",
+        "const __filename = caudalPath(import.meta.url);",
+        'const __dirname = caudalPath(new URL(".", import.meta.url));',
+      ].join("\n"),
+    },
+  });
+  if (Object.keys(result.metafile.inputs).some((input) => input.includes("@duckdb/node-bindings/"))) {
+    const library = await duckdbLibrary();
+    const name = `node_modules/@duckdb/node-bindings-linux-${process.arch}`;
+    await mkdir(dirname(join(outdir, name)), { recursive: true });
+    await cp(library, join(outdir, name), { recursive: true, dereference: true });
+  }
+}
+
+/** Bundles all members; sources that do not exist are left out. Returns the dist folders that were made. */
+export async function buildAll(): Promise<readonly string[]> {
+  const present = bundles
+    .map(({ dist, entries }) => ({
+      dist,
+      entries: Object.fromEntries(Object.entries(entries).filter(([, source]) => existsSync(join(root, source)))),
+    }))
+    .filter(({ entries }) => "main" in entries);
+  await Promise.all(present.map(bundle));
+  return present.map(({ dist }) => dist);
+}
+
+if (import.meta.main) {
+  const start = performance.now();
+  const made = await buildAll();
+  console.log(`build: ${made.join(", ") || "nothing"} in ${((performance.now() - start) / 1000).toFixed(1)} s`);
+}

@@ -1,0 +1,67 @@
+/** The cluster of this checkout, by Docker where it answers and natively elsewhere; the same for who uses it. */
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { buildAll } from "../../scripts/build.ts";
+import { HostUnfit } from "./host/errors.ts";
+import { withLock } from "./host/lock.ts";
+import { cacheDir, clusterDir, clusterId, kubeconfigPath } from "./host/paths.ts";
+import { progressTo, type Progress } from "./host/progress.ts";
+import { run } from "./host/run.ts";
+import { removeNode, runningNode } from "./native/node.ts";
+import { nativeLoad, nativeUp } from "./native/up.ts";
+
+export interface Cluster {
+  /** Path of an administrator's kubeconfig. */
+  readonly kubeconfig: string;
+  /** Paths of programs that fit the cluster. */
+  readonly kubectl: string;
+  readonly helm: string;
+}
+
+const cluster: Cluster = {
+  kubeconfig: kubeconfigPath,
+  kubectl: join(clusterDir, "bin", "kubectl"),
+  helm: join(clusterDir, "bin", "helm"),
+};
+
+/** One of up, down and load at a time for this checkout. */
+async function alone<T>(work: () => Promise<T>): Promise<T> {
+  return await withLock(join(cacheDir, "locks", `cluster-${clusterId}`), 1800, work);
+}
+
+/** The cluster with the images of the current sources; made, completed or left as it is. */
+export async function ensureCluster(progress: Progress = progressTo()): Promise<Cluster> {
+  return await alone(async () => {
+    await progress.step("bundling operator, workloads and stand-ins", buildAll);
+    await nativeUp(progress);
+    return cluster;
+  });
+}
+
+/** Images of the current sources onto the running cluster. */
+export async function loadImages(progress: Progress = progressTo()): Promise<void> {
+  await alone(async () => {
+    await progress.step("bundling operator, workloads and stand-ins", buildAll);
+    const node = await runningNode();
+    if (node === undefined) throw new HostUnfit("No cluster is running: `npm run cluster -- up` starts one");
+    await nativeLoad(progress, node);
+  });
+}
+
+/** Removes the cluster with all that it left on this host; the cache stays. */
+export async function removeCluster(progress: Progress = progressTo()): Promise<void> {
+  await alone(async () => {
+    await progress.step("removing the cluster", async () => {
+      await removeNode();
+      await rm(clusterDir, { recursive: true, force: true });
+    });
+  });
+}
+
+/** What there is, in words. */
+export async function describeCluster(): Promise<string> {
+  const node = await runningNode();
+  if (node === undefined) return "No cluster. `npm run cluster -- up` makes one.";
+  const pods = await run(cluster.kubectl, ["--kubeconfig", kubeconfigPath, "get", "nodes,pods", "-A", "-o", "wide"]);
+  return `The cluster is native (no Docker), with address ${node.settings.nodeIp}.\n\n${pods}`;
+}

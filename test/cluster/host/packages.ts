@@ -1,0 +1,67 @@
+/** The host's own programs that the native cluster needs, installed from Debian if they are missing. */
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+import { HostUnfit, ToolMissing } from "./errors.ts";
+import { type Progress } from "./progress.ts";
+import { run } from "./run.ts";
+
+interface HostProgram {
+  readonly file: string;
+  readonly debianPackage: string;
+}
+
+/** What must be there (a name in PATH or a path), and which package has it. */
+export const hostPrograms: readonly HostProgram[] = [
+  { file: "containerd", debianPackage: "containerd" },
+  { file: "runc", debianPackage: "runc" },
+  { file: "/usr/lib/cni/bridge", debianPackage: "containernetworking-plugins" },
+  { file: "conntrack", debianPackage: "conntrack" },
+  { file: "iptables", debianPackage: "iptables" },
+  { file: "ip", debianPackage: "iproute2" },
+  { file: "buildah", debianPackage: "buildah" },
+  { file: "mmdebstrap", debianPackage: "mmdebstrap" },
+  { file: "/usr/share/keyrings/debian-archive-keyring.gpg", debianPackage: "debian-archive-keyring" },
+  { file: "openssl", debianPackage: "openssl" },
+  { file: "unshare", debianPackage: "util-linux" },
+  { file: "mvn", debianPackage: "maven" },
+];
+
+/** The packages of those programs that `exists` does not find. */
+export function missingPackages(exists: (file: string) => boolean): readonly string[] {
+  return hostPrograms.filter(({ file }) => !exists(file)).map(({ debianPackage }) => debianPackage);
+}
+
+function readable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether a program is in PATH, or a file at its path. */
+export function onHost(file: string): boolean {
+  if (file.startsWith("/")) return readable(file);
+  // Not every account has the administrator's folders in its PATH.
+  const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/sbin"];
+  return folders.some((folder) => readable(join(folder, file)));
+}
+
+/** Installs what is missing, or says what has to be installed. */
+export async function ensureHostPrograms(progress: Progress): Promise<void> {
+  if (process.platform !== "linux")
+    throw new HostUnfit("Without Docker the cluster needs Linux. Start Docker, and it will be made with kind");
+  if (process.getuid?.() !== 0)
+    throw new HostUnfit(
+      "Without Docker the cluster needs root (namespaces, mounts). Start Docker, or run this as root",
+    );
+  const packages = missingPackages(onHost);
+  if (packages.length === 0) return;
+  if (!onHost("apt-get")) throw new ToolMissing(`Install these first (Debian's names): ${packages.join(" ")}`);
+  await progress.step(`installing Debian packages: ${packages.join(" ")}`, async () => {
+    const env = { DEBIAN_FRONTEND: "noninteractive" };
+    await run("apt-get", ["update", "-qq"], { env });
+    await run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...packages], { env });
+  });
+}

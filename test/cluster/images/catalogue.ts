@@ -1,0 +1,138 @@
+/** How each image is made from what; the result is an archive in the cache, named by a hash of the contents. */
+import { existsSync } from "node:fs";
+import { readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { staticProgram } from "../host/binaries.ts";
+import { cached, contentKey, filesBelow } from "../host/cache.ts";
+import { withLock } from "../host/lock.ts";
+import { cacheDir, repository } from "../host/paths.ts";
+import { run } from "../host/run.ts";
+import { assemble, buildDockerfile, inStore, moveToArchive } from "./buildah.ts";
+import { nodeRootFs, rootFsTar, servicesRootFs } from "./debian.ts";
+import { images, type BuiltImage, type ImageKey } from "./names.ts";
+
+const kafkaSources = join(import.meta.dirname, "kafka");
+const archivesKept = 4;
+
+/** Removes the oldest archives of an image, which nobody is likely to want back. */
+async function prune(name: string): Promise<void> {
+  const folders = (await readdir(cacheDir)).filter((folder) => folder.startsWith(`${name}-`));
+  const dated = await Promise.all(
+    folders.map(async (folder) => ({ folder, made: (await stat(join(cacheDir, folder))).mtimeMs })),
+  );
+  const old = dated.sort((one, other) => other.made - one.made).slice(archivesKept);
+  for (const { folder } of old) await rm(join(cacheDir, folder), { recursive: true, force: true });
+}
+
+async function archived(key: ImageKey, tag: string, make: (image: string) => Promise<void>): Promise<BuiltImage> {
+  const name = images[key];
+  const image = `${name.repository}:${tag}`;
+  const cacheName = `image-${name.repository.split("/").at(-1) ?? key}`;
+  const folder = await cached(cacheName, tag, async (unfinished) => {
+    await make(image);
+    await moveToArchive(image, join(unfinished, "image.tar"));
+  });
+  await prune(cacheName);
+  return { ...name, tag, archive: join(folder, "image.tar") };
+}
+
+/** An image of the store that others build upon; made once. */
+async function base(name: string, key: string, make: (image: string) => Promise<void>): Promise<string> {
+  const image = `localhost/caudal/${name}:${key}`;
+  return await withLock(join(cacheDir, "locks", `${name}-${key}`), 900, async () => {
+    if (!(await inStore(image))) await make(image);
+    return image;
+  });
+}
+
+/** Debian with Node, the very file that runs this program. */
+async function nodeBase(): Promise<string> {
+  const key = contentKey([nodeRootFs.key, process.version, process.arch]);
+  return await base("base", key, async (image) => {
+    const tar = await rootFsTar(nodeRootFs);
+    const add = [
+      { source: tar, target: "/" },
+      { source: process.execPath, target: "/usr/local/bin/node" },
+    ];
+    await assemble(image, { add });
+  });
+}
+
+async function servicesBase(): Promise<string> {
+  return await base("services", servicesRootFs.key, async (image) => {
+    await assemble(image, { add: [{ source: await rootFsTar(servicesRootFs), target: "/" }] });
+  });
+}
+
+async function staticImage(key: "pause" | "coredns"): Promise<BuiltImage> {
+  const program = await staticProgram(key);
+  const recipe = { add: [{ source: program.path, target: `/${key}` }], entrypoint: [`/${key}`], user: "65532:65532" };
+  return await archived(key, program.key, async (image) => await assemble(image, recipe));
+}
+
+async function kafkaJars(): Promise<string> {
+  const key = contentKey([], kafkaSources, [join(kafkaSources, "pom.xml")]);
+  return await cached("kafka-jars", key, async (unfinished) => {
+    await run("mvn", ["-q", "-B", "-f", join(kafkaSources, "pom.xml"), `-Djars=${unfinished}`, "package"]);
+  });
+}
+
+async function kafkaImage(): Promise<BuiltImage> {
+  const tag = contentKey([servicesRootFs.key], kafkaSources, filesBelow(kafkaSources));
+  return await archived("kafka", tag, async (image) => {
+    const [from, jars] = await Promise.all([servicesBase(), kafkaJars()]);
+    const add = [
+      { source: jars, target: "/opt/kafka/libs" },
+      { source: join(kafkaSources, "log4j2.properties"), target: "/opt/kafka/config/log4j2.properties" },
+    ];
+    await assemble(image, { from, add });
+  });
+}
+
+async function postgresImage(): Promise<BuiltImage> {
+  return await archived("postgres", servicesRootFs.key, async (image) => {
+    await assemble(image, { from: await servicesBase(), add: [] });
+  });
+}
+
+/** The folders of our own images: each has a Dockerfile, and its bundle in dist/. */
+export const ownImages = {
+  operator: join(repository, "operator"),
+  workloads: join(repository, "workloads"),
+  standIns: join(repository, "test/cluster/stand-ins"),
+} as const;
+
+/** The tag of one of our own images: a hash of its bundle, its Dockerfile and what is below them. */
+export function ownTag(key: keyof typeof ownImages, below: string): string {
+  const folder = ownImages[key];
+  return contentKey([below], folder, [join(folder, "Dockerfile"), ...filesBelow(join(folder, "dist"))]);
+}
+
+async function ownImage(key: keyof typeof ownImages): Promise<BuiltImage> {
+  const tag = ownTag(key, `${nodeRootFs.key} ${process.version}`);
+  return await archived(key, tag, async (image) => {
+    await buildDockerfile(image, ownImages[key], await nodeBase());
+  });
+}
+
+/** Whether there is a bundle for it. */
+export function isBuilt(key: keyof typeof ownImages): boolean {
+  return existsSync(join(ownImages[key], "dist/main.js"));
+}
+
+/** The image, from the cache or made now. */
+export async function buildImage(key: ImageKey): Promise<BuiltImage> {
+  switch (key) {
+    case "pause":
+    case "coredns":
+      return await staticImage(key);
+    case "kafka":
+      return await kafkaImage();
+    case "postgres":
+      return await postgresImage();
+    case "standIns":
+    case "operator":
+    case "workloads":
+      return await ownImage(key);
+  }
+}

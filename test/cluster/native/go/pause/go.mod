@@ -1,0 +1,3 @@
+module caudal.dev/test/cluster/pause
+
+go 1.26
