@@ -1,0 +1,172 @@
+/** A real Kafka broker (KRaft, one node) on loopback for tests; its data goes with it. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { CommandFailed, NotReadyInTime } from "../cluster/host/errors.ts";
+import { repository } from "../cluster/host/paths.ts";
+import { run } from "../cluster/host/run.ts";
+import { kafkaJars } from "./kafka-jars.ts";
+
+export interface Broker {
+  /** host:port */
+  readonly bootstrap: string;
+  /** Ends the broker and removes its data. */
+  stop(): Promise<void>;
+  /** Stops in order, unless it was killed, and starts on the same port with the same data. */
+  restart(): Promise<void>;
+  /** SIGKILL; {@link restart} brings it back. */
+  kill(): Promise<void>;
+  /** SIGSTOP and SIGCONT: the broker holds its connections open and answers nothing. */
+  freeze(): void;
+  thaw(): void;
+  /** Runs one of Kafka's own Java programs, such as org.apache.kafka.tools.ConsoleProducer. */
+  tool(mainClass: string, args: readonly string[], input?: string): Promise<string>;
+}
+
+const startSeconds = 90;
+
+/** @param properties added to the broker's own, such as `{"message.max.bytes": "4000000"}` */
+export async function startBroker(properties: Readonly<Record<string, string>> = {}): Promise<Broker> {
+  const jars = await kafkaJars();
+  const folder = await mkdtemp(join(tmpdir(), "caudal-broker-"));
+  const [port, controllerPort] = await freePorts(2);
+  const file = join(folder, "server.properties");
+  await writeFile(file, serverProperties(folder, port, controllerPort, properties));
+  const classpath = `${join(jars, "*")}`;
+  const java = (mainClass: string, args: readonly string[], heap: string): string[] => [
+    `-Xmx${heap}`,
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+UseSerialGC",
+    `-Dlog4j2.configurationFile=${join(repository, "test/cluster/images/kafka/log4j2.properties")}`,
+    "-cp",
+    classpath,
+    mainClass,
+    ...args,
+  ];
+  await run("java", java("kafka.tools.StorageTool", ["format", "--standalone", "-t", clusterId, "-c", file], "256m"));
+
+  let child: ChildProcess | undefined;
+  const start = async (): Promise<void> => {
+    child = await started(java("kafka.Kafka", [file], "512m"));
+  };
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    const ending = child;
+    child = undefined;
+    if (ending === undefined || ending.exitCode !== null || ending.signalCode !== null) return;
+    const ended = once(ending, "exit");
+    ending.kill(signal);
+    await ended;
+  };
+  try {
+    await start();
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+  return {
+    bootstrap: `127.0.0.1:${port}`,
+    stop: async () => {
+      await end("SIGKILL");
+      await rm(folder, { recursive: true, force: true });
+    },
+    restart: async () => {
+      await end("SIGTERM");
+      await start();
+    },
+    kill: async () => await end("SIGKILL"),
+    freeze: () => void child?.kill("SIGSTOP"),
+    thaw: () => void child?.kill("SIGCONT"),
+    tool: async (mainClass, args, input) =>
+      await run("java", java(mainClass, args, "256m"), input === undefined ? {} : { input }),
+  };
+}
+
+const clusterId = "Y2F1ZGFsLXRlc3RzLS0tLQ";
+
+function serverProperties(
+  folder: string,
+  port: number,
+  controllerPort: number,
+  properties: Readonly<Record<string, string>>,
+): string {
+  const listeners = `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`;
+  const all: Record<string, string> = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.quorum.bootstrap.servers": `127.0.0.1:${controllerPort}`,
+    "controller.listener.names": "CONTROLLER",
+    listeners,
+    "advertised.listeners": listeners,
+    "log.dirs": join(folder, "data"),
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "3",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "3",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "group.initial.rebalance.delay.ms": "0",
+    "group.min.session.timeout.ms": "1000",
+    "auto.create.topics.enable": "false",
+    "log.retention.check.interval.ms": "500",
+    "log.cleaner.backoff.ms": "200",
+    "num.network.threads": "2",
+    "num.io.threads": "4",
+    ...properties,
+  };
+  return Object.entries(all)
+    .map(([key, value]) => `${key}=${value}\n`)
+    .join("");
+}
+
+/** Starts the broker and waits until it says that it serves. */
+async function started(args: readonly string[]): Promise<ChildProcess> {
+  const child = spawn("java", args, { stdio: ["ignore", "pipe", "pipe"] });
+  const withUs = (): void => void child.kill("SIGKILL");
+  process.once("exit", withUs);
+  child.once("exit", () => process.off("exit", withUs));
+  let said = "";
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => {
+      child.kill("SIGKILL");
+      reject(new NotReadyInTime(`the broker did not start in ${startSeconds} s:\n${said.slice(-2000)}`));
+    }, startSeconds * 1000);
+    const settle = (act: () => void): void => {
+      clearTimeout(timer);
+      act();
+    };
+    const take = (chunk: string): void => {
+      said = (said + chunk).slice(-20_000);
+      if (said.includes("Kafka Server started")) settle(resolve);
+    };
+    child.stdout.setEncoding("utf8").on("data", take);
+    child.stderr.setEncoding("utf8").on("data", take);
+    child.once("error", (error) => settle(() => reject(error)));
+    child.once("exit", (code) => settle(() => reject(new CommandFailed("java kafka.Kafka", code, said))));
+  });
+  return child;
+}
+
+async function freePorts(count: number): Promise<[number, number]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer().listen(0, "127.0.0.1");
+      await once(server, "listening");
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => {
+    const address = server.address();
+    return typeof address === "object" && address !== null ? address.port : 0;
+  });
+  await Promise.all(
+    servers.map(async (server) => {
+      server.close();
+      await once(server, "close");
+    }),
+  );
+  return [ports[0] ?? 0, ports[1] ?? 0];
+}
