@@ -1,0 +1,117 @@
+import { createHash, randomBytes } from "node:crypto";
+import { managedBy, namespaceOf, ownedBy, secretText } from "../core/objects.ts";
+import type { Secret, StatefulSet } from "../core/objects.ts";
+import { podReady, writeStatus } from "../context.ts";
+import type { Context } from "../context.ts";
+import { ApiError } from "../kube/client.ts";
+import { Admin } from "./admin.ts";
+import { adminSecretName, bootstrapHost, buildKafka, clusterOf, listenerStatus } from "./core/build.ts";
+import { kafkaVersion } from "./core/types.ts";
+import type { Kafka, KafkaNodePool } from "./core/types.ts";
+import { refusals } from "./core/validate.ts";
+import { reconcileTopics } from "./topics.ts";
+import { reconcileUsers } from "./users.ts";
+
+const resyncMs = 30_000;
+
+/** Brings one Kafka, its topics and its users to what their resources say; answers when to look again. */
+export async function reconcileKafka(context: Context, key: string): Promise<number> {
+  const [namespace = "", name = ""] = key.split("/");
+  const kafka = context.kafkas.get(namespace, name);
+  if (kafka === undefined || kafka.metadata.deletionTimestamp !== undefined) return Infinity;
+  const pools = context.pools.inNamespace(namespace).filter((pool) => clusterOf(pool) === name);
+  const refused = refusals(kafka, pools)[0];
+  if (refused !== undefined) return notReady(context, kafka, "NotHonoured", refused);
+  const pool = pools[0];
+  if (pool === undefined) {
+    return notReady(
+      context,
+      kafka,
+      "InvalidResourceException",
+      `no KafkaNodePool has the label strimzi.io/cluster: ${name}`,
+    );
+  }
+  const secret = await ensureAdminSecret(context, kafka);
+  let statefulSet: StatefulSet;
+  try {
+    statefulSet = await applyAll(context, kafka, pool);
+  } catch (error) {
+    if (!(error instanceof ApiError && error.statusCode === 422)) throw error;
+    return notReady(context, kafka, "InvalidResourceException", `the API server refuses it: ${error.message}`);
+  }
+  if (!podReady(statefulSet)) {
+    await notReady(context, kafka, "Creating", "the broker's pod is not ready yet");
+    return resyncMs;
+  }
+  const admin = await Admin.open(bootstrapHost(kafka), secretText(secret, "password") ?? "");
+  try {
+    const described = await admin.describe();
+    await writeReady(context, kafka, pool, described.clusterId);
+    const operator = kafka.spec?.entityOperator;
+    if (operator?.topicOperator !== undefined) await reconcileTopics(context, kafka, admin, described.topics);
+    if (operator?.userOperator !== undefined) await reconcileUsers(context, kafka, admin);
+  } finally {
+    await admin.close();
+  }
+  return resyncMs;
+}
+
+async function applyAll(context: Context, kafka: Kafka, pool: KafkaNodePool): Promise<StatefulSet> {
+  let last = {} as StatefulSet;
+  for (const object of buildKafka(kafka, pool, checksum)) last = await context.client.apply(object as StatefulSet);
+  return last;
+}
+
+function checksum(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 16);
+}
+
+async function ensureAdminSecret(context: Context, kafka: Kafka): Promise<Secret> {
+  const namespace = namespaceOf(kafka);
+  const name = adminSecretName(kafka.metadata.name);
+  const present = await context.client.get<Secret>("Secret", namespace, name);
+  if (present !== undefined) return present;
+  const data = {
+    password: Buffer.from(randomBytes(24).toString("base64url")).toString("base64"),
+    "cluster-id": Buffer.from(clusterId()).toString("base64"),
+  };
+  const metadata = { name, namespace, labels: managedBy, ownerReferences: [ownedBy(kafka)] };
+  const secret: Secret = { apiVersion: "v1", kind: "Secret", metadata, type: "Opaque", data };
+  await context.client.create(secret);
+  return secret;
+}
+
+/** Kafka's own tools never begin an id with a dash, which command lines would take for an option. */
+function clusterId(): string {
+  const id = randomBytes(16).toString("base64url");
+  return id.startsWith("-") ? clusterId() : id;
+}
+
+/** Strimzi's way to say no: a condition NotReady that is True, in place of Ready. */
+async function notReady(context: Context, kafka: Kafka, reason: string, message: string): Promise<number> {
+  await writeStatus(context, kafka, {
+    ...kafka.status,
+    conditions: [{ type: "NotReady", status: "True", reason, message }],
+    observedGeneration: kafka.metadata.generation,
+  });
+  return Infinity;
+}
+
+async function writeReady(context: Context, kafka: Kafka, pool: KafkaNodePool, clusterId: string): Promise<void> {
+  await writeStatus(context, pool, {
+    observedGeneration: pool.metadata.generation,
+    nodeIds: [0],
+    clusterId,
+    roles: pool.spec?.roles,
+    replicas: 1,
+    labelSelector: `strimzi.io/cluster=${kafka.metadata.name},strimzi.io/pool-name=${pool.metadata.name}`,
+  });
+  await writeStatus(context, kafka, {
+    conditions: [{ type: "Ready", status: "True" }],
+    observedGeneration: kafka.metadata.generation,
+    listeners: listenerStatus(kafka),
+    clusterId,
+    kafkaVersion,
+    kafkaNodePools: [{ name: pool.metadata.name }],
+  });
+}
