@@ -4,7 +4,7 @@
  */
 import { build } from "esbuild";
 import { existsSync, readFileSync } from "node:fs";
-import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -42,10 +42,17 @@ async function duckdbLibrary(): Promise<string> {
   return join(folder, "package");
 }
 
+/** A bundle that could not be made: sources that do not compile, or are missing. */
+export class BundleFailed extends Error {
+  readonly code = "BUNDLE_FAILED";
+  constructor(dist: string, cause: unknown) {
+    super(`${dist} could not be bundled: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    this.name = "BundleFailed";
+  }
+}
+
 async function bundle({ dist, entries }: Bundle): Promise<void> {
   const outdir = join(root, dist);
-  await rm(outdir, { recursive: true, force: true });
-  await mkdir(outdir, { recursive: true });
   const result = await build({
     absWorkingDir: root,
     entryPoints: entries,
@@ -57,7 +64,8 @@ async function bundle({ dist, entries }: Bundle): Promise<void> {
     sourcemap: "linked",
     sourcesContent: false,
     metafile: true,
-    logLevel: "warning",
+    write: false,
+    logLevel: "silent",
     external: ["@duckdb/node-bindings-*"],
     // CommonJS packages inside an ES module still ask for these.
     banner: {
@@ -70,6 +78,9 @@ async function bundle({ dist, entries }: Bundle): Promise<void> {
       ].join("\n"),
     },
   });
+  await rm(outdir, { recursive: true, force: true });
+  await mkdir(outdir, { recursive: true });
+  for (const file of result.outputFiles) await writeFile(file.path, file.contents);
   if (Object.keys(result.metafile.inputs).some((input) => input.includes("@duckdb/node-bindings/"))) {
     const library = await duckdbLibrary();
     const name = `node_modules/@duckdb/node-bindings-linux-${process.arch}`;
@@ -78,20 +89,41 @@ async function bundle({ dist, entries }: Bundle): Promise<void> {
   }
 }
 
-/** Bundles all members; sources that do not exist are left out. Returns the dist folders that were made. */
-export async function buildAll(): Promise<readonly string[]> {
+export interface Built {
+  /** The dist folders that were made. */
+  readonly made: readonly string[];
+  /** What is wrong with the others; their dist folders are as they were. */
+  readonly failed: readonly BundleFailed[];
+}
+
+/** Bundles all members; those without sources are left out. */
+export async function buildAll(): Promise<Built> {
   const present = bundles
     .map(({ dist, entries }) => ({
       dist,
       entries: Object.fromEntries(Object.entries(entries).filter(([, source]) => existsSync(join(root, source)))),
     }))
     .filter(({ entries }) => "main" in entries);
-  await Promise.all(present.map(bundle));
-  return present.map(({ dist }) => dist);
+  const results = await Promise.all(
+    present.map(async (one) => {
+      try {
+        await bundle(one);
+        return one.dist;
+      } catch (error) {
+        return new BundleFailed(one.dist, error);
+      }
+    }),
+  );
+  return {
+    made: results.filter((result) => typeof result === "string"),
+    failed: results.filter((result) => result instanceof BundleFailed),
+  };
 }
 
 if (import.meta.main) {
   const start = performance.now();
-  const made = await buildAll();
+  const { made, failed } = await buildAll();
   console.log(`build: ${made.join(", ") || "nothing"} in ${((performance.now() - start) / 1000).toFixed(1)} s`);
+  for (const { message } of failed) console.error(`build: ${message}`);
+  process.exitCode = failed.length === 0 ? 0 : 1;
 }

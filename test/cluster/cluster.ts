@@ -1,8 +1,8 @@
 /** The cluster of this checkout, by Docker where it answers and natively elsewhere; the same for who uses it. */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { buildAll } from "../../scripts/build.ts";
-import { HostUnfit } from "./host/errors.ts";
+import { buildAll, type BundleFailed } from "../../scripts/build.ts";
+import { NoCluster, StaleImages } from "./host/errors.ts";
 import { withLock } from "./host/lock.ts";
 import { cacheDir, clusterDir, clusterId, kubeconfigPath } from "./host/paths.ts";
 import { progressTo, type Progress } from "./host/progress.ts";
@@ -32,19 +32,30 @@ async function alone<T>(work: () => Promise<T>): Promise<T> {
 /** The cluster with the images of the current sources; made, completed or left as it is. */
 export async function ensureCluster(progress: Progress = progressTo()): Promise<Cluster> {
   return await alone(async () => {
-    await progress.step("bundling operator, workloads and stand-ins", buildAll);
+    const { failed } = await progress.step("bundling operator, workloads and stand-ins", buildAll);
+    for (const { message } of failed) progress.say(message);
     await nativeUp(progress);
+    refuseOldImages(failed);
     return cluster;
   });
+}
+
+/** A cluster with images of older sources is of use, but nobody may take it for what they asked for. */
+function refuseOldImages(failed: readonly BundleFailed[]): void {
+  const dists = failed.map(({ message }) => message.split(" ", 1)[0]).join(", ");
+  if (failed.length > 0)
+    throw new StaleImages(`The cluster runs, but without the current ${dists}: correct the sources, then run it again`);
 }
 
 /** Images of the current sources onto the running cluster. */
 export async function loadImages(progress: Progress = progressTo()): Promise<void> {
   await alone(async () => {
-    await progress.step("bundling operator, workloads and stand-ins", buildAll);
     const node = await runningNode();
-    if (node === undefined) throw new HostUnfit("No cluster is running: `npm run cluster -- up` starts one");
+    if (node === undefined) throw new NoCluster("No cluster is running: `npm run cluster -- up` starts one");
+    const { failed } = await progress.step("bundling operator, workloads and stand-ins", buildAll);
+    for (const { message } of failed) progress.say(message);
     await nativeLoad(progress, node);
+    refuseOldImages(failed);
   });
 }
 

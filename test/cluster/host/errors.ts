@@ -44,3 +44,13 @@ export class Locked extends ClusterError {
 export class UsageError extends ClusterError {
   readonly code = "USAGE";
 }
+
+/** A command needs a running cluster, and there is none. */
+export class NoCluster extends ClusterError {
+  readonly code = "NO_CLUSTER";
+}
+
+/** The current sources do not compile, so that the cluster has not got their images. */
+export class StaleImages extends ClusterError {
+  readonly code = "STALE_IMAGES";
+}
