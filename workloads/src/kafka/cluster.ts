@@ -1,0 +1,155 @@
+/** The brokers as the reader sees them: metadata of one topic, and connections by broker and lane. */
+import type { KafkaConnection } from "@caudal/crds";
+import { Connection, metadataV12 } from "@platformatic/kafka";
+import { describeError } from "../runtime/errors.ts";
+import { type Metrics, timed } from "../runtime/metrics.ts";
+import { connectionOptions, type HostPort, parseBootstrap } from "./connection-options.ts";
+import { KafkaUnavailable, TopicMissing } from "./errors.ts";
+import { Code, kafkaError, protocolError, withCodes } from "./protocol-errors.ts";
+
+export interface PartitionInfo {
+  readonly partition: number;
+  /** Node id of the leader, -1 when there is none now. */
+  readonly leader: number;
+  readonly leaderEpoch: number;
+}
+
+export interface TopicInfo {
+  readonly name: string;
+  /** As Kafka prints it without change: a UUID in hex with dashes. Another id means another topic. */
+  readonly topicId: string;
+  /** By partition number, without gaps. */
+  readonly partitions: readonly PartitionInfo[];
+}
+
+/** A broker answers one connection's requests in turn: fetches, which wait for data, have a lane of their own. */
+export type Lane = "fetch" | "control";
+
+export interface ClusterOptions {
+  readonly clientId: string;
+  readonly metrics: Pick<Metrics, "externalCallSeconds">;
+}
+
+export class KafkaCluster {
+  readonly #kafka: KafkaConnection;
+  readonly #options: ClusterOptions;
+  readonly #bootstrap: readonly HostPort[];
+  readonly #connections = new Map<string, Promise<Connection>>();
+  #brokers: ReadonlyMap<number, HostPort> = new Map();
+  #turn = 0;
+  #closed = false;
+
+  /** Connects to nothing yet. @throws ConfigInvalid for a bootstrap server that is not host:port */
+  constructor(kafka: KafkaConnection, options: ClusterOptions) {
+    this.#kafka = kafka;
+    this.#options = options;
+    this.#bootstrap = parseBootstrap(kafka.bootstrapServers);
+  }
+
+  /**
+   * The topic as a broker knows it now.
+   *
+   * @throws TopicMissing when it does not exist; KafkaUnavailable, KafkaLoginFailed, KafkaForbidden
+   */
+  async topic(name: string): Promise<TopicInfo> {
+    const response = await this.call(
+      "any",
+      "control",
+      "metadata",
+      async (connection) => await withCodes(metadataV12.api.async(connection, [name], false, false)),
+    );
+    this.#brokers = new Map(response.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]));
+    const topic = response.topics.find((candidate) => candidate.name === name);
+    if (topic === undefined || topic.errorCode === Code.UnknownTopicOrPartition)
+      throw new TopicMissing(`topic ${name} does not exist (or this user may not see it); create it, or wait for it`);
+    if (topic.errorCode !== Code.None) throw protocolError(topic.errorCode, `topic ${name}`);
+    const partitions = [...topic.partitions]
+      .map((partition) => ({
+        partition: partition.partitionIndex,
+        leader: partition.leaderId,
+        leaderEpoch: partition.leaderEpoch,
+      }))
+      .sort((one, other) => one.partition - other.partition);
+    return { name, topicId: topic.topicId, partitions };
+  }
+
+  /**
+   * Sends one request to a broker and observes it.
+   *
+   * @param node a broker's id from metadata, or any that answers
+   * @throws a typed error; after one of the network, the next call connects anew
+   */
+  async call<T>(
+    node: number | "any",
+    lane: Lane,
+    operation: string,
+    send: (connection: Connection) => Promise<T>,
+  ): Promise<T> {
+    return await timed(this.#options.metrics, "kafka", operation, async () => {
+      try {
+        return await send(await this.#connection(node, lane));
+      } catch (error) {
+        throw kafkaError(error, operation);
+      }
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const open = [...this.#connections.values()];
+    this.#connections.clear();
+    await Promise.allSettled(open.map(async (connection) => await (await connection).close()));
+  }
+
+  async #connection(node: number | "any", lane: Lane): Promise<Connection> {
+    if (node === "any") return await this.#anyConnection(lane);
+    const broker = this.#brokers.get(node);
+    if (broker === undefined) throw new KafkaUnavailable(`no broker has the id ${node} now`);
+    return await this.#connectionTo(broker, lane);
+  }
+
+  async #anyConnection(lane: Lane): Promise<Connection> {
+    const brokers = [...this.#brokers.values(), ...this.#bootstrap];
+    const tried: string[] = [];
+    for (let i = 0; i < brokers.length; i++) {
+      const broker = brokers[(this.#turn + i) % brokers.length];
+      if (broker === undefined) continue;
+      try {
+        return await this.#connectionTo(broker, lane);
+      } catch (error) {
+        tried.push(describeError(error));
+        if (i === brokers.length - 1) {
+          const last = kafkaError(error, "connect");
+          if (!(last instanceof KafkaUnavailable)) throw last;
+        }
+      }
+    }
+    this.#turn++;
+    throw new KafkaUnavailable(`no broker can be reached: ${[...new Set(tried)].join("; ")}`);
+  }
+
+  async #connectionTo({ host, port }: HostPort, lane: Lane): Promise<Connection> {
+    if (this.#closed) throw new KafkaUnavailable("the connections to Kafka are closed");
+    const key = `${host}:${port}/${lane}`;
+    const known = this.#connections.get(key);
+    if (known !== undefined) return await known;
+    const opening = this.#open(host, port, () => {
+      if (this.#connections.get(key) === opening) this.#connections.delete(key);
+    });
+    this.#connections.set(key, opening);
+    return await opening;
+  }
+
+  async #open(host: string, port: number, gone: () => void): Promise<Connection> {
+    try {
+      const connection = new Connection(this.#options.clientId, connectionOptions(this.#kafka, host));
+      // Requests in flight reject by themselves; without a listener the event would end the process.
+      connection.on("error", gone).on("close", gone).on("timeout", gone).on("closing", gone);
+      await connection.connect(host, port);
+      return connection;
+    } catch (error) {
+      gone();
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,117 @@
+/** What can go wrong between us and Kafka: one class per outcome. */
+import { WorkloadError } from "../runtime/errors.ts";
+
+/** A partition, for errors that are about one. */
+export interface Place {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+/** A broker cannot be reached, does not answer in time, or is not (yet) the one to ask. Passes by itself. */
+export class KafkaUnavailable extends WorkloadError {
+  readonly code = "KAFKA_UNAVAILABLE";
+  readonly reason = "KafkaUnavailable";
+  readonly retryable = true;
+}
+
+/** The broker does not accept who we say we are. Credentials are read again at each try, so a rotation heals it. */
+export class KafkaLoginFailed extends WorkloadError {
+  readonly code = "KAFKA_LOGIN_FAILED";
+  readonly reason = "KafkaLoginFailed";
+  readonly retryable = true;
+}
+
+/** The broker knows who we are and forbids what we ask. An ACL that is granted later heals it. */
+export class KafkaForbidden extends WorkloadError {
+  readonly code = "KAFKA_FORBIDDEN";
+  readonly reason = "KafkaForbidden";
+  readonly retryable = true;
+}
+
+/** The topic does not exist, or not yet. */
+export class TopicMissing extends WorkloadError {
+  readonly code = "TOPIC_MISSING";
+  readonly reason = "TopicMissing";
+  readonly retryable = true;
+}
+
+/** A topic of the same name is another one now: it was deleted and made again. */
+export class TopicRecreated extends WorkloadError {
+  readonly code = "TOPIC_RECREATED";
+  readonly reason = "TopicRecreated";
+  readonly retryable = false;
+  readonly topic: string;
+
+  constructor(topic: string, was: string, is: string) {
+    super(
+      `topic ${topic} was deleted and made again (its id was ${was} and is ${is}): ` +
+        "what was read is no longer in it; say explicitly how to go on",
+    );
+    this.topic = topic;
+  }
+}
+
+/** The log does not hold the offset that is to be read next. We never jump. */
+export class OffsetOutOfRange extends WorkloadError {
+  readonly code = "OFFSET_OUT_OF_RANGE";
+  readonly reason = "OffsetOutOfRange";
+  readonly retryable = false;
+  readonly place: Place;
+  readonly offset: number;
+  readonly logStartOffset: number;
+  readonly logEndOffset: number;
+
+  constructor(place: Place, offset: number, logStartOffset: number, logEndOffset: number) {
+    const lost = offset < logStartOffset;
+    super(
+      `${place.topic}/${place.partition} holds the offsets ${logStartOffset} to ${logEndOffset}, ` +
+        `and ${offset} is to be read next: ` +
+        (lost
+          ? `retention removed ${logStartOffset - offset} offsets before they were read`
+          : "the log was cut or replaced") +
+        "; say explicitly how to go on",
+    );
+    this.place = place;
+    this.offset = offset;
+    this.logStartOffset = logStartOffset;
+    this.logEndOffset = logEndOffset;
+  }
+}
+
+/** A new leader's log differs from what was read of the old one: records that were read are gone. */
+export class LogTruncated extends WorkloadError {
+  readonly code = "LOG_TRUNCATED";
+  readonly reason = "LogTruncated";
+  readonly retryable = false;
+  readonly place: Place;
+
+  constructor(place: Place, offset: number, epoch: number, divergesAt: number) {
+    super(
+      `${place.topic}/${place.partition} was read to offset ${offset} in leader epoch ${epoch}, ` +
+        `and its leader's log ends that epoch at ${divergesAt}: records that were read are gone ` +
+        "(an unclean leader election); say explicitly how to go on",
+    );
+    this.place = place;
+  }
+}
+
+/** A batch's checksum does not match its bytes, again and again. It is never skipped. */
+export class CorruptBatch extends WorkloadError {
+  readonly code = "CORRUPT_BATCH";
+  readonly reason = "CorruptBatch";
+  readonly retryable = false;
+}
+
+/** Records in a form that we do not read: message formats before Kafka 0.11, an unknown codec. */
+export class FormatUnsupported extends WorkloadError {
+  readonly code = "FORMAT_UNSUPPORTED";
+  readonly reason = "FormatUnsupported";
+  readonly retryable = false;
+}
+
+/** The broker lacks what we rely on. */
+export class BrokerTooOld extends WorkloadError {
+  readonly code = "BROKER_TOO_OLD";
+  readonly reason = "BrokerTooOld";
+  readonly retryable = false;
+}
