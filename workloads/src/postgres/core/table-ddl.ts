@@ -107,9 +107,10 @@ function definition(table: TablePlan, column: Column): string {
   if (column.name === "revision") return `${column.type} not null default 0`;
   if (column.name === "updated_at") return `${column.type} not null default now()`;
   const aggregate = table.panes ? undefined : table.aggregates.find(({ name }) => name === column.name);
-  return aggregate === undefined || isPart(aggregate)
-    ? column.type
-    : `${column.type} generated always as ((${aggregate.value})::${column.type}) stored`;
+  // Texts are compared bytewise here as in the kernel: min, max and the order in which rows are locked agree.
+  if (aggregate === undefined || isPart(aggregate))
+    return column.type === "text" ? `${column.type} collate "C"` : column.type;
+  return `${column.type} generated always as ((${aggregate.value})::${column.type}) stored`;
 }
 
 export function milliseconds(ms: number): string {

@@ -1,0 +1,182 @@
+/** What is merged in memory between two commits: results of unbroken runs of offsets, and what goes with them. */
+import type { OriginalRecord, RecordBlock } from "../kafka/record-block.ts";
+import type { Move } from "../postgres/progress.ts";
+import type { Kernel } from "../sql/kernel.ts";
+import type { BlockResult, Delta, TablePlan } from "../sql/plan.ts";
+import type { BatchSize } from "./core/bounds.ts";
+import type { Lane } from "./core/lanes.ts";
+
+/** A record for the dead-letter topic. */
+export interface Letter {
+  readonly partition: number;
+  readonly record: OriginalRecord;
+  readonly reason: string;
+  readonly detail: string;
+}
+
+export interface SealedBatch {
+  readonly deltas: readonly Delta[];
+  readonly moves: readonly Move[];
+  readonly letters: readonly Letter[];
+  /** Events that count in some table; late ones that a policy leaves out are not among them. */
+  readonly events: number;
+  /** Late events by table. */
+  readonly late: ReadonlyMap<string, number>;
+  readonly lateEvents: number;
+  readonly traceparents: readonly string[];
+}
+
+/** Part of a block that one lane takes in one go. */
+export interface Piece {
+  readonly block: RecordBlock;
+  /** Rows [from, to). */
+  readonly from: number;
+  readonly to: number;
+  /** Where the lane reads on after them. */
+  readonly nextOffset: number;
+}
+
+export interface Judgement {
+  /** Watermark that decides what is late; null: nothing is. */
+  readonly watermark: number | null;
+  /** Whether dead letters are sent and counts are kept: only the foremost lane's are. */
+  readonly counts: boolean;
+  /** Whether late events go to the dead letters. */
+  readonly buryLate: boolean;
+}
+
+const MAX_LINKS = 128;
+/** A merged row in memory, in DuckDB and as text, roughly; an event makes one row a table at most. */
+const ROW_BYTES = 32;
+
+export class OpenBatch {
+  readonly #kernel: Kernel;
+  readonly #tables: readonly TablePlan[];
+  readonly #moves = new Map<string, Move>();
+  readonly #late = new Map<string, number>();
+  readonly #traceparents = new Set<string>();
+  #letters: Letter[] = [];
+  #records = 0;
+  #events = 0;
+  #lateEvents = 0;
+  #bytes = 0;
+  #since: number | undefined;
+
+  constructor(kernel: Kernel, tables: readonly TablePlan[]) {
+    this.#kernel = kernel;
+    this.#tables = tables;
+  }
+
+  get empty(): boolean {
+    return this.#moves.size === 0;
+  }
+
+  size(now: number): BatchSize {
+    return { events: this.#records, bytes: this.#bytes, ageMs: this.#since === undefined ? 0 : now - this.#since };
+  }
+
+  /** Computes a piece of a block and notes its move. @returns the lane where it stands after it */
+  async add(lane: Lane, piece: Piece, judgement: Judgement, now: number): Promise<Lane> {
+    const { block, from, to } = piece;
+    const result = to > from ? await this.#kernel.add(block, { watermark: judgement.watermark, from, to }) : nothing;
+    if (judgement.counts) this.#judge(block, result, judgement);
+    this.#records += to - from;
+    this.#bytes += (to - from) * ROW_BYTES * this.#tables.length;
+    this.#since ??= now;
+    for (const parent of block.traceparents) if (this.#traceparents.size < MAX_LINKS) this.#traceparents.add(parent);
+    return this.#move(lane, piece, result.maxEventTime);
+  }
+
+  /** Moves past one record that no table takes, with it in the dead letters. */
+  bury(lane: Lane, piece: Piece, letter: Letter, now: number): Lane {
+    this.#letters.push(letter);
+    this.#bytes += letterBytes(letter);
+    this.#since ??= now;
+    return this.#move(lane, piece, null);
+  }
+
+  /** Takes everything out; the batch is empty then and can be filled again. */
+  async seal(): Promise<SealedBatch> {
+    const sealed: SealedBatch = {
+      deltas: this.#records > 0 ? await this.#kernel.take() : [],
+      moves: [...this.#moves.values()].sort((a, b) => a.partition - b.partition || order(a.output, b.output)),
+      letters: this.#letters,
+      events: this.#events,
+      late: new Map(this.#late),
+      lateEvents: this.#lateEvents,
+      traceparents: [...this.#traceparents],
+    };
+    this.#reset();
+    return sealed;
+  }
+
+  async discard(): Promise<void> {
+    this.#reset();
+    await this.#kernel.discard();
+  }
+
+  #reset(): void {
+    this.#moves.clear();
+    this.#late.clear();
+    this.#traceparents.clear();
+    this.#letters = [];
+    this.#records = this.#events = this.#lateEvents = this.#bytes = 0;
+    this.#since = undefined;
+  }
+
+  #judge(block: RecordBlock, result: BlockResult, { buryLate }: Judgement): void {
+    this.#events += result.accepted;
+    for (const { row, reason, detail } of result.bad)
+      this.#addLetter({ partition: block.partition, record: block.original(row), reason, detail });
+    for (const { table, late } of result.tables) this.#late.set(table, (this.#late.get(table) ?? 0) + late);
+    // An event may be late for some tables only: the largest count is the least number of events that were.
+    this.#lateEvents += Math.max(0, ...result.tables.map(({ late }) => late));
+    if (!buryLate) return;
+    for (const { row, tables } of result.late)
+      this.#addLetter({
+        partition: block.partition,
+        record: block.original(row),
+        reason: "LateEvent",
+        detail: `the watermark had passed the end of its window in ${tables.join(", ")}`,
+      });
+  }
+
+  #addLetter(letter: Letter): void {
+    this.#letters.push(letter);
+    this.#bytes += letterBytes(letter);
+  }
+
+  #move(lane: Lane, { block, nextOffset }: Piece, maxEventTime: number | null): Lane {
+    const tables = lane.tables.map(({ table, epoch }) => {
+      const toEpoch = block.leaderEpoch < 0 ? epoch : block.leaderEpoch;
+      const key = `${lane.partition} ${table}`;
+      const earlier = this.#moves.get(key);
+      this.#moves.set(key, {
+        output: table,
+        plan: this.#tables.find(({ name }) => name === table)?.hash ?? "",
+        partition: lane.partition,
+        from: earlier?.from ?? lane.offset,
+        to: nextOffset,
+        fromEpoch: earlier?.fromEpoch ?? epoch,
+        toEpoch,
+        maxEventTime: later(earlier?.maxEventTime ?? null, maxEventTime),
+      });
+      return { table, epoch: toEpoch };
+    });
+    return { partition: lane.partition, offset: nextOffset, tables };
+  }
+}
+
+const nothing: BlockResult = { accepted: 0, bad: [], late: [], tables: [], maxEventTime: null };
+
+function letterBytes({ record }: Letter): number {
+  return 512 + (record.key?.length ?? 0) + (record.value?.length ?? 0);
+}
+
+function later(a: number | null, b: number | null): number | null {
+  return a === null ? b : b === null ? a : Math.max(a, b);
+}
+
+function order(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

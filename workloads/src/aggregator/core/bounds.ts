@@ -1,0 +1,44 @@
+/** When what has been merged in memory is committed. Pure: the clock is an argument. */
+
+export interface BatchSize {
+  readonly events: number;
+  /** Bytes held until the commit: dead letters, and an estimate of the merged rows. */
+  readonly bytes: number;
+  /** Since its first record. */
+  readonly ageMs: number;
+}
+
+export interface CommitBounds {
+  readonly maxEvents: number;
+  readonly maxBytes: number;
+  /** Wait for more when the worker has caught up: what one fetch brings together is committed together. */
+  readonly caughtUpMs: number;
+  /** While it lags, a batch collects for this many times as long as the last commit took … */
+  readonly lagFactor: number;
+  /** … within these limits: the more a commit costs, the more is merged into each. */
+  readonly lagMinMs: number;
+  readonly lagMaxMs: number;
+}
+
+export const BOUNDS: CommitBounds = {
+  maxEvents: 1_000_000,
+  maxBytes: 48 * 1024 * 1024,
+  caughtUpMs: 20,
+  lagFactor: 8,
+  lagMinMs: 200,
+  lagMaxMs: 4_000,
+};
+
+/** @param lagging whether the broker has more than was fetched */
+export function isDue(size: BatchSize, lagging: boolean, lastCommitMs: number, bounds: CommitBounds = BOUNDS): boolean {
+  if (size.events >= bounds.maxEvents || size.bytes >= bounds.maxBytes) return true;
+  const wait = lagging
+    ? Math.min(Math.max(bounds.lagFactor * lastCommitMs, bounds.lagMinMs), bounds.lagMaxMs)
+    : bounds.caughtUpMs;
+  return size.ageMs >= wait;
+}
+
+/** Whether the batch must not grow before an earlier one has been committed. */
+export function isFull(size: BatchSize, bounds: CommitBounds = BOUNDS): boolean {
+  return size.events >= bounds.maxEvents || size.bytes >= bounds.maxBytes;
+}

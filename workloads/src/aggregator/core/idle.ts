@@ -1,0 +1,48 @@
+/** Which of the owned partitions have had nothing new for the idle time. Pure: the clock is an argument. */
+import { IDLE_CONFIRM_MS } from "./watermark.ts";
+
+interface Quiet {
+  readonly nextOffset: number;
+  readonly since: number;
+  confirmedAt: number;
+}
+
+export class IdleWatch {
+  readonly #idleTimeoutMs: number;
+  readonly #quiet = new Map<number, Quiet>();
+
+  constructor(idleTimeoutMs: number) {
+    this.#idleTimeoutMs = idleTimeoutMs;
+  }
+
+  /** @param committed next offset that is committed; @param end last stable offset that the broker just gave */
+  observe(partition: number, committed: number, end: number, now: number): void {
+    if (committed < end) {
+      this.#quiet.delete(partition);
+      return;
+    }
+    const quiet = this.#quiet.get(partition);
+    if (quiet?.nextOffset !== committed)
+      this.#quiet.set(partition, { nextOffset: committed, since: now, confirmedAt: -Infinity });
+  }
+
+  isIdle(partition: number, now: number): boolean {
+    const quiet = this.#quiet.get(partition);
+    return quiet !== undefined && now - quiet.since >= this.#idleTimeoutMs;
+  }
+
+  /** Idle partitions whose confirmation is due, and marks them confirmed. */
+  takeDue(now: number): readonly { readonly partition: number; readonly nextOffset: number }[] {
+    const due = [];
+    for (const [partition, quiet] of this.#quiet) {
+      if (!this.isIdle(partition, now) || now - quiet.confirmedAt < IDLE_CONFIRM_MS) continue;
+      quiet.confirmedAt = now;
+      due.push({ partition, nextOffset: quiet.nextOffset });
+    }
+    return due;
+  }
+
+  forget(): void {
+    this.#quiet.clear();
+  }
+}

@@ -1,0 +1,27 @@
+/** Finds the records that PostgreSQL refuses, by halving. */
+
+/** Rows [from, to) of a block. */
+export interface Rows {
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface Steps {
+  /** Commits the rows as they are. @returns the refusal, or undefined when they are committed */
+  commit(rows: Rows): Promise<string | undefined>;
+  /** Commits past one row, with it in the dead letters. */
+  bury(row: number, refusal: string): Promise<void>;
+}
+
+/**
+ * Commits all rows in order, burying those that are refused: a refused run is halved until one row is left. Each step
+ * moves progress, so that a crash between two steps loses nothing.
+ */
+export async function commitAround(rows: Rows, steps: Steps): Promise<void> {
+  const refusal = await steps.commit(rows);
+  if (refusal === undefined) return;
+  if (rows.to - rows.from <= 1) return await steps.bury(rows.from, refusal);
+  const middle = rows.from + Math.ceil((rows.to - rows.from) / 2);
+  await commitAround({ from: rows.from, to: middle }, steps);
+  await commitAround({ from: middle, to: rows.to }, steps);
+}

@@ -1,0 +1,106 @@
+/** What is said of the work after it is committed: metrics, /status and the group's offsets for lag tools. */
+import type { PartitionEnd } from "../kafka/record-block.ts";
+import type { Move } from "../postgres/progress.ts";
+import type { RuntimeContext } from "../runtime/role.ts";
+import type { SealedBatch } from "./batch.ts";
+import { IdleWatch } from "./core/idle.ts";
+import type { Lane } from "./core/lanes.ts";
+import type { WatermarkKeeper } from "./watermark-keeper.ts";
+
+/** Where the tables of one owned partition stand in PostgreSQL. */
+interface Committed {
+  readonly byTable: Map<string, number>;
+  end: number | undefined;
+}
+
+export class Report {
+  readonly #context: Pick<RuntimeContext, "metrics" | "health">;
+  readonly #topic: string;
+  readonly #keeper: WatermarkKeeper;
+  readonly #idle: IdleWatch;
+  readonly #partitions = new Map<number, Committed>();
+
+  constructor(
+    context: Pick<RuntimeContext, "metrics" | "health">,
+    options: { readonly topic: string; readonly idleTimeoutMs: number },
+    keeper: WatermarkKeeper,
+  ) {
+    this.#context = context;
+    this.#topic = options.topic;
+    this.#keeper = keeper;
+    this.#idle = new IdleWatch(options.idleTimeoutMs);
+  }
+
+  /** Begins with what progress says of the assigned partitions. */
+  assigned(lanes: readonly Lane[]): void {
+    this.#partitions.clear();
+    this.#idle.forget();
+    this.#context.metrics.lag.reset();
+    this.#context.metrics.watermark.reset();
+    for (const { partition, offset, tables } of lanes) {
+      const committed = this.#partitions.get(partition) ?? { byTable: new Map<string, number>(), end: undefined };
+      for (const { table } of tables) committed.byTable.set(table, offset);
+      this.#partitions.set(partition, committed);
+    }
+    this.publish();
+  }
+
+  /** The broker said where partitions end. */
+  seen(ends: readonly PartitionEnd[], now: number): void {
+    for (const { partition, lastStableOffset } of ends) {
+      const committed = this.#partitions.get(partition);
+      if (committed === undefined) continue;
+      committed.end = lastStableOffset;
+      this.#idle.observe(partition, Math.min(...committed.byTable.values()), lastStableOffset, now);
+    }
+  }
+
+  /** A batch is committed: only now do its numbers count. */
+  committed(batch: SealedBatch, seconds: number): void {
+    const { metrics, health } = this.#context;
+    for (const { partition, output, to } of batch.moves) this.#partitions.get(partition)?.byTable.set(output, to);
+    metrics.batches.inc();
+    metrics.commitSeconds.observe(seconds);
+    metrics.events.inc({ topic: this.#topic }, batch.events);
+    for (const [table, count] of batch.late) metrics.lateEvents.inc({ table }, count);
+    for (const { reason } of batch.letters) metrics.deadLetters.inc({ reason });
+    health.count({ events: batch.events, deadLetters: batch.letters.length, lateEvents: batch.lateEvents });
+    this.publish();
+  }
+
+  /** Idle partitions that are to be confirmed now. */
+  idleDue(now: number): readonly { readonly partition: number; readonly nextOffset: number }[] {
+    return this.#idle.takeDue(now);
+  }
+
+  /** Offsets to store with the group for lag tools: of the slowest table, as lag is. */
+  groupOffsets(moves: readonly Move[]): readonly { readonly partition: number; readonly offset: number }[] {
+    return [...new Set(moves.map(({ partition }) => partition))].flatMap((partition) => {
+      const committed = this.#partitions.get(partition);
+      return committed === undefined ? [] : [{ partition, offset: Math.min(...committed.byTable.values()) }];
+    });
+  }
+
+  /** Renews gauges and /status. */
+  publish(): void {
+    const { metrics, health } = this.#context;
+    const partitions = [...this.#partitions].sort(([a], [b]) => a - b);
+    health.setPartitions(
+      partitions.map(([partition, { byTable, end }]) => {
+        const nextOffset = Math.min(...byTable.values());
+        const { watermark, idle } = this.#keeper.partition(partition);
+        const labels = { topic: this.#topic, partition: String(partition) };
+        metrics.lag.set(labels, Math.max(0, (end ?? nextOffset) - nextOffset));
+        if (watermark !== null) metrics.watermark.set(labels, watermark / 1000);
+        return {
+          topic: this.#topic,
+          partition,
+          nextOffset,
+          endOffset: end ?? nextOffset,
+          ...(watermark === null ? {} : { watermark }),
+          idle,
+        };
+      }),
+    );
+  }
+}

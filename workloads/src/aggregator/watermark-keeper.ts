@@ -1,0 +1,59 @@
+/** Keeps the stage's watermark with the other replicas: what each stores of its partitions gives the one row. */
+import type { Connection } from "../postgres/connection.ts";
+import { confirmIdle, type MoveScope } from "../postgres/progress.ts";
+import { moveWatermark, readWatermark } from "../postgres/watermarks.ts";
+import { isIdle, partitionWatermark, type PartitionClock, stageWatermark } from "./core/watermark.ts";
+
+export interface KeeperOptions {
+  readonly outputs: readonly string[];
+  readonly maxDelayMs: number;
+}
+
+const EVERY_MS = 1_000;
+
+export class WatermarkKeeper {
+  readonly #options: KeeperOptions;
+  #current: number | null = null;
+  #clocks: readonly PartitionClock[] = [];
+  #readAt = -Infinity;
+
+  constructor(options: KeeperOptions) {
+    this.#options = options;
+  }
+
+  /** The stage's watermark when it was last read, epoch milliseconds. */
+  get current(): number | null {
+    return this.#current;
+  }
+
+  isDue(now: number): boolean {
+    return now - this.#readAt >= EVERY_MS;
+  }
+
+  /** What is stored of a partition: its own watermark and whether it is idle. */
+  partition(partition: number): { readonly watermark: number | null; readonly idle: boolean } {
+    const clock = this.#clocks.find((candidate) => candidate.partition === partition);
+    if (clock === undefined) return { watermark: null, idle: false };
+    return { watermark: partitionWatermark(clock.maxEventTime, this.#options.maxDelayMs), idle: isIdle(clock) };
+  }
+
+  /** Confirms our idle partitions, reads what all replicas stored, and moves the watermark when it may. */
+  async keep(
+    control: Connection,
+    scope: MoveScope,
+    partitionCount: number,
+    idle: readonly { readonly partition: number; readonly nextOffset: number }[],
+    now: number,
+  ): Promise<void> {
+    this.#readAt = now;
+    if (idle.length > 0) await confirmIdle(control, scope, idle);
+    const { outputs, maxDelayMs } = this.#options;
+    const stored = await readWatermark(control, scope.owner, scope.topic, outputs);
+    this.#clocks = stored.partitions;
+    this.#current = stored.watermark;
+    const next = stageWatermark(stored.watermark, stored.partitions, partitionCount, maxDelayMs);
+    if (next === null || next === stored.watermark) return;
+    // Another replica may have moved it meanwhile: it is read again at the next turn.
+    if (await moveWatermark(control, scope.owner, stored.watermark, next)) this.#current = next;
+  }
+}

@@ -1,0 +1,267 @@
+/** The loop over one assignment: fetch, compute, merge, commit; the next batch is computed while one commits. */
+import type { PartitionEnd, RecordBlock } from "../kafka/record-block.ts";
+import { RowRefused } from "../postgres/errors.ts";
+import { withSpan } from "../runtime/telemetry.ts";
+import type { RuntimeContext } from "../runtime/role.ts";
+import type { Kernel } from "../sql/kernel.ts";
+import type { TablePlan } from "../sql/plan.ts";
+import type { Assignment } from "./assign.ts";
+import { type Judgement, OpenBatch, type Piece, type SealedBatch } from "./batch.ts";
+import { CommitChain } from "./commit-chain.ts";
+import { isDue, isFull } from "./core/bounds.ts";
+import { ceiling, isForemost, joinLanes, type Lane, laneKey } from "./core/lanes.ts";
+import { rowsBefore } from "./core/rows.ts";
+import { commitAround, type Rows } from "./culprits.ts";
+import { LogMisread } from "./errors.ts";
+import type { Ledger } from "./ledger.ts";
+import type { DeadLetters, Fetched, Intake } from "./ports.ts";
+import type { Report } from "./report.ts";
+import type { WatermarkKeeper } from "./watermark-keeper.ts";
+
+export interface WorkerParts {
+  readonly context: Pick<RuntimeContext, "drain" | "health" | "tracer" | "log">;
+  readonly tables: readonly TablePlan[];
+  readonly buryLate: boolean;
+  readonly intake: Intake;
+  readonly ledger: Ledger;
+  readonly deadLetters: DeadLetters;
+  readonly keeper: WatermarkKeeper;
+  readonly report: Report;
+  /** Opens the kernel of some of the tables, or gives the one that is open. */
+  readonly kernel: (tables: readonly TablePlan[]) => Promise<Kernel>;
+  /** For lag tools, after a commit; it never fails. */
+  readonly publishOffsets: (offsets: readonly { readonly partition: number; readonly offset: number }[]) => void;
+  /** By partition, the offset below which a batch was refused by PostgreSQL: until there, record by record. */
+  readonly refused: Map<number, number>;
+}
+
+const WAIT_MS = 500;
+const WAIT_WITH_BATCH_MS = 10;
+const BEAT_MS = 5_000;
+
+export class Worker {
+  readonly #parts: WorkerParts;
+  readonly #assignment: Assignment;
+  readonly #chain: CommitChain<SealedBatch>;
+  readonly #batches = new Map<string, OpenBatch>();
+  readonly #ends = new Map<number, PartitionEnd>();
+  #lanes: readonly Lane[];
+  #lastCommitMs = 0;
+
+  constructor(parts: WorkerParts, assignment: Assignment) {
+    this.#parts = parts;
+    this.#assignment = assignment;
+    this.#lanes = assignment.lanes;
+    this.#chain = new CommitChain(async (batch) => await this.#commit(batch));
+  }
+
+  /**
+   * Works until `stop`, and commits what it has by then.
+   *
+   * @throws the first error; nothing of this worker is in flight any more then, and progress says what is committed
+   */
+  async run(stop: () => boolean, wake: AbortSignal): Promise<void> {
+    try {
+      this.#parts.report.assigned(this.#lanes);
+      while (!stop()) await this.#round(wake);
+      await this.#sealAll();
+      await this.#waitForCommits(0);
+    } catch (error) {
+      await this.#chain.atMost(0);
+      for (const batch of this.#batches.values()) await batch.discard();
+      this.#noteRefusal();
+      throw this.#chain.failure?.error ?? error;
+    }
+  }
+
+  async #round(wake: AbortSignal): Promise<void> {
+    await this.#keepTime();
+    for (const lanes of this.#rounds()) {
+      const waitMs = this.#lanes.length > lanes.length ? 0 : this.#waitMs();
+      const { blocks, ends } = await this.#fetch(lanes, waitMs, wake);
+      for (const end of ends) this.#ends.set(end.partition, end);
+      for (const block of blocks) await this.#take(block, lanes);
+      this.#parts.report.seen(ends, performance.now());
+    }
+    await this.#sealDue();
+    if (this.#chain.failure !== undefined) throw this.#chain.failure.error;
+  }
+
+  async #fetch(lanes: readonly Lane[], waitMs: number, wake: AbortSignal): Promise<Fetched> {
+    try {
+      return await this.#parts.intake.fetch(lanes.map(positionOf), waitMs, wake);
+    } catch (error) {
+      if (wake.aborted) return { blocks: [], ends: [] };
+      throw error;
+    }
+  }
+
+  /** Lanes to fetch together: of each partition at most one, the foremost first. */
+  #rounds(): readonly (readonly Lane[])[] {
+    const foremost = this.#lanes.filter((lane) => isForemost(lane, this.#lanes));
+    const behind = this.#lanes.filter((lane) => !foremost.includes(lane));
+    const last = new Map(behind.map((lane) => [lane.partition, lane]));
+    return last.size === 0 ? [foremost] : [foremost, [...last.values()]];
+  }
+
+  #waitMs(): number {
+    return [...this.#batches.values()].some((batch) => !batch.empty) ? WAIT_WITH_BATCH_MS : WAIT_MS;
+  }
+
+  async #take(block: RecordBlock, fetched: readonly Lane[]): Promise<void> {
+    const asked = fetched.find(({ partition }) => partition === block.partition);
+    const lane = this.#lanes.find(({ partition, offset }) => partition === block.partition && offset === asked?.offset);
+    if (lane === undefined || block.nextOffset <= lane.offset) return;
+    if ((block.offsets[0] ?? lane.offset) < lane.offset)
+      throw new LogMisread(`${block.topic}/${block.partition}: offset ${block.offsets[0]} came after ${lane.offset}`);
+    const limit = ceiling(lane, this.#lanes);
+    const rows = { from: 0, to: limit === undefined ? block.count : rowsBefore(block, limit) };
+    const next = limit === undefined ? block.nextOffset : Math.min(block.nextOffset, limit);
+    if (lane.offset < (this.#parts.refused.get(block.partition) ?? 0))
+      await this.#takeCarefully(lane, block, rows, next);
+    else this.#replace(lane, await this.#add(lane, { block, ...rows, nextOffset: next }));
+    await this.#join(block.partition);
+  }
+
+  async #add(lane: Lane, piece: Piece): Promise<Lane> {
+    const batch = await this.#batch(lane);
+    if (isFull(batch.size(performance.now()))) await this.#sealAll();
+    return await batch.add(lane, piece, this.#judgement(lane), performance.now());
+  }
+
+  /** Commits the block in parts until each record that PostgreSQL refuses stands alone, and is buried. */
+  async #takeCarefully(from: Lane, block: RecordBlock, rows: Rows, next: number): Promise<void> {
+    await this.#sealAll();
+    await this.#waitForCommits(0);
+    let lane = from;
+    const nextOffset = (to: number): number => (to >= rows.to ? next : (block.offsets[to] ?? next));
+    const finish = async (batch: OpenBatch, moved: Lane): Promise<void> => {
+      await this.#commit(await batch.seal());
+      this.#replace(lane, moved);
+      lane = moved;
+    };
+    await commitAround(rows, {
+      commit: async ({ from: first, to }) => {
+        const batch = await this.#batch(lane);
+        const piece = { block, from: first, to, nextOffset: nextOffset(to) };
+        try {
+          await finish(batch, await batch.add(lane, piece, this.#judgement(lane), performance.now()));
+          return undefined;
+        } catch (error) {
+          if (!(error instanceof RowRefused)) throw error;
+          return error.message;
+        }
+      },
+      bury: async (row, detail) => {
+        const batch = await this.#batch(lane);
+        const piece = { block, from: row, to: row + 1, nextOffset: nextOffset(row + 1) };
+        const letter = { partition: block.partition, record: block.original(row), reason: "RefusedByDatabase", detail };
+        await finish(batch, batch.bury(lane, piece, letter, performance.now()));
+      },
+    });
+    if (next >= (this.#parts.refused.get(block.partition) ?? 0)) this.#parts.refused.delete(block.partition);
+  }
+
+  #judgement(lane: Lane): Judgement {
+    const foremost = isForemost(lane, this.#lanes);
+    const { keeper, buryLate } = this.#parts;
+    return { watermark: foremost ? keeper.current : null, counts: foremost, buryLate: buryLate && foremost };
+  }
+
+  #replace(lane: Lane, moved: Lane): void {
+    this.#lanes = this.#lanes.map((other) => (other === lane ? moved : other));
+  }
+
+  /** A lane that has reached another one goes on with it. What both have computed so far is sealed first, in order. */
+  async #join(partition: number): Promise<void> {
+    const offsets = this.#lanes.filter((lane) => lane.partition === partition).map(({ offset }) => offset);
+    if (new Set(offsets).size === offsets.length) return;
+    await this.#sealAll();
+    const names = this.#parts.tables.map(({ name }) => name);
+    this.#lanes = joinLanes(this.#lanes, names);
+    this.#parts.context.log.info({ partition }, "a table has caught up with the others");
+  }
+
+  async #sealDue(): Promise<void> {
+    const lagging = this.#lanes.some(
+      ({ partition, offset }) => offset < (this.#ends.get(partition)?.lastStableOffset ?? 0),
+    );
+    const now = performance.now();
+    const open = [...this.#batches.values()].filter((batch) => !batch.empty);
+    if (!open.some((batch) => isDue(batch.size(now), lagging, this.#lastCommitMs))) return;
+    // While one commits the next one grows, up to its bounds: that merges more, the slower commits are.
+    if (this.#chain.length > 0 && !open.some((batch) => isFull(batch.size(now)))) return;
+    await this.#sealAll();
+  }
+
+  /**
+   * Seals every open batch, those of foremost lanes first: a lane behind is never committed past the one before it,
+   * which alone sends the dead letters.
+   */
+  async #sealAll(): Promise<void> {
+    const foremost = new Set(this.#lanes.filter((lane) => isForemost(lane, this.#lanes)).map(laneKey));
+    const keys = [...this.#batches.keys()].sort((a, b) => Number(foremost.has(b)) - Number(foremost.has(a)));
+    for (const key of keys) {
+      const batch = this.#batches.get(key);
+      if (batch === undefined || batch.empty) continue;
+      await this.#waitForCommits(1);
+      this.#chain.push(await batch.seal());
+    }
+  }
+
+  /** Waits until at most `count` batches are in flight; each commit has a time limit of its own. */
+  async #waitForCommits(count: number): Promise<void> {
+    const beat = setInterval(() => this.#parts.context.health.beat(), BEAT_MS);
+    try {
+      await this.#chain.atMost(count);
+    } finally {
+      clearInterval(beat);
+    }
+    if (this.#chain.failure !== undefined) throw this.#chain.failure.error;
+  }
+
+  async #commit(batch: SealedBatch): Promise<void> {
+    const { context, deadLetters, ledger, report } = this.#parts;
+    const attributes = { "caudal.events": batch.events, "caudal.tables": batch.deltas.length };
+    await withSpan(context.tracer, "commit", { linkTo: batch.traceparents, attributes }, async () => {
+      if (batch.letters.length > 0) await deadLetters.send(batch.letters);
+      const began = performance.now();
+      await ledger.commit(this.#assignment.scope, batch);
+      this.#lastCommitMs = performance.now() - began;
+      report.committed(batch, this.#lastCommitMs / 1000);
+      this.#parts.publishOffsets(report.groupOffsets(batch.moves));
+    });
+  }
+
+  async #keepTime(): Promise<void> {
+    const { keeper, ledger, report, context } = this.#parts;
+    const now = performance.now();
+    context.health.beat();
+    if (!keeper.isDue(now)) return;
+    const { scope, partitionCount } = this.#assignment;
+    await keeper.keep(ledger.control, scope, partitionCount, report.idleDue(now), now);
+    report.publish();
+  }
+
+  #noteRefusal(): void {
+    const failure = this.#chain.failure;
+    if (!(failure?.error instanceof RowRefused)) return;
+    for (const { partition, to } of failure.batch.moves)
+      this.#parts.refused.set(partition, Math.max(to, this.#parts.refused.get(partition) ?? 0));
+  }
+
+  async #batch(lane: Lane): Promise<OpenBatch> {
+    const key = laneKey(lane);
+    const open = this.#batches.get(key);
+    if (open !== undefined) return open;
+    const names = new Set(lane.tables.map(({ table }) => table));
+    const tables = this.#parts.tables.filter(({ name }) => names.has(name));
+    const batch = new OpenBatch(await this.#parts.kernel(tables), tables);
+    this.#batches.set(key, batch);
+    return batch;
+  }
+}
+
+function positionOf({ partition, offset, tables }: Lane) {
+  return { partition, offset, epoch: Math.max(...tables.map(({ epoch }) => epoch)) };
+}
