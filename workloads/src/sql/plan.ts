@@ -3,21 +3,29 @@
 /** How two values of a part become one, in DuckDB over deltas and in PostgreSQL over rows. NULL is the neutral element of each. */
 export type Merge = "add" | "least" | "greatest";
 
+/** The aggregates from which every part is made. */
+export type PartFunction = "count" | "sum" | "min" | "max";
+
 export interface Part {
   /** Column in PostgreSQL that keeps the part, and in the delta. */
   readonly column: string;
   readonly postgresType: string;
+  /** Type of the part in DuckDB, such as HUGEINT for a sum of integers. */
+  readonly duckdbType: string;
   readonly merge: Merge;
-  /** DuckDB expression over the event's columns that makes the part of one batch. */
+  readonly function: PartFunction;
+  /** DuckDB expression over one event's columns; `function` over the events that it is not NULL for is the part. */
   readonly expression: string;
 }
 
 export interface AggregateColumn {
   /** Name in the spec, and the column that people see. */
   readonly name: string;
+  /** `text` is compared bytewise: give the column COLLATE "C". */
   readonly postgresType: string;
+  /** One part of the same name (count, min, max), or hidden ones: `_<name>_s` is a sum, `_<name>_n` its non-null count. */
   readonly parts: readonly Part[];
-  /** PostgreSQL expression over the parts' columns that gives the value that people see, such as `m_sum / nullif(m_n, 0)`. */
+  /** PostgreSQL expression over the parts' columns that gives the value that people see; immutable, fit for a stored generated column. */
   readonly value: string;
 }
 
@@ -25,6 +33,7 @@ export interface GroupColumn {
   readonly name: string;
   readonly expression: string;
   readonly duckdbType: string;
+  /** `text` is compared bytewise: give the column COLLATE "C". */
   readonly postgresType: string;
 }
 
@@ -42,9 +51,15 @@ export interface TablePlan {
   readonly where?: string;
   readonly groups: readonly GroupColumn[];
   readonly aggregates: readonly AggregateColumn[];
+  /** Fields of the event that the table's SQL reads, in the topic's order. */
+  readonly fields: readonly string[];
 }
 
 export interface AggregatorPlan {
+  /** Events for which this is not true are left out of all tables. */
+  readonly where?: string;
+  /** Fields of the event that `where` reads. */
+  readonly fields: readonly string[];
   /** In the order in which a commit writes them: most groups expected first, so that hot rows are held shortest. */
   readonly tables: readonly TablePlan[];
 }
@@ -58,18 +73,31 @@ export interface BadRow {
   readonly detail: string;
 }
 
-/** An event that came after the watermark had passed the end of its window. */
+/** An event that came after the watermark had passed the end of the last window that holds it, and was left out for it. */
 export interface LateRow {
   readonly row: number;
   /** Tables whose window for it was closed. */
   readonly tables: readonly string[];
 }
 
+/** What one block gave one table. */
+export interface TableCount {
+  readonly table: string;
+  /** Events that are in the table's delta: its conditions hold and it was not left out as late. */
+  readonly counted: number;
+  /** Events for which the window was closed, whatever the policy did with them. */
+  readonly late: number;
+}
+
 /** What one block gave. */
 export interface BlockResult {
+  /** Records that became events, those that a `where` leaves out among them. records = accepted + bad. */
   readonly accepted: number;
   readonly bad: readonly BadRow[];
+  /** In order of rows; empty under the policy Update. */
   readonly late: readonly LateRow[];
+  /** One entry a table, in the plan's order. */
+  readonly tables: readonly TableCount[];
   /** Largest event time among the accepted rows, epoch milliseconds. */
   readonly maxEventTime: number | null;
 }

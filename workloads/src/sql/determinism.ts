@@ -1,0 +1,170 @@
+/** What an expression may hold: only what gives the same result for the same event, on every machine and at any time. */
+import type { DuckDB } from "./duckdb.ts";
+import { SqlError } from "./sql-error.ts";
+import { type Node, parseExpression, walk } from "./syntax.ts";
+
+/** What may be called. Read once from DuckDB's own catalogue. */
+export interface Functions {
+  /** Every name that exists, of whatever kind. */
+  readonly known: ReadonlySet<string>;
+  /** Those that give the same result for the same arguments. */
+  readonly scalar: ReadonlySet<string>;
+  readonly aggregate: ReadonlySet<string>;
+}
+
+/** Functions that DuckDB calls consistent but that look at the clock, at settings or at how a value is stored. */
+const NOT_CONSISTENT = new Set([
+  "current_localtime",
+  "current_localtimestamp",
+  "current_setting",
+  "getvariable",
+  "json_deserialize_sql",
+  "json_serialize_plan",
+  "json_serialize_sql",
+  "parse_duckdb_log_message",
+  "vector_type",
+  "version",
+]);
+
+/** Why a kind of node is refused. Kinds that are in neither list are refused too. */
+const REFUSED: Readonly<Record<string, string>> = {
+  SUBQUERY: "a subquery reads more than the event: write an expression over its fields",
+  WINDOW: "a window function looks at other events: use the table's window and groupBy",
+  STAR: "* stands for many columns: name the field (count(*) alone may have it)",
+  PARAMETER: "there are no parameters: write the value",
+  POSITIONAL_REFERENCE: "write the field's name instead of its position",
+  COLLATE: "text is compared bytewise: use lower(…) or strip_accents(…) instead of collate",
+};
+const ALLOWED = new Set([
+  "COLUMN_REF",
+  "CONSTANT",
+  "FUNCTION",
+  "CAST",
+  "CASE",
+  "CONJUNCTION",
+  "COMPARISON",
+  "BETWEEN",
+  "OPERATOR",
+  "LAMBDA",
+]);
+
+/** Reads which functions exist and which of them always give the same result. */
+export async function readFunctions(duckdb: DuckDB): Promise<Functions> {
+  const rows = await duckdb.rows(`select function_name as name, function_type as type,
+    bool_and(stability is not distinct from 'CONSISTENT') as consistent,
+    any_value(macro_definition) as macro, to_json(any_value(parameters))::varchar as parameters
+    from duckdb_functions() where function_type in ('scalar', 'aggregate', 'macro') group by all order by all`);
+  const named = (type: string) => rows.filter((row) => row["type"] === type);
+  const scalar = new Set(
+    named("scalar")
+      .filter((row) => row["consistent"] === true)
+      .map((row) => String(row["name"])),
+  );
+  for (const name of NOT_CONSISTENT) scalar.delete(name);
+  const aggregate = new Set(named("aggregate").map((row) => String(row["name"])));
+  const known = new Set(rows.map((row) => String(row["name"])));
+  const functions = { known, scalar, aggregate };
+  // A macro is what its text is; one may use another, so until nothing is added.
+  let added = true;
+  let pending = named("macro").filter((row) => !scalar.has(String(row["name"])));
+  while (added) {
+    const left = [];
+    for (const row of pending) {
+      if (await isMacroConsistent(duckdb, functions, row)) scalar.add(String(row["name"]));
+      else left.push(row);
+    }
+    added = left.length < pending.length;
+    pending = left;
+  }
+  return functions;
+}
+
+async function isMacroConsistent(
+  duckdb: DuckDB,
+  functions: Functions,
+  macro: Readonly<Record<string, unknown>>,
+): Promise<boolean> {
+  const parameters = JSON.parse(String(macro["parameters"])) as readonly string[];
+  try {
+    const { node } = await parseExpression(duckdb, String(macro["macro"]));
+    checkKinds(node, functions);
+    if (callsUnknown(node, functions)) return false;
+    readFields(node, parameters);
+    return true;
+  } catch (error) {
+    if (error instanceof SqlError) return false;
+    throw error;
+  }
+}
+
+/**
+ * Refuses what reads more than one event, or gives another result the next time. Names that do not exist pass: DuckDB's
+ * binder has better words for them.
+ *
+ * @throws SqlError
+ */
+export function checkKinds(node: Node, functions: Functions): void {
+  walk(node, (part) => {
+    checkKind(part, functions);
+  });
+}
+
+/**
+ * Refuses names that are no fields but mean something to DuckDB, such as current_date.
+ *
+ * @param fields as declared
+ * @returns those that the expression reads
+ * @throws SqlError
+ */
+export function readFields(node: Node, fields: readonly string[]): ReadonlySet<string> {
+  const declared = new Map(fields.map((field) => [field.toLowerCase(), field]));
+  const lambdas = new Set<string>();
+  walk(node, ({ class: kind, lhs }) => {
+    if (kind === "LAMBDA" && lhs !== undefined) for (const name of columnNames(lhs)) lambdas.add(name);
+  });
+  const used = new Set<string>();
+  for (const name of columnNames(node)) {
+    const field = declared.get(name);
+    if (field !== undefined) used.add(field);
+    else if (name.includes(".")) throw new SqlError(`write a field's name alone, without a prefix, not ${name}`);
+    else if (!lambdas.has(name)) throw new SqlError(volatile(name));
+  }
+  return used;
+}
+
+function checkKind(part: Node, functions: Functions): void {
+  const refused = REFUSED[part.class];
+  if (refused !== undefined) throw new SqlError(refused);
+  if (!ALLOWED.has(part.class)) throw new SqlError(`${part.class.toLowerCase()} cannot be used here`);
+  if (part.type === "GROUPING_FUNCTION") throw new SqlError("grouping() has no meaning here");
+  if (part.class !== "FUNCTION") return;
+  const name = (part.function_name ?? "").toLowerCase();
+  const isAggregate = functions.aggregate.has(name) && !functions.scalar.has(name);
+  if (isAggregate)
+    throw new SqlError(
+      `${name} is an aggregate: it stands alone in aggregates, as in "${name}(…) as name", and nowhere else`,
+    );
+  if (functions.known.has(name) && !functions.scalar.has(name)) throw new SqlError(volatile(name));
+  if (name === "age" && part.children?.length === 1)
+    throw new SqlError("age(x) looks at the clock: write age(a, b) with both times");
+}
+
+function callsUnknown(node: Node, functions: Functions): boolean {
+  let found = false;
+  walk(node, ({ class: kind, function_name: name }) => {
+    if (kind === "FUNCTION" && !functions.known.has((name ?? "").toLowerCase())) found = true;
+  });
+  return found;
+}
+
+function volatile(name: string): string {
+  return `${name} does not give the same result each time: use the event's fields, such as its timestamp, so that the tables stay exact`;
+}
+
+function columnNames(node: Node): readonly string[] {
+  const names: string[] = [];
+  walk(node, ({ class: kind, column_names: columns }) => {
+    if (kind === "COLUMN_REF") names.push((columns ?? []).join(".").toLowerCase());
+  });
+  return names;
+}

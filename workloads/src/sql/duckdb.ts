@@ -1,0 +1,58 @@
+/** DuckDB in this process, shut in: no files, no network, no extensions to load, one thread, bounded memory. */
+import type { DuckDBConnection } from "@duckdb/node-api";
+import { quote } from "./quote.ts";
+
+export interface DuckDBOptions {
+  /** DuckDB's own bound, such as "256MB". What it allocates for single strings is not under it. */
+  readonly memoryLimit: string;
+  /** Errors as JSON, with the place and the candidates: for checking SQL. */
+  readonly structuredErrors?: boolean;
+}
+
+/** One connection to a database of its own. */
+export interface DuckDB {
+  readonly connection: DuckDBConnection;
+  /** Runs one statement and gives its rows as objects, values as JSON has them (64-bit integers as text). */
+  rows(sql: string, values?: readonly string[]): Promise<readonly Readonly<Record<string, unknown>>[]>;
+  close(): void;
+}
+
+/** Opens an empty in-memory database. The native library is loaded here and not on import. */
+export async function openDuckDB(options: DuckDBOptions): Promise<DuckDB> {
+  const { DuckDBInstance } = await import("@duckdb/node-api");
+  const instance = await DuckDBInstance.create(":memory:", {
+    threads: "1",
+    memory_limit: options.memoryLimit,
+    autoinstall_known_extensions: "false",
+    autoload_known_extensions: "false",
+    allow_community_extensions: "false",
+    // No spilling either: the root file system is read-only and a batch has to fit.
+    temp_directory: "",
+    preserve_insertion_order: "true",
+  });
+  const connection = await instance.connect();
+  const settings = ["global TimeZone = 'UTC'", "enable_external_access = false"];
+  if (options.structuredErrors === true) settings.push("errors_as_json = true");
+  for (const setting of [...settings, "lock_configuration = true"]) await connection.run(`set ${setting}`);
+  return {
+    connection,
+    async rows(sql, values) {
+      const result = await connection.runAndReadAll(sql, values === undefined ? undefined : [...values]);
+      return result.getRowObjectsJson();
+    },
+    close() {
+      connection.closeSync();
+      instance.closeSync();
+    },
+  };
+}
+
+/** Makes an empty table whose columns are given as name and type. */
+export async function createTable(
+  duckdb: DuckDB,
+  name: string,
+  columns: readonly (readonly [name: string, type: string])[],
+): Promise<void> {
+  const list = columns.map(([column, type]) => `${quote(column)} ${type}`);
+  await duckdb.connection.run(`create temp table ${quote(name)} (${list.join(", ")})`);
+}

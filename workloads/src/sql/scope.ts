@@ -1,0 +1,87 @@
+/** What the SQL of one aggregator is bound against: the event's fields, the functions, and the problems found so far. */
+import { checkKinds, type Functions, readFields } from "./determinism.ts";
+import type { DuckDB } from "./duckdb.ts";
+import { describeSqlError, SqlError, type SqlProblem } from "./sql-error.ts";
+import { type Expression, parseExpression } from "./syntax.ts";
+
+export interface Bound {
+  /** In DuckDB's own spelling. */
+  readonly sql: string;
+  readonly duckdbType: string;
+  /** Fields that it reads, in the topic's order. */
+  readonly fields: readonly string[];
+}
+
+const PREFIX = "describe select ";
+
+export class Scope {
+  readonly problems: SqlProblem[] = [];
+  readonly functions: Functions;
+  readonly #duckdb: DuckDB;
+  readonly #fields: readonly string[];
+
+  /** @param fields of the table `event` in that database */
+  constructor(duckdb: DuckDB, functions: Functions, fields: readonly string[]) {
+    this.#duckdb = duckdb;
+    this.functions = functions;
+    this.#fields = fields;
+  }
+
+  /** Runs one step of compiling; an SqlError becomes a problem at `path`, and the result undefined. */
+  async attempt<T>(path: string, step: () => T | Promise<T>): Promise<T | undefined> {
+    try {
+      return await step();
+    } catch (error) {
+      if (!(error instanceof SqlError)) throw error;
+      this.problems.push({ path, message: error.message });
+      return undefined;
+    }
+  }
+
+  async parse(text: string): Promise<Expression> {
+    return await parseExpression(this.#duckdb, text);
+  }
+
+  /** A condition of the spec, or undefined with a problem. */
+  async condition(text: string, path: string): Promise<Bound | undefined> {
+    return await this.attempt(path, async () => {
+      const expression = await this.parse(text);
+      if (expression.alias !== "") throw new SqlError(`a condition has no name: leave out "as ${expression.alias}"`);
+      checkKinds(expression.node, this.functions);
+      const bound = await this.bind(expression, text);
+      if (bound.duckdbType !== "BOOLEAN")
+        throw new SqlError(`it is of type ${bound.duckdbType}, not true or false: write a comparison, such as x > 0`);
+      return bound;
+    });
+  }
+
+  /**
+   * Finds an expression's type and its fields.
+   *
+   * @param text as the spec has it, so that messages can point into it
+   * @throws SqlError for names and types that do not fit
+   */
+  async bind(expression: Expression, text: string): Promise<Bound> {
+    const duckdbType = await this.#describe(text, text);
+    return { sql: expression.sql, duckdbType, fields: this.fieldsOf(expression) };
+  }
+
+  /** Type of SQL that was made from `text`. */
+  async typeOf(sql: string): Promise<string> {
+    return await this.#describe(sql, sql);
+  }
+
+  fieldsOf(expression: Expression): readonly string[] {
+    const used = readFields(expression.node, this.#fields);
+    return this.#fields.filter((field) => used.has(field));
+  }
+
+  async #describe(sql: string, text: string): Promise<string> {
+    try {
+      const [row] = await this.#duckdb.rows(`${PREFIX}${sql}\nfrom event`);
+      return String(row?.["column_type"]);
+    } catch (error) {
+      throw new SqlError(describeSqlError(error, text, PREFIX.length));
+    }
+  }
+}

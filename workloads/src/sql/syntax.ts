@@ -1,0 +1,154 @@
+/** The syntax tree of one SQL expression, made by DuckDB's own parser. */
+import type { DuckDB } from "./duckdb.ts";
+import { describeSqlError, SqlError } from "./sql-error.ts";
+
+/** A node of the tree as `json_serialize_sql` gives it. */
+export interface Node {
+  readonly class: string;
+  readonly type: string;
+  readonly alias?: string;
+  readonly query_location?: number;
+  readonly function_name?: string;
+  readonly schema?: string;
+  readonly children?: readonly Node[];
+  readonly filter?: Node | null;
+  readonly order_bys?: { readonly orders: readonly unknown[] };
+  readonly distinct?: boolean;
+  readonly column_names?: readonly string[];
+  readonly lhs?: Node;
+}
+
+export interface Expression {
+  readonly node: Node;
+  /** Name given by `as name`, empty without one. */
+  readonly alias: string;
+  /** The expression in DuckDB's own spelling: equal for what differs in spaces, case of keywords and brackets only. */
+  readonly sql: string;
+  /** SQL of the node's first child, such as the argument of an aggregate. */
+  readonly argument: string | null;
+  /** SQL of what follows `filter (where`. */
+  readonly filter: string | null;
+}
+
+const PREFIX = "select ";
+const EMPTY_SELECT = {
+  type: "SELECT_NODE",
+  modifiers: [],
+  cte_map: { map: [] },
+  select_list: [],
+  where_clause: null,
+  group_expressions: [],
+  group_sets: [],
+  aggregate_handling: "STANDARD_HANDLING",
+  having: null,
+  sample: null,
+  qualify: null,
+};
+
+/** DuckDB expression that prints the node under `path` of the tree `t` as SQL, without its alias; NULL if there is none. */
+function printed(path: string): string {
+  const shell = JSON.stringify({
+    error: false,
+    statements: [
+      {
+        node: {
+          ...EMPTY_SELECT,
+          select_list: ["@"],
+          from_table: { type: "EMPTY", alias: "", sample: null, query_location: 0 },
+        },
+        named_param_map: [],
+      },
+    ],
+  });
+  const [before = "", after = ""] = shell.split('"@"');
+  const node = `(t->'$.statements[0].node.select_list[0]${path}')`;
+  return `case when json_type(${node}) = 'OBJECT' then json_deserialize_sql(('${before}' || json_merge_patch(${node}, '{"alias":""}')::varchar || '${after}')::json) end`;
+}
+
+const PARSE = `select t::varchar as tree, ${printed("")} as sql, ${printed(".children[0]")} as argument, ${printed(".filter")} as filter
+from (select json_serialize_sql($1::varchar)::json as t)`;
+
+interface Tree {
+  readonly error: boolean;
+  readonly error_message?: string;
+  readonly position?: string;
+  readonly statements?: readonly { readonly node: Readonly<Record<string, unknown>> }[];
+}
+
+/**
+ * Parses one expression.
+ *
+ * @param text SQL as the spec has it, with or without `as name`
+ * @throws SqlError for text that is not exactly one expression
+ */
+export async function parseExpression(duckdb: DuckDB, text: string): Promise<Expression> {
+  let row: Readonly<Record<string, unknown>> | undefined;
+  try {
+    [row] = await duckdb.rows(PARSE, [`${PREFIX}${text}`]);
+  } catch (error) {
+    throw new SqlError(describeSqlError(error, text, PREFIX.length));
+  }
+  const tree = JSON.parse(String(row?.["tree"])) as Tree;
+  if (tree.error) throw new SqlError(describeSqlError(syntaxError(tree), text, PREFIX.length));
+  const node = onlyExpression(tree, text);
+  const sql = (value: unknown) => (typeof value === "string" ? value.replace(/^SELECT /, "") : null);
+  return {
+    node,
+    alias: node.alias ?? "",
+    sql: sql(row?.["sql"]) ?? "",
+    argument: sql(row?.["argument"]),
+    filter: sql(row?.["filter"]),
+  };
+}
+
+function syntaxError(tree: Tree): Error {
+  return new Error(
+    JSON.stringify({
+      exception_type: "Parser",
+      exception_message: tree.error_message ?? "it cannot be parsed",
+      position: tree.position,
+    }),
+  );
+}
+
+function onlyExpression(tree: Tree, text: string): Node {
+  const [first, ...others] = tree.statements ?? [];
+  const select = first?.node;
+  const list = (select?.["select_list"] ?? []) as readonly Node[];
+  const from = select?.["from_table"] as Node | undefined;
+  const bare =
+    select?.["type"] === "SELECT_NODE" &&
+    from?.type === "EMPTY" &&
+    Object.entries(EMPTY_SELECT).every(
+      ([key, value]) => key === "select_list" || JSON.stringify(select[key]) === JSON.stringify(value),
+    );
+  const [node, ...more] = list;
+  if (node === undefined || others.length > 0 || more.length > 0 || !bare)
+    throw new SqlError(`write one expression, without from, where, group by and the like, not "${shorten(text)}"`);
+  return node;
+}
+
+export function shorten(text: string): string {
+  return text.length <= 120 ? text : `${text.slice(0, 119)}…`;
+}
+
+/** Calls `visit` for each node of an expression, parents first. */
+export function walk(node: Node, visit: (node: Node) => void): void {
+  visit(node);
+  for (const value of Object.values(node)) {
+    for (const child of Array.isArray(value) ? (value as readonly unknown[]) : [value as unknown])
+      walkInto(child, visit);
+  }
+}
+
+function walkInto(value: unknown, visit: (node: Node) => void): void {
+  if (typeof value !== "object" || value === null) return;
+  if (isNode(value)) return walk(value, visit);
+  for (const child of Object.values(value)) {
+    for (const item of Array.isArray(child) ? (child as readonly unknown[]) : [child as unknown]) walkInto(item, visit);
+  }
+}
+
+function isNode(value: object): value is Node {
+  return "class" in value && typeof value.class === "string" && "type" in value && typeof value.type === "string";
+}
