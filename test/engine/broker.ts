@@ -6,7 +6,6 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CommandFailed, NotReadyInTime } from "../cluster/host/errors.ts";
-import { repository } from "../cluster/host/paths.ts";
 import { run } from "../cluster/host/run.ts";
 import { kafkaJars } from "./kafka-jars.ts";
 
@@ -40,7 +39,7 @@ export async function startBroker(properties: Readonly<Record<string, string>> =
     `-Xmx${heap}`,
     "-XX:TieredStopAtLevel=1",
     "-XX:+UseSerialGC",
-    `-Dlog4j2.configurationFile=${join(repository, "test/cluster/images/kafka/log4j2.properties")}`,
+    `-Dlog4j2.configurationFile=${join(import.meta.dirname, "log4j2.properties")}`,
     "-cp",
     classpath,
     mainClass,
