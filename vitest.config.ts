@@ -31,6 +31,15 @@ export default defineConfig({
       },
       {
         test: {
+          name: "telemetry",
+          include: ["test/telemetry/**/*.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 300_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
           name: "contract",
           include: ["test/contract/**/*.test.ts"],
           testTimeout: 300_000,
