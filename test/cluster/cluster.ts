@@ -3,10 +3,10 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { buildAll, type BundleFailed } from "../../scripts/build.ts";
 import { NoCluster, StaleImages } from "./host/errors.ts";
+import { helmPath, kubectl, kubectlPath } from "./host/kubectl.ts";
 import { withLock } from "./host/lock.ts";
 import { cacheDir, clusterDir, clusterId, kubeconfigPath } from "./host/paths.ts";
 import { progressTo, type Progress } from "./host/progress.ts";
-import { run } from "./host/run.ts";
 import { removeNode, runningNode } from "./native/node.ts";
 import { nativeLoad, nativeUp } from "./native/up.ts";
 
@@ -20,8 +20,8 @@ export interface Cluster {
 
 const cluster: Cluster = {
   kubeconfig: kubeconfigPath,
-  kubectl: join(clusterDir, "bin", "kubectl"),
-  helm: join(clusterDir, "bin", "helm"),
+  kubectl: kubectlPath,
+  helm: helmPath,
 };
 
 /** One of up, down and load at a time for this checkout. */
@@ -73,6 +73,6 @@ export async function removeCluster(progress: Progress = progressTo()): Promise<
 export async function describeCluster(): Promise<string> {
   const node = await runningNode();
   if (node === undefined) return "No cluster. `npm run cluster -- up` makes one.";
-  const pods = await run(cluster.kubectl, ["--kubeconfig", kubeconfigPath, "get", "nodes,pods", "-A", "-o", "wide"]);
+  const pods = await kubectl(["get", "nodes,pods", "-A", "-o", "wide"]);
   return `The cluster is native (no Docker), with address ${node.settings.nodeIp}.\n\n${pods}`;
 }

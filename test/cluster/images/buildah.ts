@@ -12,7 +12,7 @@ async function buildah(...args: readonly string[]): Promise<string> {
 export interface Recipe {
   /** An image of the store; nothing to start from an empty one. */
   readonly from?: string;
-  /** Files, folders or tars (which are unpacked) of the host, and where they go. Each is a layer. */
+  /** Files, folders or tars (which are unpacked) of the host, and where they go. */
   readonly add: readonly { readonly source: string; readonly target: string }[];
   readonly entrypoint?: readonly string[];
   readonly user?: string;
@@ -23,28 +23,27 @@ export async function inStore(image: string): Promise<boolean> {
   return await succeeds("buildah", [...store, "inspect", "--type", "image", "--format", "{{.FromImageID}}", image]);
 }
 
-/** Makes an image of the store from files of this host. */
-export async function assemble(image: string, recipe: Recipe): Promise<void> {
+/** Where an image goes that is not for the store: uncompressed, because it is unpacked next. */
+export function archiveOf(file: string, image: string): string {
+  return `oci-archive:${file}:${image}`;
+}
+
+/** Makes an image from files of this host; `output` is a name of the store, or {@link archiveOf} a file. */
+export async function assemble(output: string, recipe: Recipe): Promise<void> {
   const container = await buildah("from", "--pull=never", recipe.from ?? "scratch");
   try {
     for (const { source, target } of recipe.add) await buildah("add", "--quiet", container, source, target);
     const entrypoint = recipe.entrypoint === undefined ? [] : ["--entrypoint", JSON.stringify(recipe.entrypoint)];
     const user = recipe.user === undefined ? [] : ["--user", recipe.user];
     await buildah("config", ...entrypoint, ...user, container);
-    await buildah("commit", "--quiet", "--disable-compression", container, image);
+    await buildah("commit", "--quiet", "--disable-compression", container, output);
   } finally {
     await buildah("rm", container);
   }
 }
 
-/** Makes an image of the store from a Dockerfile, as Docker would, but upon a base of the store. */
-export async function buildDockerfile(image: string, context: string, base: string): Promise<void> {
+/** Makes an image from a folder's Dockerfile, as Docker would, but upon a base of the store. */
+export async function buildDockerfile(output: string, context: string, base: string): Promise<void> {
   const options = ["--isolation", "chroot", "--pull=never", "--quiet", "--build-arg", `BASE=${base}`];
-  await buildah("bud", ...options, "--disable-compression", "--tag", image, context);
-}
-
-/** Writes an image of the store to an archive, and forgets it unless others build upon it. */
-export async function moveToArchive(image: string, archive: string, keep = false): Promise<void> {
-  await buildah("push", "--quiet", "--disable-compression", image, `oci-archive:${archive}:${image}`);
-  if (!keep) await buildah("rmi", image);
+  await buildah("bud", ...options, "--disable-compression", "--tag", output, context);
 }

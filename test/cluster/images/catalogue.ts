@@ -1,13 +1,14 @@
 /** How each image is made from what; the result is an archive in the cache, named by a hash of the contents. */
 import { existsSync } from "node:fs";
-import { readdir, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { cp, readdir, rm, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { staticProgram } from "../host/binaries.ts";
 import { cached, contentKey, filesBelow } from "../host/cache.ts";
 import { withLock } from "../host/lock.ts";
 import { cacheDir, repository } from "../host/paths.ts";
 import { run } from "../host/run.ts";
-import { assemble, buildDockerfile, inStore, moveToArchive } from "./buildah.ts";
+import { archiveOf, assemble, buildDockerfile, inStore } from "./buildah.ts";
+import { writeKafkaScripts, kafkaScripts } from "./kafka-tools.ts";
 import { nodeRootFs, rootFsTar, servicesRootFs } from "./debian.ts";
 import { images, type BuiltImage, type ImageKey } from "./names.ts";
 
@@ -24,15 +25,12 @@ async function prune(name: string): Promise<void> {
   for (const { folder } of old) await rm(join(cacheDir, folder), { recursive: true, force: true });
 }
 
-async function archived(key: ImageKey, tag: string, make: (image: string) => Promise<void>): Promise<BuiltImage> {
+async function archived(key: ImageKey, tag: string, make: (output: string) => Promise<void>): Promise<BuiltImage> {
   const name = images[key];
-  const image = `${name.repository}:${tag}`;
-  const cacheName = `image-${name.repository.split("/").at(-1) ?? key}`;
-  const folder = await cached(cacheName, tag, async (unfinished) => {
-    await make(image);
-    await moveToArchive(image, join(unfinished, "image.tar"));
+  const folder = await cached(`image-${key}`, tag, async (unfinished) => {
+    await make(archiveOf(join(unfinished, "image.tar"), `${name.repository}:${tag}`));
   });
-  await prune(cacheName);
+  await prune(`image-${key}`);
   return { ...name, tag, archive: join(folder, "image.tar") };
 }
 
@@ -58,40 +56,31 @@ async function nodeBase(): Promise<string> {
   });
 }
 
-async function servicesBase(): Promise<string> {
-  return await base("services", servicesRootFs.key, async (image) => {
-    await assemble(image, { add: [{ source: await rootFsTar(servicesRootFs), target: "/" }] });
-  });
-}
-
 async function staticImage(key: "pause" | "coredns"): Promise<BuiltImage> {
   const program = await staticProgram(key);
   const recipe = { add: [{ source: program.path, target: `/${key}` }], entrypoint: [`/${key}`], user: "65532:65532" };
-  return await archived(key, program.key, async (image) => await assemble(image, recipe));
+  return await archived(key, program.key, async (output) => await assemble(output, recipe));
 }
 
-async function kafkaJars(): Promise<string> {
-  const key = contentKey([], kafkaSources, [join(kafkaSources, "pom.xml")]);
-  return await cached("kafka-jars", key, async (unfinished) => {
-    await run("mvn", ["-q", "-B", "-f", join(kafkaSources, "pom.xml"), `-Djars=${unfinished}`, "package"]);
+/** Kafka's jars, and its tools beside them. */
+async function kafkaHome(): Promise<string> {
+  const key = contentKey([JSON.stringify(kafkaScripts)], kafkaSources, filesBelow(kafkaSources));
+  return await cached("kafka", key, async (unfinished) => {
+    const jars = join(unfinished, "libs");
+    await run("mvn", ["-q", "-B", "-f", join(kafkaSources, "pom.xml"), `-Djars=${jars}`, "package"]);
+    await cp(join(kafkaSources, "config"), join(unfinished, "config"), { recursive: true });
+    await writeKafkaScripts(join(unfinished, "bin"));
   });
 }
 
-async function kafkaImage(): Promise<BuiltImage> {
-  const tag = contentKey([servicesRootFs.key], kafkaSources, filesBelow(kafkaSources));
-  return await archived("kafka", tag, async (image) => {
-    const [from, jars] = await Promise.all([servicesBase(), kafkaJars()]);
+async function servicesImage(): Promise<BuiltImage> {
+  const home = await kafkaHome();
+  return await archived("services", contentKey([servicesRootFs.key, basename(home)]), async (output) => {
     const add = [
-      { source: jars, target: "/opt/kafka/libs" },
-      { source: join(kafkaSources, "log4j2.properties"), target: "/opt/kafka/config/log4j2.properties" },
+      { source: await rootFsTar(servicesRootFs), target: "/" },
+      { source: home, target: "/opt/kafka" },
     ];
-    await assemble(image, { from, add });
-  });
-}
-
-async function postgresImage(): Promise<BuiltImage> {
-  return await archived("postgres", servicesRootFs.key, async (image) => {
-    await assemble(image, { from: await servicesBase(), add: [] });
+    await assemble(output, { add });
   });
 }
 
@@ -101,22 +90,23 @@ export const ownImages = {
   workloads: join(repository, "workloads"),
   standIns: join(repository, "test/cluster/stand-ins"),
 } as const;
+export type OwnImage = keyof typeof ownImages;
 
 /** The tag of one of our own images: a hash of its bundle, its Dockerfile and what is below them. */
-export function ownTag(key: keyof typeof ownImages, below: string): string {
+export function ownTag(key: OwnImage, below: string): string {
   const folder = ownImages[key];
   return contentKey([below], folder, [join(folder, "Dockerfile"), ...filesBelow(join(folder, "dist"))]);
 }
 
-async function ownImage(key: keyof typeof ownImages): Promise<BuiltImage> {
+async function ownImage(key: OwnImage): Promise<BuiltImage> {
   const tag = ownTag(key, `${nodeRootFs.key} ${process.version}`);
-  return await archived(key, tag, async (image) => {
-    await buildDockerfile(image, ownImages[key], await nodeBase());
+  return await archived(key, tag, async (output) => {
+    await buildDockerfile(output, ownImages[key], await nodeBase());
   });
 }
 
 /** Whether there is a bundle for it. */
-export function isBuilt(key: keyof typeof ownImages): boolean {
+export function isBuilt(key: OwnImage): boolean {
   return existsSync(join(ownImages[key], "dist/main.js"));
 }
 
@@ -126,10 +116,8 @@ export async function buildImage(key: ImageKey): Promise<BuiltImage> {
     case "pause":
     case "coredns":
       return await staticImage(key);
-    case "kafka":
-      return await kafkaImage();
-    case "postgres":
-      return await postgresImage();
+    case "services":
+      return await servicesImage();
     case "standIns":
     case "operator":
     case "workloads":

@@ -1,22 +1,25 @@
 /** The images' names, the same on every cluster: what charts, stand-ins and tests may rely on. */
 
 export interface ImageName {
-  /** Without the tag. */
+  /** Without a tag: that is a hash of the contents. */
   readonly repository: string;
-  /** The tag that stays when the contents change; beside it every image has a hash of its contents as a tag. */
-  readonly alias: string;
+  /** Whole names that stay the same when the contents change. */
+  readonly aliases: readonly string[];
 }
 
-const image = (name: string, alias: string): ImageName => ({ repository: `localhost/caudal/${name}`, alias });
+const image = (name: string, ...aliases: string[]): ImageName => ({
+  repository: `localhost/caudal/${name}`,
+  aliases: aliases.map((alias) => `localhost/caudal/${alias}`),
+});
 
 export const images = {
-  pause: image("pause", "1"),
-  coredns: image("coredns", "1"),
-  kafka: image("dev-kafka", "4.3.1"),
-  postgres: image("dev-postgres", "17"),
-  standIns: image("stand-ins", "dev"),
-  operator: image("operator", "dev"),
-  workloads: image("workloads", "dev"),
+  pause: image("pause", "pause:1"),
+  coredns: image("coredns"),
+  /** What Kafka and PostgreSQL run on is nearly all of their images: they are one, by two names. */
+  services: image("dev-services", "dev-kafka:4.3.1", "dev-postgres:17"),
+  standIns: image("stand-ins", "stand-ins:dev"),
+  operator: image("operator", "operator:dev"),
+  workloads: image("workloads", "workloads:dev"),
 } as const;
 export type ImageKey = keyof typeof images;
 
@@ -24,6 +27,6 @@ export type ImageKey = keyof typeof images;
 export interface BuiltImage extends ImageName {
   /** Hash of what it is made from. */
   readonly tag: string;
-  /** Where its archive (OCI layout in a tar) is; empty where Docker keeps it. */
+  /** Path of its archive (an OCI layout in a tar). */
   readonly archive: string;
 }

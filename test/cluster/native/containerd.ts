@@ -6,10 +6,10 @@ import { ctr, type RunningNode } from "./node.ts";
 export async function importImages(node: RunningNode, built: readonly BuiltImage[]): Promise<readonly string[]> {
   const present = new Set((await ctr(node, "images", "ls", "-q")).trim().split("\n"));
   const missing = built.filter(({ repository, tag }) => !present.has(`${repository}:${tag}`));
-  for (const { archive, repository, tag, alias } of missing) {
+  for (const { archive, repository, tag, aliases } of missing) {
     const snapshotter = node.settings.snapshotter;
     await ctr(node, "images", "import", "--snapshotter", snapshotter, archive);
-    await ctr(node, "images", "tag", "--force", `${repository}:${tag}`, `${repository}:${alias}`);
+    if (aliases.length > 0) await ctr(node, "images", "tag", "--force", `${repository}:${tag}`, ...aliases);
   }
   return missing.map(({ repository }) => repository);
 }
