@@ -42,7 +42,7 @@ export async function startPostgres(): Promise<Postgres> {
   const passwordFile = join(folder, "password");
   writeFileSync(passwordFile, `${PASSWORD}\n`, { mode: 0o644 });
   await asUser(join(bin, "initdb"), [
-    ...["-D", data, "-U", "caudal", "--auth=scram-sha-256", `--pwfile=${passwordFile}`],
+    ...["-D", data, "-U", "app", "--auth=scram-sha-256", `--pwfile=${passwordFile}`],
     ...["--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"],
   ]);
   let server: ChildProcess | undefined;
@@ -92,7 +92,7 @@ export async function startPostgres(): Promise<Postgres> {
   async function database(name: string): Promise<Database> {
     if (name !== "postgres") await queryOnce(port, "postgres", `create database "${name}"`);
     const secret = mkdtempSync(join(folder, "secret-"));
-    const files = { host: "127.0.0.1", port: String(port), dbname: name, username: "caudal", password: PASSWORD };
+    const files = { host: "127.0.0.1", port: String(port), dbname: name, username: "app", password: PASSWORD };
     for (const [file, text] of Object.entries(files)) writeFileSync(join(secret, file), text);
     return {
       name,
@@ -143,7 +143,7 @@ async function queryOnce<Row extends QueryResultRow>(
   text: string,
   values: readonly unknown[] = [],
 ): Promise<Row[]> {
-  const client = new Client({ host: "127.0.0.1", port, database, user: "caudal", password: PASSWORD });
+  const client = new Client({ host: "127.0.0.1", port, database, user: "app", password: PASSWORD });
   client.on("error", () => undefined); // a server that is being killed; the query itself rejects
   await client.connect();
   try {

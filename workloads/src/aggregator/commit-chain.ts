@@ -23,7 +23,8 @@ export class CommitChain<Batch> {
   /** Adds a batch; it begins when all before it are committed, and never when one of them failed. */
   push(batch: Batch): void {
     const before = this.#pending.at(-1) ?? Promise.resolve();
-    this.#pending.push(before.then(async () => await this.#settle(batch)));
+    const settled = before.then(async () => await this.#settle(batch));
+    this.#pending.push(settled);
   }
 
   /** Resolves when at most `count` batches are not settled. */

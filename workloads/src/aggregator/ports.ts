@@ -14,9 +14,14 @@ export interface Fetched {
   readonly ends: readonly PartitionEnd[];
 }
 
-export interface Intake {
-  /** Reads from the positions, each of another partition; waits at most this long where there is nothing new. */
-  fetch(positions: readonly Position[], maxWaitMs: number, signal: AbortSignal): Promise<Fetched>;
+/** Reads each partition at one place and remembers where it goes on. */
+export interface Reader {
+  /** Begins to read a partition, or moves it. */
+  read(position: Position): void;
+  drop(partition: number): void;
+  /** What has come, or comes within this time. */
+  next(waitMs: number, signal: AbortSignal): Promise<Fetched>;
+  close(): void;
 }
 
 export interface DeadLetters {

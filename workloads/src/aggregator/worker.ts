@@ -14,7 +14,7 @@ import { rowsBefore } from "./core/rows.ts";
 import { commitAround, type Rows } from "./culprits.ts";
 import { LogMisread } from "./errors.ts";
 import type { Ledger } from "./ledger.ts";
-import type { DeadLetters, Fetched, Intake } from "./ports.ts";
+import type { DeadLetters, Fetched, Reader } from "./ports.ts";
 import type { Report } from "./report.ts";
 import type { WatermarkKeeper } from "./watermark-keeper.ts";
 
@@ -22,7 +22,7 @@ export interface WorkerParts {
   readonly context: Pick<RuntimeContext, "drain" | "health" | "tracer" | "log">;
   readonly tables: readonly TablePlan[];
   readonly buryLate: boolean;
-  readonly intake: Intake;
+  readonly openReader: (topic: { readonly name: string; readonly topicId: string }) => Reader;
   readonly ledger: Ledger;
   readonly deadLetters: DeadLetters;
   readonly keeper: WatermarkKeeper;
@@ -45,6 +45,10 @@ export class Worker {
   readonly #chain: CommitChain<SealedBatch>;
   readonly #batches = new Map<string, OpenBatch>();
   readonly #ends = new Map<number, PartitionEnd>();
+  /** Reads for the foremost lane of each partition. */
+  readonly #front: Reader;
+  /** Reads for the last lane of each partition that has more than one. */
+  readonly #back: Reader;
   #lanes: readonly Lane[];
   #lastCommitMs = 0;
 
@@ -52,6 +56,9 @@ export class Worker {
     this.#parts = parts;
     this.#assignment = assignment;
     this.#lanes = assignment.lanes;
+    const topic = { name: assignment.scope.topic, topicId: assignment.scope.topicId };
+    this.#front = parts.openReader(topic);
+    this.#back = parts.openReader(topic);
     this.#chain = new CommitChain(async (batch) => await this.#commit(batch));
   }
 
@@ -63,6 +70,8 @@ export class Worker {
   async run(stop: () => boolean, wake: AbortSignal): Promise<void> {
     try {
       this.#parts.report.assigned(this.#lanes);
+      for (const lane of this.#lanes) if (this.#isForemost(lane)) this.#front.read(positionOf(lane));
+      for (const partition of new Set(this.#lanes.map((lane) => lane.partition))) this.#readBack(partition);
       while (!stop()) await this.#round(wake);
       await this.#sealAll();
       await this.#waitForCommits(0);
@@ -71,49 +80,45 @@ export class Worker {
       for (const batch of this.#batches.values()) await batch.discard();
       this.#noteRefusal();
       throw this.#chain.failure?.error ?? error;
+    } finally {
+      this.#front.close();
+      this.#back.close();
     }
   }
 
   async #round(wake: AbortSignal): Promise<void> {
     await this.#keepTime();
-    for (const lanes of this.#rounds()) {
-      const waitMs = this.#lanes.length > lanes.length ? 0 : this.#waitMs();
-      const { blocks, ends } = await this.#fetch(lanes, waitMs, wake);
-      for (const end of ends) this.#ends.set(end.partition, end);
-      for (const block of blocks) await this.#take(block, lanes);
-      this.#parts.report.seen(ends, performance.now());
-    }
+    const catchingUp = this.#lanes.some((lane) => !this.#isForemost(lane));
+    const { blocks, ends } = await received(this.#front, catchingUp ? 0 : this.#waitMs(), wake);
+    for (const end of ends) this.#ends.set(end.partition, end);
+    for (const block of blocks)
+      await this.#take(
+        block,
+        this.#lanes.findLast(({ partition }) => partition === block.partition),
+      );
+    if (catchingUp) await this.#catchUp(wake);
+    this.#parts.report.seen(ends, performance.now());
     await this.#sealDue();
     if (this.#chain.failure !== undefined) throw this.#chain.failure.error;
   }
 
-  async #fetch(lanes: readonly Lane[], waitMs: number, wake: AbortSignal): Promise<Fetched> {
-    try {
-      return await this.#parts.intake.fetch(lanes.map(positionOf), waitMs, wake);
-    } catch (error) {
-      if (wake.aborted) return { blocks: [], ends: [] };
-      throw error;
+  async #catchUp(wake: AbortSignal): Promise<void> {
+    const { blocks } = await received(this.#back, WAIT_WITH_BATCH_MS, wake);
+    for (const block of blocks) {
+      const lane = this.#lanes.find(({ partition }) => partition === block.partition);
+      if (lane !== undefined && !this.#isForemost(lane)) await this.#take(block, lane);
     }
-  }
-
-  /** Lanes to fetch together: of each partition at most one, the foremost first. */
-  #rounds(): readonly (readonly Lane[])[] {
-    const foremost = this.#lanes.filter((lane) => isForemost(lane, this.#lanes));
-    const behind = this.#lanes.filter((lane) => !foremost.includes(lane));
-    const last = new Map(behind.map((lane) => [lane.partition, lane]));
-    return last.size === 0 ? [foremost] : [foremost, [...last.values()]];
   }
 
   #waitMs(): number {
     return [...this.#batches.values()].some((batch) => !batch.empty) ? WAIT_WITH_BATCH_MS : WAIT_MS;
   }
 
-  async #take(block: RecordBlock, fetched: readonly Lane[]): Promise<void> {
-    const asked = fetched.find(({ partition }) => partition === block.partition);
-    const lane = this.#lanes.find(({ partition, offset }) => partition === block.partition && offset === asked?.offset);
+  async #take(block: RecordBlock, lane: Lane | undefined): Promise<void> {
     if (lane === undefined || block.nextOffset <= lane.offset) return;
-    if ((block.offsets[0] ?? lane.offset) < lane.offset)
-      throw new LogMisread(`${block.topic}/${block.partition}: offset ${block.offsets[0]} came after ${lane.offset}`);
+    const first = block.offsets[0] ?? lane.offset;
+    if (first < lane.offset)
+      throw new LogMisread(`${block.topic}/${block.partition}: offset ${first} came after ${lane.offset}`);
     const limit = ceiling(lane, this.#lanes);
     const rows = { from: 0, to: limit === undefined ? block.count : rowsBefore(block, limit) };
     const next = limit === undefined ? block.nextOffset : Math.min(block.nextOffset, limit);
@@ -163,7 +168,7 @@ export class Worker {
   }
 
   #judgement(lane: Lane): Judgement {
-    const foremost = isForemost(lane, this.#lanes);
+    const foremost = this.#isForemost(lane);
     const { keeper, buryLate } = this.#parts;
     return { watermark: foremost ? keeper.current : null, counts: foremost, buryLate: buryLate && foremost };
   }
@@ -179,7 +184,19 @@ export class Worker {
     await this.#sealAll();
     const names = this.#parts.tables.map(({ name }) => name);
     this.#lanes = joinLanes(this.#lanes, names);
+    this.#readBack(partition);
     this.#parts.context.log.info({ partition }, "a table has caught up with the others");
+  }
+
+  /** Points the reader of what lies behind at the last lane of the partition, if that is not the foremost. */
+  #readBack(partition: number): void {
+    const last = this.#lanes.find((lane) => lane.partition === partition);
+    if (last === undefined || this.#isForemost(last)) this.#back.drop(partition);
+    else this.#back.read(positionOf(last));
+  }
+
+  #isForemost(lane: Lane): boolean {
+    return isForemost(lane, this.#lanes);
   }
 
   async #sealDue(): Promise<void> {
@@ -199,7 +216,7 @@ export class Worker {
    * which alone sends the dead letters.
    */
   async #sealAll(): Promise<void> {
-    const foremost = new Set(this.#lanes.filter((lane) => isForemost(lane, this.#lanes)).map(laneKey));
+    const foremost = new Set(this.#lanes.filter((lane) => this.#isForemost(lane)).map(laneKey));
     const keys = [...this.#batches.keys()].sort((a, b) => Number(foremost.has(b)) - Number(foremost.has(a)));
     for (const key of keys) {
       const batch = this.#batches.get(key);
@@ -264,4 +281,14 @@ export class Worker {
 
 function positionOf({ partition, offset, tables }: Lane) {
   return { partition, offset, epoch: Math.max(...tables.map(({ epoch }) => epoch)) };
+}
+
+/** What the reader has; nothing when the wait was ended by drain or a new assignment. */
+async function received(reader: Reader, waitMs: number, wake: AbortSignal): Promise<Fetched> {
+  try {
+    return await reader.next(waitMs, wake);
+  } catch (error) {
+    if (wake.aborted) return { blocks: [], ends: [] };
+    throw error;
+  }
 }

@@ -1,0 +1,349 @@
+/** Claims, tables and progress on a real PostgreSQL, without a broker. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { Connection } from "../../../workloads/src/postgres/connection.ts";
+import type { Owner } from "../../../workloads/src/postgres/core/table-decision.ts";
+import { upsert } from "../../../workloads/src/postgres/core/upsert.ts";
+import { ProgressMoved, RowRefused, TableRefused } from "../../../workloads/src/postgres/errors.ts";
+import {
+  compareAndMove,
+  insertFirstProgress,
+  type Move,
+  readProgress,
+} from "../../../workloads/src/postgres/progress.ts";
+import { migrate } from "../../../workloads/src/postgres/schema.ts";
+import { announce, prepareTables } from "../../../workloads/src/postgres/tables.ts";
+import { moveWatermark, readWatermark } from "../../../workloads/src/postgres/watermarks.ts";
+import type { Delta, TablePlan } from "../../../workloads/src/sql/plan.ts";
+import { type Database, type Postgres, startPostgres } from "../postgres.ts";
+
+let server: Postgres;
+let database: Database;
+let connection: Connection;
+const open: Connection[] = [];
+let count = 0;
+
+const owner: Owner = { pipeline: "shop/events", stage: "metrics", uid: "first" };
+const minute: TablePlan = {
+  name: "per_minute",
+  hash: "plan 1",
+  size: 60_000,
+  advance: 60_000,
+  pane: 60_000,
+  panes: false,
+  fields: [],
+  groups: [{ name: "kind", expression: "kind", duckdbType: "VARCHAR", postgresType: "text" }],
+  aggregates: [
+    {
+      name: "n",
+      postgresType: "bigint",
+      value: '"n"',
+      parts: [
+        { column: "n", postgresType: "bigint", duckdbType: "BIGINT", merge: "add", function: "count", expression: "1" },
+      ],
+    },
+    {
+      name: "mean",
+      postgresType: "double precision",
+      value: '"_mean_s" / nullif("_mean_n", 0)',
+      parts: [
+        {
+          column: "_mean_s",
+          postgresType: "double precision",
+          duckdbType: "DOUBLE",
+          merge: "add",
+          function: "sum",
+          expression: "v",
+        },
+        {
+          column: "_mean_n",
+          postgresType: "bigint",
+          duckdbType: "BIGINT",
+          merge: "add",
+          function: "count",
+          expression: "v",
+        },
+      ],
+    },
+    {
+      name: "lowest",
+      postgresType: "double precision",
+      value: '"lowest"',
+      parts: [
+        {
+          column: "lowest",
+          postgresType: "double precision",
+          duckdbType: "DOUBLE",
+          merge: "least",
+          function: "min",
+          expression: "v",
+        },
+      ],
+    },
+  ],
+};
+const hopping: TablePlan = { ...minute, name: "per_three_minutes", hash: "plan 2", size: 180_000, panes: true };
+const scope = { owner, topic: "events", topicId: "id" };
+
+const connect = async (): Promise<Connection> => {
+  const opened = await Connection.open({ secret: database.secret, applicationName: "test" });
+  open.push(opened);
+  return opened;
+};
+const delta = (
+  table: TablePlan,
+  rows: readonly (readonly [string, string | null, string, string | null, string])[],
+): Delta => ({
+  table,
+  rows: rows.length,
+  windowStart: rows.map(([start]) => `2026-01-01T00:${start}:00Z`),
+  groups: [rows.map(([, kind]) => kind)],
+  parts: [
+    rows.map(([, , n]) => n),
+    rows.map(([, , , sum]) => sum),
+    rows.map(([, , , , n]) => n),
+    rows.map(([, , , sum]) => sum),
+  ],
+});
+const move = (from: number, to: number, change: Partial<Move> = {}): Move => ({
+  output: minute.name,
+  plan: minute.hash,
+  partition: 0,
+  from,
+  to,
+  fromEpoch: -1,
+  toEpoch: -1,
+  maxEventTime: null,
+  ...change,
+});
+const begin = async (...tables: readonly TablePlan[]): Promise<void> => {
+  await prepareTables(connection, owner, tables);
+  await insertFirstProgress(
+    connection,
+    scope,
+    tables.map(({ name, hash }) => ({ output: name, plan: hash, partition: 0, offset: 0 })),
+  );
+};
+const refusal = async (who: Owner, ...tables: readonly TablePlan[]) =>
+  await prepareTables(await connect(), who, tables).then(
+    () => "accepted",
+    (error: unknown) => (error instanceof TableRefused ? error.reason : String(error)),
+  );
+
+beforeAll(async () => {
+  server = await startPostgres();
+});
+afterAll(async () => {
+  await server.stop();
+});
+beforeEach(async () => {
+  for (const used of open.splice(0)) await used.close();
+  database = await server.database(`tables_${++count}`);
+  connection = await connect();
+  await migrate(connection);
+});
+
+describe("a session", () => {
+  it("has settings that no role or database can change", async () => {
+    await database.query(
+      `alter database ${database.name} set search_path = public; alter role app set timezone = 'Asia/Tokyo'`,
+    );
+    const { rows } = await (
+      await connect()
+    ).query<Record<string, string>>("ask", {
+      text: `select current_setting('search_path') as search_path, current_setting('TimeZone') as zone,
+        current_setting('idle_in_transaction_session_timeout') as idle, current_setting('application_name') as name`,
+    });
+    await database.query("alter role app reset timezone");
+    expect(rows).toEqual([{ search_path: "pg_catalog, pg_temp", zone: "UTC", idle: "10s", name: "test" }]);
+  });
+
+  it("brings the schema up once, however many begin together", async () => {
+    database = await server.database(`tables_${++count}`);
+    const several = await Promise.all([connect(), connect(), connect()]);
+    await Promise.all(several.map(migrate));
+    expect(await database.query("select version from caudal.version")).toEqual([{ version: 1 }]);
+  });
+});
+
+describe("a table", () => {
+  it("merges deltas, keeps a sum through a batch of nulls, and tells NULL groups apart from none", async () => {
+    await begin(minute);
+    await connection.transaction("commit", [
+      compareAndMove(scope, [move(0, 3)]),
+      upsert(
+        delta(minute, [
+          ["00", "a", "2", "6", "2"],
+          ["00", null, "1", null, "0"],
+        ]),
+      ),
+    ]);
+    await connection.transaction("commit", [
+      compareAndMove(scope, [move(3, 5)]),
+      upsert(
+        delta(minute, [
+          ["00", "a", "1", null, "0"],
+          ["00", null, "1", null, "0"],
+        ]),
+      ),
+    ]);
+    expect(
+      await database.query(
+        "select window_end, kind, n::int, mean, lowest, revision::int from per_minute order by kind",
+      ),
+    ).toEqual([
+      { window_end: new Date("2026-01-01T00:01:00Z"), kind: "a", n: 3, mean: 3, lowest: 6, revision: 0 },
+      { window_end: new Date("2026-01-01T00:01:00Z"), kind: null, n: 2, mean: null, lowest: null, revision: 0 },
+    ]);
+  });
+
+  it("of hopping windows is a view of its panes: a window is there when one of its panes has rows", async () => {
+    await begin(hopping);
+    await connection.transaction("commit", [
+      compareAndMove(scope, [move(0, 3, { output: hopping.name, plan: hopping.hash })]),
+      upsert(
+        delta(hopping, [
+          ["10", "a", "1", "4", "1"],
+          ["12", "a", "2", "2", "1"],
+        ]),
+      ),
+    ]);
+    expect(
+      await database.query(
+        "select to_char(window_start, 'MI') as s, to_char(window_end, 'MI') as e, n::int, mean, lowest from per_three_minutes order by 1",
+      ),
+    ).toEqual([
+      { s: "08", e: "11", n: 1, mean: 4, lowest: 4 },
+      { s: "09", e: "12", n: 1, mean: 4, lowest: 4 },
+      { s: "10", e: "13", n: 3, mean: 3, lowest: 2 },
+      { s: "11", e: "14", n: 2, mean: 2, lowest: 2 },
+      { s: "12", e: "15", n: 2, mean: 2, lowest: 2 },
+    ]);
+  });
+
+  it("is updated in place: no updated column is indexed", async () => {
+    await begin(minute);
+    for (let i = 0; i < 20; i++)
+      await connection.transaction("commit", [
+        compareAndMove(scope, [move(i, i + 1)]),
+        upsert(delta(minute, [["00", "a", "1", "1", "1"]])),
+      ]);
+    await database.query("select pg_stat_force_next_flush()");
+    await connection.close();
+    const hot = async () =>
+      await database.query(
+        "select n_tup_upd::int as updates, n_tup_hot_upd::int as hot from pg_stat_user_tables where relname = 'per_minute'",
+      );
+    await expect.poll(hot, { timeout: 10_000 }).toEqual([{ updates: 19, hot: 19 }]);
+  });
+
+  it("that refuses a row leaves progress where it was", async () => {
+    await begin(minute);
+    const commit = connection.transaction("commit", [
+      compareAndMove(scope, [move(0, 3)]),
+      upsert(delta(minute, [["00", "a", "99999999999999999999", null, "0"]])),
+    ]);
+    await expect(commit).rejects.toThrow(RowRefused);
+    expect(await readProgress(await connect(), owner, "events", [minute.name], [0])).toMatchObject([{ nextOffset: 0 }]);
+  });
+});
+
+describe("progress", () => {
+  it.each([
+    ["another offset", move(1, 5)],
+    ["another epoch", move(0, 5, { fromEpoch: 7 })],
+    ["another plan", move(0, 5, { plan: "other" })],
+    ["an unknown partition", move(0, 5, { partition: 3 })],
+  ])("that is at %s refuses the whole transaction", async (_, wrong) => {
+    await begin(minute);
+    const commit = connection.transaction("commit", [
+      compareAndMove(scope, [wrong]),
+      upsert(delta(minute, [["00", "a", "1", null, "0"]])),
+    ]);
+    await expect(commit).rejects.toThrow(ProgressMoved);
+    expect(await database.query("select * from per_minute")).toEqual([]);
+  });
+
+  it.each([
+    ["topic id", { ...scope, topicId: "made again" }],
+    ["uid", { ...scope, owner: { ...owner, uid: "second" } }],
+  ])("of another %s refuses the transaction", async (_, other) => {
+    await begin(minute);
+    await expect(connection.transaction("commit", [compareAndMove(other, [move(0, 5)])])).rejects.toThrow(
+      ProgressMoved,
+    );
+  });
+});
+
+describe("a claim", () => {
+  it("is refused to another stage and to another pipeline, whose names are said", async () => {
+    await begin(minute);
+    expect(await refusal({ ...owner, stage: "other" }, minute)).toBe("TableClaimed");
+    await expect(prepareTables(await connect(), { ...owner, pipeline: "shop/other" }, [minute])).rejects.toThrow(
+      /written by stage metrics of pipeline shop\/events/,
+    );
+  });
+
+  it("passes on, with its progress, when the pipeline was made again and the pods of the old one are gone", async () => {
+    await begin(minute);
+    await announce(connection, owner);
+    await connection.transaction("commit", [compareAndMove(scope, [move(0, 42)])]);
+    connection = await connect();
+    await announce(connection, owner);
+    const again = { ...owner, uid: "second" };
+    expect(await refusal(again, minute)).toBe("TableClaimed");
+    await connection.close();
+    for (const used of open.splice(0)) await used.close();
+    await expect.poll(async () => await refusal(again, minute), { timeout: 5_000 }).toBe("accepted");
+    expect(await readProgress(await connect(), again, "events", [minute.name], [0])).toMatchObject([
+      { uid: "second", nextOffset: 42 },
+    ]);
+    expect(await refusal(owner, minute)).toBe("PipelineReplaced");
+  });
+
+  it("is not given for a table that someone else made", async () => {
+    await database.query("create table per_minute (id int)");
+    expect(await refusal(owner, minute)).toBe("TableExists");
+    await database.query("create view per_three_minutes as select 1 as id");
+    expect(await refusal(owner, hopping)).toBe("TableExists");
+  });
+
+  it("is refused where the table means something else, was altered, dropped, or lost its progress", async () => {
+    await begin(minute);
+    await connection.transaction("commit", [
+      compareAndMove(scope, [move(0, 3)]),
+      upsert(delta(minute, [["00", "a", "1", null, "0"]])),
+    ]);
+    expect(await refusal(owner, { ...minute, hash: "plan 9" })).toBe("TableChanged");
+    await database.query("alter table per_minute add column note text");
+    expect(await refusal(owner, minute)).toBe("accepted");
+    await database.query("alter table per_minute alter column lowest type real");
+    expect(await refusal(owner, minute)).toBe("TableChanged");
+    await database.query(
+      "alter table per_minute alter column lowest type double precision; delete from caudal.progress",
+    );
+    expect(await refusal(owner, minute)).toBe("TableWithoutProgress");
+    await database.query("drop table per_minute");
+    expect(await refusal(owner, minute)).toBe("TableMissing");
+  });
+
+  it.each([[minute], [hopping]])("can be taken back, so that the table is made anew", async (table) => {
+    await begin(table);
+    await database.query("select caudal.forget_table($1)", [table.name]);
+    expect(await database.query("select * from caudal.progress")).toEqual([]);
+    const [prepared] = await prepareTables(connection, owner, [table]);
+    expect(prepared?.action).toBe("create");
+  });
+});
+
+describe("the watermark", () => {
+  it("moves on only from where it was thought to be, and never back", async () => {
+    expect(await moveWatermark(connection, owner, null, 5_000)).toBe(true);
+    expect(await moveWatermark(connection, owner, null, 6_000)).toBe(false);
+    expect(await moveWatermark(connection, owner, 5_000, 4_000)).toBe(false);
+    expect(await moveWatermark(connection, owner, 5_000, 6_000)).toBe(true);
+    expect(await readWatermark(connection, owner, "events", [minute.name])).toEqual({
+      watermark: 6_000,
+      partitions: [],
+    });
+  });
+});

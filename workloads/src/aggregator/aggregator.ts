@@ -1,0 +1,21 @@
+/** The role: keeps exact tables in PostgreSQL from a topic. Partitions → progress → lanes → batches → commits. */
+import { consumerGroup } from "@caudal/crds";
+import { KafkaCluster } from "../kafka/cluster.ts";
+import { DeadLetterProducer } from "../kafka/dead-letters.ts";
+import { Membership } from "../kafka/membership.ts";
+import { TopicReader } from "../kafka/reader.ts";
+import type { Owner } from "../postgres/core/table-decision.ts";
+import { ProgressMoved, RowRefused } from "../postgres/errors.ts";
+import { compareAndMove, type MoveStatement } from "../postgres/progress.ts";
+import { ConfigInvalid } from "../runtime/errors.ts";
+import { backoff, isRetryable, pause } from "../runtime/retry.ts";
+import type { Role, RuntimeContext } from "../runtime/role.ts";
+import { compilePlan } from "../sql/compile.ts";
+import { Kernel } from "../sql/kernel.ts";
+import type { AggregatorPlan, TablePlan } from "../sql/plan.ts";
+import { assign } from "./assign.ts";
+import { Ledger } from "./ledger.ts";
+import { Report } from "./report.ts";
+import { Trouble } from "./trouble.ts";
+import { WatermarkKeeper } from "./watermark-keeper.ts";
+import { Worker } from "./worker.ts";

@@ -1,0 +1,49 @@
+/** What stands in the way now: told in the log, /status and, when it lasts, by /readyz. */
+import type { Health } from "../runtime/health.ts";
+import type { Logger } from "../runtime/log.ts";
+import { describeError, reasonOf } from "../runtime/errors.ts";
+
+/** A restart of a broker or a database is over within it; only what lasts longer makes us unready. */
+const PATIENCE_MS = 5_000;
+
+export class Trouble {
+  readonly #health: Health;
+  readonly #log: Logger;
+  #since: number | undefined;
+  #last = "";
+
+  constructor(health: Health, log: Logger) {
+    this.#health = health;
+    this.#log = log;
+  }
+
+  /** Something failed and is tried again; the process lives on. */
+  note(error: unknown): void {
+    const reason = reasonOf(error);
+    const message = describeError(error);
+    const now = performance.now();
+    this.#since ??= now;
+    this.#health.beat();
+    this.#health.setError(reason, message);
+    if (now - this.#since >= PATIENCE_MS) this.#health.setReady(false, `${reason}: ${message}`);
+    // The same again and again is one line in the log.
+    if (message !== this.#last) this.#log.warn({ reason, error: message }, "waiting, and trying again");
+    this.#last = message;
+  }
+
+  /** Something needs a person: not ready from now on. */
+  block(error: unknown): void {
+    this.note(error);
+    this.#health.setReady(false, `${reasonOf(error)}: ${describeError(error)}`);
+  }
+
+  /** Work was finished: nothing stands in the way. */
+  clear(): void {
+    if (this.#since !== undefined) this.#log.info("working again");
+    this.#since = undefined;
+    this.#last = "";
+    this.#health.clearError();
+    this.#health.setReady(true, "");
+    this.#health.setState("Running");
+  }
+}
