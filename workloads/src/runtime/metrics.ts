@@ -38,6 +38,14 @@ export function createMetrics(labels: MetricLabels, withProcess = false): Metric
   if (withProcess) collectDefaultMetrics({ register: registry });
   const registers = [registry];
   const partition = ["topic", "partition"] as const;
+  const retries = new Counter({
+    name: "caudal_retries_total",
+    help: "Calls that failed and were tried again, by target (kafka or postgres).",
+    labelNames: ["target"],
+    registers,
+  });
+  // Shown before the first one: a counter that begins above zero hides its first steps from rate().
+  for (const target of ["kafka", "postgres"]) retries.inc({ target }, 0);
   return {
     registry,
     events: new Counter({
@@ -93,12 +101,7 @@ export function createMetrics(labels: MetricLabels, withProcess = false): Metric
       buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30],
       registers,
     }),
-    retries: new Counter({
-      name: "caudal_retries_total",
-      help: "Calls that failed and were tried again, by target (kafka or postgres).",
-      labelNames: ["target"],
-      registers,
-    }),
+    retries,
     rebalances: new Counter({
       name: "caudal_rebalances_total",
       help: "Assignments received from the consumer group.",
