@@ -1,0 +1,53 @@
+/**
+ * Checks the SQL of aggregators, as a process of its own: constants of a stranger's SQL are computed while it is bound,
+ * which may take any time and memory. Reads one JSON value from stdin, writes one to stdout.
+ */
+import { text } from "node:stream/consumers";
+import type { AggregatorConfig } from "@caudal/crds";
+import { compile } from "./compile.ts";
+import type { TablePlan } from "./plan.ts";
+import type { SqlProblem } from "./sql-error.ts";
+
+export interface CheckInput {
+  readonly aggregators: readonly {
+    /** Where it is in the spec, such as `spec.aggregators[metrics]`. */
+    readonly path: string;
+    readonly config: AggregatorConfig;
+  }[];
+}
+
+export interface CheckedTable {
+  /** The aggregator's path. */
+  readonly path: string;
+  readonly table: string;
+  readonly hash: string;
+  /** Groups and aggregates as people see them, with PostgreSQL's types. */
+  readonly columns: readonly { readonly name: string; readonly type: string }[];
+}
+
+export interface CheckOutput {
+  readonly problems: readonly SqlProblem[];
+  readonly tables: readonly CheckedTable[];
+}
+
+/** Compiles all aggregators and describes their tables. */
+export async function checkAll(input: CheckInput): Promise<CheckOutput> {
+  const problems: SqlProblem[] = [];
+  const tables: CheckedTable[] = [];
+  for (const { path, config } of input.aggregators) {
+    const compiled = await compile(config, path);
+    problems.push(...compiled.problems);
+    tables.push(...(compiled.plan?.tables ?? []).map((table) => describeTable(path, table)));
+  }
+  return { problems, tables };
+}
+
+function describeTable(path: string, { name, hash, groups, aggregates }: TablePlan): CheckedTable {
+  const columns = [...groups, ...aggregates].map((column) => ({ name: column.name, type: column.postgresType }));
+  return { path, table: name, hash, columns };
+}
+
+if (import.meta.main) {
+  const input = JSON.parse(await text(process.stdin)) as CheckInput;
+  process.stdout.write(JSON.stringify(await checkAll(input)));
+}

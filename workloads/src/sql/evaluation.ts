@@ -1,0 +1,203 @@
+/**
+ * The user's SQL over good events: the table `evaluated` has a column for each expression that is more than a field, and
+ * for each table whether an event is in it. An expression that fails takes its events out, never the others.
+ */
+import { type Finding, finding } from "./bad-rows.ts";
+import type { DuckDB } from "./duckdb.ts";
+import { ROW, rowList, TIME } from "./event-table.ts";
+import type { AggregatorPlan, TablePlan } from "./plan.ts";
+import { quote } from "./quote.ts";
+import { isText, isTime, mayBeInfinite } from "./types.ts";
+
+/** Columns of one table of the plan in the table `evaluated` (or `event`). */
+export interface TableColumns {
+  readonly table: TablePlan;
+  /** Condition that an event is in the table, "true" without any. */
+  readonly inside: string;
+  readonly groups: readonly string[];
+  /** By aggregate, by part. */
+  readonly arguments: readonly string[];
+}
+
+interface Computed {
+  readonly column: string;
+  readonly sql: string;
+  /** Column that must be true for the expression to be evaluated. */
+  readonly when: string | null;
+  readonly duckdbType: string;
+}
+
+const MAX_KEY_BYTES = 1024;
+
+export class Evaluation {
+  readonly tables: readonly TableColumns[];
+  /** The table that holds the columns above. */
+  readonly source: string;
+  readonly #duckdb: DuckDB;
+  readonly #where: string | undefined;
+  readonly #conditions: readonly Computed[];
+  readonly #values: readonly Computed[];
+  readonly #fields: readonly string[];
+
+  constructor(duckdb: DuckDB, plan: AggregatorPlan) {
+    const conditions: Computed[] = [];
+    const values = new Map<string, Computed>();
+    const fields = new Set([...plan.fields, ...plan.tables.flatMap((table) => table.fields)]);
+    this.tables = plan.tables.map((table, index) => {
+      const inside = table.where === undefined ? null : quote(`#in ${index}`);
+      if (inside !== null && table.where !== undefined)
+        conditions.push({
+          column: inside,
+          sql: `coalesce((${table.where}), false)`,
+          when: null,
+          duckdbType: "BOOLEAN",
+        });
+      const columnOf = (sql: string, duckdbType: string): string => {
+        if (fields.has(sql)) return quote(sql);
+        if (sql === "true") return sql;
+        const key = JSON.stringify([inside, sql, duckdbType]);
+        const known = values.get(key) ?? { column: quote(`#value ${values.size}`), sql, when: inside, duckdbType };
+        values.set(key, known);
+        return known.column;
+      };
+      return {
+        table,
+        inside: inside ?? "true",
+        groups: table.groups.map((group) => columnOf(group.expression, group.duckdbType)),
+        arguments: table.aggregates.flatMap(({ parts }) => {
+          // Parts share their argument; the type of a sum says enough about it to know what may be infinite.
+          const type = parts[0]?.duckdbType ?? "BIGINT";
+          return parts.map((part) => columnOf(part.expression, type));
+        }),
+      };
+    });
+    this.#duckdb = duckdb;
+    this.#where = plan.where;
+    this.#conditions = conditions;
+    this.#values = [...values.values()];
+    this.#fields = [...fields].map(quote);
+    this.source = plan.where === undefined && conditions.length + values.size === 0 ? "event" : "evaluated";
+  }
+
+  /** Evaluates over `event`, takes bad events out of it, and says why. */
+  async run(): Promise<ReadonlyMap<number, Finding>> {
+    const found = new Map<number, Finding>();
+    if (this.source !== "event") {
+      for (const [row, failure] of await this.#evaluate()) found.set(row, failure);
+      for (const [row, unfit] of await this.#findUnfit()) found.set(row, unfit);
+    }
+    for (const [row, tooLong] of await this.#findLongKeys()) if (!found.has(row)) found.set(row, tooLong);
+    if (found.size > 0)
+      for (const table of new Set(["event", this.source]))
+        await this.#duckdb.connection.run(`delete from ${table} where ${ROW} in (${rowList(found.keys())})`);
+    return found;
+  }
+
+  /** @param among condition over the rows of `event` */
+  #query(among = "true"): string {
+    const guarded = ({ sql, when }: Computed) => (when === null ? `(${sql})` : `case when ${when} then (${sql}) end`);
+    const columns = (list: readonly Computed[]) => list.map((computed) => `${guarded(computed)} as ${computed.column}`);
+    const passed = [ROW, TIME, ...this.#fields];
+    return `select ${[...passed, ...this.#conditions.map(({ column }) => column), ...columns(this.#values)].join(", ")}
+from (select ${[...passed, ...columns(this.#conditions)].join(", ")} from event where ${among} and ${this.#where === undefined ? "true" : `(${this.#where})`})`;
+  }
+
+  async #evaluate(): Promise<ReadonlyMap<number, Finding>> {
+    const create = `create or replace temp table evaluated as ${this.#query()}`;
+    try {
+      await this.#duckdb.connection.run(create);
+      return new Map();
+    } catch {
+      const failed = await this.#findFailing();
+      if (failed.size > 0)
+        await this.#duckdb.connection.run(`delete from event where ${ROW} in (${rowList(failed.keys())})`);
+      await this.#duckdb.connection.run(create);
+      return failed;
+    }
+  }
+
+  /** Halves the rows until the failing ones stand alone: each with DuckDB's own words. */
+  async #findFailing(): Promise<ReadonlyMap<number, Finding>> {
+    const failed = new Map<number, Finding>();
+    const rows = (await this.#duckdb.rows(`select ${ROW} as n from event order by 1`)).map(({ n }) => Number(n));
+    const probe = async (from: number, to: number): Promise<void> => {
+      try {
+        await this.#duckdb.connection.run(
+          `create or replace temp table probe as ${this.#query(`${ROW} between ${rows[from] ?? 0} and ${rows[to - 1] ?? 0}`)}`,
+        );
+      } catch (error) {
+        if (to - from === 1) {
+          failed.set(rows[from] ?? 0, finding("EvaluationFailed", messageOf(error)));
+          return;
+        }
+        const middle = (from + to) >> 1;
+        await probe(from, middle);
+        await probe(middle, to);
+      }
+    };
+    if (rows.length > 0) await probe(0, rows.length);
+    return failed;
+  }
+
+  /** Results that no table could keep: NUL in text, numbers that are not finite, times out of range. */
+  async #findUnfit(): Promise<ReadonlyMap<number, Finding>> {
+    const checks: { readonly condition: string; readonly found: Finding }[] = [];
+    for (const { column, sql, duckdbType } of this.#values) {
+      if (isText(duckdbType))
+        checks.push({
+          condition: `contains(${column}, chr(0))`,
+          found: finding("NulInText", `${sql} gives a text with NUL`),
+        });
+      if (mayBeInfinite(duckdbType))
+        checks.push({
+          condition: `not isfinite(${column})`,
+          found: finding("EvaluationFailed", `${sql} does not give a finite ${isTime(duckdbType) ? "time" : "number"}`),
+        });
+      if (isTime(duckdbType))
+        checks.push({
+          condition: `isfinite(${column}) and year(${column}) not between 1 and 9999`,
+          found: finding("OutOfRange", `${sql} gives a year before 1 or after 9999`),
+        });
+    }
+    const found = new Map<number, Finding>();
+    if (checks.length === 0) return found;
+    const conditions = checks.map(({ condition }) => `coalesce(${condition}, false)`);
+    const rows = await this.#duckdb.rows(
+      `select ${ROW} as n, list_position([${conditions.join(", ")}], true) as c from ${this.source} where ${conditions.join(" or ")}`,
+    );
+    for (const { n, c } of rows) {
+      const check = checks[Number(c) - 1];
+      if (check !== undefined) found.set(Number(n), check.found);
+    }
+    return found;
+  }
+
+  async #findLongKeys(): Promise<ReadonlyMap<number, Finding>> {
+    const found = new Map<number, Finding>();
+    const keys = this.tables.flatMap(({ table, groups, inside }) => {
+      const texts = groups.filter((_, index) => isText(table.groups[index]?.duckdbType ?? ""));
+      const length = texts.map((column) => `coalesce(strlen(${column}::varchar), 0)`).join(" + ");
+      return texts.length === 0 ? [] : [{ table: table.name, length: `case when ${inside} then ${length} else 0 end` }];
+    });
+    if (keys.length === 0) return found;
+    const rows = await this.#duckdb.rows(
+      `select ${ROW} as n, [${keys.map(({ length }) => length).join(", ")}] as l from ${this.source} where ${keys.map(({ length }) => `${length} > ${MAX_KEY_BYTES}`).join(" or ")}`,
+    );
+    for (const { n, l } of rows) {
+      const lengths = (l as readonly unknown[]).map(Number);
+      const index = lengths.findIndex((length) => length > MAX_KEY_BYTES);
+      found.set(
+        Number(n),
+        finding(
+          "GroupKeyTooLong",
+          `the group of ${keys[index]?.table ?? "a table"} has ${lengths[index] ?? 0} bytes of text, more than ${MAX_KEY_BYTES}`,
+        ),
+      );
+    }
+    return found;
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

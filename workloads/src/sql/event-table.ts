@@ -1,0 +1,165 @@
+/** From bytes to columns: a slice of a block becomes the table `event`, in which every row is a good event. */
+import type { TopicConfig } from "@caudal/crds";
+import { explain, type Finding, finding } from "./bad-rows.ts";
+import type { DuckDB } from "./duckdb.ts";
+import { fieldType, jsonColumn } from "./fields.ts";
+import { Lines, lineText, type Slice, timestampLines } from "./lines.ts";
+import { quote, text } from "./quote.ts";
+
+/** A row that is missing or doubled would break exactness: nothing may go on after it. */
+export class RowsLost extends Error {
+  readonly code = "ROWS_LOST";
+  readonly reason = "RowsLost";
+  readonly retryable = false;
+}
+
+/** Columns of `event` besides the fields. No field can have these names. */
+export const ROW = quote("#row");
+/** Event time in microseconds. */
+export const TIME = quote("#time");
+const OK = quote("#ok");
+
+/** Numbers of rows as SQL. */
+export const rowList = (rows: Iterable<number>) => [...rows].join(", ");
+
+export class EventTable {
+  readonly #duckdb: DuckDB;
+  readonly #topic: TopicConfig;
+  readonly #sql: string;
+
+  /** @param fields those that SQL reads; the others are checked all the same */
+  constructor(duckdb: DuckDB, topic: TopicConfig, fields: ReadonlySet<string>) {
+    this.#duckdb = duckdb;
+    this.#topic = topic;
+    this.#sql = `create or replace temp table event as ${eventQuery(topic, fields)}`;
+  }
+
+  /**
+   * Reads the slice's lines. Each row is in `event` or in the result, never in both.
+   *
+   * @returns why the rows that are no events are none
+   * @throws RowsLost when DuckDB does not give a row for each line
+   */
+  async load(slice: Slice): Promise<ReadonlyMap<number, Finding>> {
+    const lines = new Lines(slice);
+    await this.#read(lines);
+    const [counts] = await this.#duckdb.rows(
+      `select count(*)::integer as n, (count(*) filter (not ${OK}))::integer as bad from event`,
+    );
+    const expected = slice.to - slice.from;
+    if (counts?.["n"] !== expected)
+      throw new RowsLost(
+        `DuckDB made ${String(counts?.["n"])} rows of ${expected} records; this is a bug, nothing is lost`,
+      );
+    if (counts["bad"] === 0) return lines.findings;
+    const bad = await this.#duckdb.rows(`select ${ROW} as n from event where not ${OK}`);
+    const found = new Map<number, Finding>();
+    for (const { n } of bad) {
+      const row = Number(n);
+      found.set(row, lines.findings.get(row) ?? this.#explain(slice, row));
+    }
+    await this.#duckdb.connection.run(`delete from event where not ${OK}`);
+    return found;
+  }
+
+  async #read(lines: Lines): Promise<void> {
+    try {
+      await this.#run(lines);
+    } catch (error) {
+      // One line that is no JSON fails them all: find such lines, and read the others.
+      const malformed = await this.#malformedRows(lines);
+      if (malformed.length === 0) throw error;
+      for (const row of malformed) lines.blank(row, this.#explainMalformed(lines.slice, row));
+      await this.#run(lines);
+    }
+  }
+
+  async #run(lines: Lines): Promise<void> {
+    // A prepared CREATE TABLE AS makes a table without columns when it is run again (DuckDB 1.5.6).
+    const statement = await this.#duckdb.connection.prepare(this.#sql);
+    try {
+      statement.bindBlob(1, lines.bytes);
+      statement.bindInteger(2, lines.slice.from);
+      if (this.#topic.timestamp === undefined) statement.bindBlob(3, timestampLines(lines.slice));
+      await statement.run();
+    } finally {
+      statement.destroySync();
+    }
+  }
+
+  async #malformedRows(lines: Lines): Promise<readonly number[]> {
+    const statement = await this.#duckdb.connection.prepare(
+      `select n from (select unnest(l) as line, generate_subscripts(l, 1) as n from (select string_split(decode($1::blob), chr(10)) as l)) where not json_valid(line)`,
+    );
+    try {
+      statement.bindBlob(1, lines.bytes);
+      const rows = (await statement.runAndReadAll()).getRows();
+      return rows.map(([n]) => Number(n) - 1 + lines.slice.from);
+    } finally {
+      statement.destroySync();
+    }
+  }
+
+  #explainMalformed({ block }: Slice, row: number): Finding {
+    const found = explain(lineText(block, row), [], undefined);
+    // What JavaScript reads and DuckDB does not is text with half of a surrogate pair.
+    return found.reason === "MalformedJson" ? found : finding("InvalidText", "a text holds half of a surrogate pair");
+  }
+
+  #explain({ block }: Slice, row: number): Finding {
+    if (this.#topic.timestamp === undefined && (block.timestamps[row] ?? -1) < 0)
+      return finding("OutOfRange", "the record has no time, and the topic no timestamp field");
+    return explain(lineText(block, row), this.#topic.fields, this.#topic.timestamp);
+  }
+}
+
+/** The query that reads lines ($1), numbered from $2, with the records' times ($3) where no field is the event time. */
+function eventQuery({ fields, timestamp }: TopicConfig, used: ReadonlySet<string>): string {
+  const kept = new Set(used);
+  if (timestamp !== undefined) kept.add(timestamp);
+  const json = fields.map(({ name }) => jsonColumn(name));
+  const keptFields = fields.filter(({ name }) => kept.has(name));
+  const values = keptFields.map(
+    ({ name, type }) => `${fieldType(type)?.read(jsonColumn(name)) ?? "null"} as ${quote(name)}`,
+  );
+  const time = timestamp === undefined ? quote("#record") : `epoch_us(${quote(timestamp)})`;
+  const conditions = fields.map((field) => fieldCondition(field, kept.has(field.name), field.name === timestamp));
+  if (timestamp === undefined) conditions.push(`${quote("#record")} >= 0`);
+  const structure = JSON.stringify(Object.fromEntries(fields.map(({ name }) => [name, "JSON"])));
+  const record = timestamp === undefined ? [quote("#record")] : [];
+  const passed = [ROW, quote("#root"), ...record];
+  const split = (parameter: string) => `string_split(decode(${parameter}::blob), chr(10))`;
+  const lists = [`${split("$1")} as l`, ...(timestamp === undefined ? [`${split("$3")} as t`] : [])];
+  const unnested = [
+    `generate_subscripts(l, 1)::integer - 1 + $2::integer as ${ROW}`,
+    `unnest(l) as line`,
+    ...(timestamp === undefined ? [`unnest(t)::bigint * 1000 as ${quote("#record")}`] : []),
+  ];
+  // Without fields there is nothing to take out, but the line still has to be JSON.
+  const object = fields.length === 0 ? 'from_json(line, \'{"-":"JSON"}\')' : `from_json(line, ${text(structure)})`;
+  return `select ${[ROW, `${time} as ${TIME}`, ...keptFields.map(({ name }) => quote(name)), `coalesce(${[quote("#root"), ...conditions].join(" and ")}, false) as ${OK}`].join(", ")}
+from (select ${[...passed, ...json, ...values].join(", ")}
+from (select ${[
+    ROW,
+    `(prefix(line, '{') or prefix(ltrim(line, chr(32) || chr(9)), '{')) and o is not null as ${quote("#root")}`,
+    ...record,
+    ...fields.map(({ name }) => `o.${quote(name)}::varchar as ${jsonColumn(name)}`),
+  ].join(", ")}
+from (select ${[ROW, "line", ...record, `${object} as o`].join(", ")}
+from (select ${unnested.join(", ")} from (select ${lists.join(", ")})))))`;
+}
+
+function fieldCondition(
+  { name, type, nullable }: TopicConfig["fields"][number],
+  kept: boolean,
+  isTime: boolean,
+): string {
+  const declared = fieldType(type);
+  const json = jsonColumn(name);
+  const value = kept ? quote(name) : (declared?.read(json) ?? "null");
+  const fits =
+    !kept && declared?.check !== undefined
+      ? declared.check(json)
+      : [`${value} is not null`, ...(declared?.inRange === undefined ? [] : [declared.inRange(value)])].join(" and ");
+  return nullable && !isTime ? `(${json} is null or (${fits}))` : fits;
+}
