@@ -2,13 +2,20 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { buildAll, type BundleFailed } from "../../scripts/build.ts";
+import { dockerAnswers, dockerDown, dockerLoad, dockerRuns, dockerUp } from "./docker/cluster.ts";
 import { NoCluster, StaleImages } from "./host/errors.ts";
 import { helmPath, kubectl, kubectlPath } from "./host/kubectl.ts";
 import { withLock } from "./host/lock.ts";
 import { cacheDir, clusterDir, clusterId, kubeconfigPath } from "./host/paths.ts";
 import { progressTo, type Progress } from "./host/progress.ts";
+import { images } from "./images/names.ts";
 import { removeNode, runningNode } from "./native/node.ts";
 import { nativeLoad, nativeUp } from "./native/up.ts";
+
+export interface ImageTag {
+  readonly repository: string;
+  readonly tag: string;
+}
 
 export interface Cluster {
   /** Path of an administrator's kubeconfig. */
@@ -16,17 +23,23 @@ export interface Cluster {
   /** Paths of programs that fit the cluster. */
   readonly kubectl: string;
   readonly helm: string;
+  /** Our images, in the contents of the current sources. */
+  readonly images: { readonly operator: ImageTag; readonly workloads: ImageTag };
 }
-
-const cluster: Cluster = {
-  kubeconfig: kubeconfigPath,
-  kubectl: kubectlPath,
-  helm: helmPath,
-};
 
 /** One of up, down and load at a time for this checkout. */
 async function alone<T>(work: () => Promise<T>): Promise<T> {
   return await withLock(join(cacheDir, "locks", `cluster-${clusterId}`), 1800, work);
+}
+
+function withImages(built: readonly ImageTag[]): Cluster {
+  const find = (key: "operator" | "workloads"): ImageTag => {
+    const found = built.find(({ repository }) => repository === images[key].repository);
+    if (found === undefined) throw new StaleImages(`The cluster runs, but there is no bundle of ${key} to run on it`);
+    return { repository: found.repository, tag: found.tag };
+  };
+  const own = { operator: find("operator"), workloads: find("workloads") };
+  return { kubeconfig: kubeconfigPath, kubectl: kubectlPath, helm: helmPath, images: own };
 }
 
 /** The cluster with the images of the current sources; made, completed or left as it is. */
@@ -34,9 +47,9 @@ export async function ensureCluster(progress: Progress = progressTo()): Promise<
   return await alone(async () => {
     const { failed } = await progress.step("bundling operator, workloads and stand-ins", buildAll);
     for (const { message } of failed) progress.say(message);
-    await nativeUp(progress);
+    const built = (await dockerAnswers()) ? await dockerUp(progress) : await nativeUp(progress);
     refuseOldImages(failed);
-    return cluster;
+    return withImages(built);
   });
 }
 
@@ -50,11 +63,14 @@ function refuseOldImages(failed: readonly BundleFailed[]): void {
 /** Images of the current sources onto the running cluster. */
 export async function loadImages(progress: Progress = progressTo()): Promise<void> {
   await alone(async () => {
-    const node = await runningNode();
-    if (node === undefined) throw new NoCluster("No cluster is running: `npm run cluster -- up` starts one");
+    const docker = await dockerAnswers();
+    const node = docker ? undefined : await runningNode();
+    if (docker ? !(await dockerRuns()) : node === undefined)
+      throw new NoCluster("No cluster is running: `npm run cluster -- up` starts one");
     const { failed } = await progress.step("bundling operator, workloads and stand-ins", buildAll);
     for (const { message } of failed) progress.say(message);
-    await nativeLoad(progress, node);
+    if (node === undefined) await dockerLoad(progress);
+    else await nativeLoad(progress, node);
     refuseOldImages(failed);
   });
 }
@@ -63,7 +79,8 @@ export async function loadImages(progress: Progress = progressTo()): Promise<voi
 export async function removeCluster(progress: Progress = progressTo()): Promise<void> {
   await alone(async () => {
     await progress.step("removing the cluster", async () => {
-      await removeNode();
+      if (await dockerAnswers()) await dockerDown(progress);
+      if (process.platform === "linux") await removeNode();
       await rm(clusterDir, { recursive: true, force: true });
     });
   });
@@ -71,8 +88,9 @@ export async function removeCluster(progress: Progress = progressTo()): Promise<
 
 /** What there is, in words. */
 export async function describeCluster(): Promise<string> {
-  const node = await runningNode();
-  if (node === undefined) return "No cluster. `npm run cluster -- up` makes one.";
-  const pods = await kubectl(["get", "nodes,pods", "-A", "-o", "wide"]);
-  return `The cluster is native (no Docker), with address ${node.settings.nodeIp}.\n\n${pods}`;
+  const node = process.platform === "linux" ? await runningNode() : undefined;
+  const docker = node === undefined && (await dockerAnswers()) && (await dockerRuns());
+  if (node === undefined && !docker) return "No cluster. `npm run cluster -- up` makes one.";
+  const kind = node === undefined ? "made by kind" : `native (without Docker), its node at ${node.settings.nodeIp}`;
+  return `The cluster is ${kind}.\n\n${await kubectl(["get", "nodes,pods", "-A", "-o", "wide"])}`;
 }

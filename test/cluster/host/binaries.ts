@@ -8,6 +8,7 @@ import { run, succeeds } from "./run.ts";
 const goSources = join(import.meta.dirname, "../native/go");
 const kubernetesVersion = "v1.34.4";
 const helmVersion = "v3.22.0";
+const kindVersion = "v0.30.0";
 const buildFlags = ["-trimpath", "-ldflags"];
 
 /** The names that the one Kubernetes binary answers to. */
@@ -64,15 +65,25 @@ export async function staticProgram(name: "pause" | "coredns"): Promise<StaticPr
   return { path: join(folder, name), key };
 }
 
-/** Path of the pinned helm; built if missing (about a minute). */
-export async function helmBinary(): Promise<string> {
-  const folder = await cached("helm", contentKey([helmVersion, process.arch]), async (unfinished) => {
+/** A program that is a Go module in itself, at a pinned version. */
+async function installed(name: string, module: string, version: string): Promise<string> {
+  const folder = await cached(name, contentKey([version, process.arch]), async (unfinished) => {
     await requireGo();
-    await run("go", ["install", ...buildFlags, "-s -w", `helm.sh/helm/v3/cmd/helm@${helmVersion}`], {
+    await run("go", ["install", ...buildFlags, "-s -w", `${module}@${version}`], {
       env: { CGO_ENABLED: "0", GOFLAGS: "-buildvcs=false", GOBIN: unfinished },
     });
   });
-  return join(folder, "helm");
+  return join(folder, name);
+}
+
+/** Path of the pinned helm; built if missing (about a minute). */
+export async function helmBinary(): Promise<string> {
+  return await installed("helm", "helm.sh/helm/v3/cmd/helm", helmVersion);
+}
+
+/** Path of the pinned kind; built if missing. */
+export async function kindBinary(): Promise<string> {
+  return await installed("kind", "sigs.k8s.io/kind", kindVersion);
 }
 
 /** Puts links to kubectl and helm, for people, into a folder. */

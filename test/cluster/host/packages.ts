@@ -26,9 +26,9 @@ export const hostPrograms: readonly HostProgram[] = [
   { file: "mvn", debianPackage: "maven" },
 ];
 
-/** The packages of those programs that `exists` does not find. */
-export function missingPackages(exists: (file: string) => boolean): readonly string[] {
-  return hostPrograms.filter(({ file }) => !exists(file)).map(({ debianPackage }) => debianPackage);
+/** The packages of those programs that are not found. */
+export function missingPackages(find: (file: string) => string | undefined): readonly string[] {
+  return hostPrograms.filter(({ file }) => find(file) === undefined).map(({ debianPackage }) => debianPackage);
 }
 
 function readable(path: string): boolean {
@@ -40,12 +40,12 @@ function readable(path: string): boolean {
   }
 }
 
-/** Whether a program is in PATH, or a file at its path. */
-export function onHost(file: string): boolean {
-  if (file.startsWith("/")) return readable(file);
+/** Where a program is (a name in PATH, or a path), if it is there. */
+export function onHost(file: string): string | undefined {
+  if (file.startsWith("/")) return readable(file) ? file : undefined;
   // Not every account has the administrator's folders in its PATH.
   const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/sbin"];
-  return folders.some((folder) => readable(join(folder, file)));
+  return folders.map((folder) => join(folder, file)).find(readable);
 }
 
 /** Installs what is missing, or says what has to be installed. */
@@ -58,7 +58,8 @@ export async function ensureHostPrograms(progress: Progress): Promise<void> {
     );
   const packages = missingPackages(onHost);
   if (packages.length === 0) return;
-  if (!onHost("apt-get")) throw new ToolMissing(`Install these first (Debian's names): ${packages.join(" ")}`);
+  if (onHost("apt-get") === undefined)
+    throw new ToolMissing(`Install these first (Debian's names): ${packages.join(" ")}`);
   await progress.step(`installing Debian packages: ${packages.join(" ")}`, async () => {
     const env = { DEBIAN_FRONTEND: "noninteractive" };
     await run("apt-get", ["update", "-qq"], { env });

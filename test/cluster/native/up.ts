@@ -59,8 +59,11 @@ async function loadOwn(progress: Progress, node: RunningNode, built: readonly Bu
   if (standIns !== undefined) await applyStandIns(standIns);
 }
 
-/** Makes everything that is missing: programs, images, the node, what runs on it. Quick when nothing is. */
-export async function nativeUp(progress: Progress): Promise<void> {
+/**
+ * Makes everything that is missing: programs, images, the node, what runs on it. Quick when nothing is.
+ * Returns our own images.
+ */
+export async function nativeUp(progress: Progress): Promise<readonly BuiltImage[]> {
   await ensureHostPrograms(progress);
   // Compiling keeps the processors busy, making root file systems waits for packages: side by side.
   const services = image(progress, "services");
@@ -79,6 +82,7 @@ export async function nativeUp(progress: Progress): Promise<void> {
   await load(progress, node, [await services]);
   await linkForPeople(join(clusterDir, "bin"), { helm: await helm });
   await ready;
+  return await ours;
 }
 
 /** Brings our own images, as they are built now, onto the running cluster. */
