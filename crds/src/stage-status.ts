@@ -1,5 +1,6 @@
 /** What a workload answers on GET /status: its heartbeat. The operator asks; nobody else needs to. */
 import { type Static, Type } from "typebox";
+import { Value } from "typebox/value";
 
 export const STAGE_STATES = ["Starting", "Running", "Draining", "Completed", "Failed"] as const;
 export type StageState = (typeof STAGE_STATES)[number];
@@ -30,3 +31,13 @@ export const StageStatus = Type.Object({
   error: Type.Optional(Type.Object({ reason: Type.String(), message: Type.String(), at: Type.Number() })),
 });
 export type StageStatus = Static<typeof StageStatus>;
+
+/** What a pod answered, or undefined where that is not of this form. */
+export function readStageStatus(answer: unknown): StageStatus | undefined {
+  return Value.Check(StageStatus, answer) ? answer : undefined;
+}
+
+/** Events to the last stable offset that a pod's partitions still hold. */
+export function lagOf(status: StageStatus): number {
+  return status.partitions.reduce((sum, { nextOffset, endOffset }) => sum + Math.max(0, endOffset - nextOffset), 0);
+}

@@ -1,0 +1,40 @@
+/** Deletes with the pipeline what its policy says: the stages first, so that nothing writes to a topic that goes. */
+import { annotation, label, type StreamPipeline } from "@caudal/crds";
+import type { KubeObject } from "../kube/object.ts";
+import { deleteObject, releaseObject, type WriteContext } from "./apply.ts";
+import { holdsData } from "../plan/kinds.ts";
+import { isAdopted } from "./ownership.ts";
+
+/** A node that is lost keeps its pods' records: deletion goes on without them. */
+const PODS_LIMIT_MS = 180_000;
+
+export interface LeftBehind {
+  /** Everything whose label names the pipeline, read from the API server and not from a cache. */
+  readonly objects: readonly KubeObject[];
+  readonly pods: number;
+}
+
+/** @returns how many milliseconds to wait for pods, or undefined when all is done */
+export async function cleanUp(context: WriteContext, left: LeftBehind, now: number): Promise<number | undefined> {
+  const { pipeline } = context;
+  const present = left.objects.filter((object) => object.metadata.deletionTimestamp === undefined);
+  for (const object of present) {
+    if (!holdsData(object) && !isAdopted(object) && isOwned(object, pipeline)) await deleteObject(context, object);
+  }
+  const begun = Date.parse(pipeline.metadata.deletionTimestamp ?? "");
+  if (left.pods > 0 && now - begun < PODS_LIMIT_MS) return 2_000;
+  for (const object of present) {
+    if (!holdsData(object) || object.metadata.labels?.[label.released] === "true") continue;
+    const remove = pipeline.spec.deletionPolicy === "Delete" && isOwned(object, pipeline) && !isAdopted(object);
+    await (remove ? deleteObject(context, object) : releaseObject(context, object));
+  }
+  return undefined;
+}
+
+function isOwned({ metadata }: KubeObject, pipeline: StreamPipeline): boolean {
+  const { uid } = pipeline.metadata;
+  return (
+    metadata.annotations?.[annotation.owner] === uid ||
+    metadata.ownerReferences?.some((reference) => reference.uid === uid) === true
+  );
+}

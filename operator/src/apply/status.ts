@@ -1,0 +1,51 @@
+/** Writes status where it differs; where only the lag does, at most every 30 seconds. */
+import type { PipelineStatus, StreamPipeline } from "@caudal/crds";
+import type { KubeClient } from "../kube/client.ts";
+import { type KubeObject, resources } from "../kube/object.ts";
+import { canonical } from "../plan/hash.ts";
+
+const LAG_EVERY_MS = 30_000;
+
+export interface StatusWritten {
+  readonly object?: KubeObject;
+  /** When to come back to write a lag that is held back. */
+  readonly laterMs?: number;
+}
+
+export class StatusWriter {
+  readonly #client: KubeClient;
+  readonly #writtenAt = new Map<string, number>();
+
+  constructor(client: KubeClient) {
+    this.#client = client;
+  }
+
+  async write(pipeline: StreamPipeline, status: PipelineStatus, now: number): Promise<StatusWritten> {
+    const before = pipeline.status ?? {};
+    if (canonical(before) === canonical(status)) return {};
+    const { namespace, name, uid, resourceVersion } = pipeline.metadata;
+    const since = now - (this.#writtenAt.get(uid) ?? 0);
+    if (canonical(withoutLag(before)) === canonical(withoutLag(status)) && since < LAG_EVERY_MS)
+      return { laterMs: LAG_EVERY_MS - since };
+    // A merge patch leaves what it does not name: what is gone is named.
+    const gone = Object.keys(before).filter((key) => !(key in status));
+    const object = await this.#client.patch(
+      resources.streamPipeline,
+      { namespace, name, subresource: "status" },
+      {
+        metadata: { uid, resourceVersion },
+        status: { ...Object.fromEntries(gone.map((key) => [key, null])), ...status },
+      },
+    );
+    this.#writtenAt.set(uid, now);
+    return { object };
+  }
+
+  forget(uid: string): void {
+    this.#writtenAt.delete(uid);
+  }
+}
+
+function withoutLag({ lag: _lag, stages, ...rest }: PipelineStatus): unknown {
+  return { ...rest, stages: stages?.map(({ lag: _stageLag, ...stage }) => stage) };
+}

@@ -1,0 +1,92 @@
+/** Events for people (`kubectl describe`): one object a fact, repeated facts are counted on it. */
+import { createHash } from "node:crypto";
+import type { Logger } from "pino";
+import type { KubeClient } from "./client.ts";
+import { NotFound } from "./errors.ts";
+import { microTime } from "./lease.ts";
+import { type KubeObject, resources } from "./object.ts";
+
+export interface Fact {
+  readonly type: "Normal" | "Warning";
+  /** CamelCase. */
+  readonly reason: string;
+  /** What the operator did or looked at: Reconcile, Create, Delete. */
+  readonly action: string;
+  readonly note: string;
+}
+
+/** Facts of the same words within this time are one event with a count. */
+const SERIES_MS = 10 * 60_000;
+/** A count is written at most this often. */
+const REWRITE_MS = 60_000;
+const NOTE_LIMIT = 1000;
+
+interface Series {
+  readonly name: string;
+  count: number;
+  begun: number;
+  written: number;
+}
+
+export class EventRecorder {
+  readonly #client: KubeClient;
+  readonly #reporter: string;
+  readonly #log: Logger;
+  readonly #now: () => number;
+  readonly #series = new Map<string, Series>();
+
+  constructor(options: { client: KubeClient; reporter: string; log: Logger; now?: () => number }) {
+    this.#client = options.client;
+    this.#reporter = options.reporter;
+    this.#log = options.log;
+    this.#now = options.now ?? Date.now;
+  }
+
+  /** Never fails: an event that cannot be written is logged. */
+  async record(about: KubeObject, fact: Fact): Promise<void> {
+    const now = this.#now();
+    for (const [key, old] of this.#series) if (now - old.begun > SERIES_MS) this.#series.delete(key);
+    const key = `${about.metadata.uid ?? ""} ${fact.reason} ${fact.note}`;
+    const known = this.#series.get(key);
+    try {
+      if (known === undefined) await this.#create(key, about, fact, now);
+      else await this.#repeat(known, about.metadata.namespace, now);
+    } catch (error) {
+      if (error instanceof NotFound) this.#series.delete(key);
+      this.#log.warn({ reason: fact.reason, error: String(error) }, "the event was not written");
+    }
+  }
+
+  async #create(key: string, about: KubeObject, fact: Fact, now: number): Promise<void> {
+    const hash = createHash("sha256").update(`${key} ${now}`).digest("hex").slice(0, 16);
+    const name = `${about.metadata.name.slice(0, 200)}.${hash}`;
+    this.#series.set(key, { name, count: 1, begun: now, written: now });
+    await this.#client.create({
+      apiVersion: resources.event.apiVersion,
+      kind: resources.event.kind,
+      metadata: { name, namespace: about.metadata.namespace },
+      eventTime: microTime(now),
+      type: fact.type,
+      reason: fact.reason,
+      action: fact.action,
+      note: fact.note.slice(0, NOTE_LIMIT),
+      reportingController: "caudal.dev/operator",
+      reportingInstance: this.#reporter,
+      regarding: {
+        apiVersion: about.apiVersion,
+        kind: about.kind,
+        namespace: about.metadata.namespace,
+        name: about.metadata.name,
+        uid: about.metadata.uid,
+      },
+    });
+  }
+
+  async #repeat(series: Series, namespace: string, now: number): Promise<void> {
+    series.count++;
+    if (now - series.written < REWRITE_MS) return;
+    series.written = now;
+    const patch = { series: { count: series.count, lastObservedTime: microTime(now) } };
+    await this.#client.patch(resources.event, { namespace, name: series.name }, patch);
+  }
+}

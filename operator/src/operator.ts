@@ -1,0 +1,218 @@
+/** The parts of the operator put together: caches and probes on every replica, the controller on the one that leads. */
+import type { Logger } from "pino";
+import { label } from "@caudal/crds";
+import { ensureHmacKey } from "./apply/hmac-key.ts";
+import { StatusWriter } from "./apply/status.ts";
+import { Writes } from "./apply/writes.ts";
+import type { OperatorConfig } from "./config.ts";
+import { Controller } from "./controller/controller.ts";
+import { type HttpServer, serveHttp } from "./controller/http.ts";
+import { Metrics } from "./controller/metrics.ts";
+import { KeyedQueue } from "./controller/queue.ts";
+import type { KubeClient } from "./kube/client.ts";
+import { EventRecorder } from "./kube/events.ts";
+import { LeaderElection } from "./kube/lease.ts";
+import { type KubeObject, type Resource, resources } from "./kube/object.ts";
+import { Caches } from "./observe/caches.ts";
+import { type AskStage, askOverHttp, StagePoller } from "./observe/stages.ts";
+import { reconcile, type ReconcileContext } from "./reconcile.ts";
+import type { CheckInput } from "./validate/check.ts";
+import { type AskSql, SqlChecks } from "./validate/sql.ts";
+
+export interface OperatorOptions {
+  readonly config: OperatorConfig;
+  readonly client: KubeClient;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly askSql: AskSql;
+  readonly checkFakeName?: CheckInput["checkFakeName"];
+  readonly askStage?: AskStage;
+  /** Around each reconcile: a span. */
+  readonly trace?: <T>(name: string, work: () => Promise<T>) => Promise<T>;
+  readonly now?: () => number;
+  readonly discoverEveryMs?: number;
+  readonly askEveryMs?: number;
+  readonly leaseDurationMs?: number;
+}
+
+/** A loop that has not gone round for this long is dead. */
+const LOOP_MS = 120_000;
+
+export class Operator {
+  readonly #options: OperatorOptions;
+  readonly #now: () => number;
+  readonly #caches: Caches;
+  readonly #stages: StagePoller;
+  readonly #election: LeaderElection | undefined;
+  readonly #sql: SqlChecks;
+  #queue: KeyedQueue | undefined;
+  #controller: Controller | undefined;
+  #http: HttpServer | undefined;
+  #hmacKey: Buffer | undefined;
+  readonly #queueObserver: ReturnType<Metrics["queueObserver"]>;
+  readonly #controllerObserver: ReturnType<Metrics["controllerObserver"]>;
+
+  constructor(options: OperatorOptions) {
+    const { client, config, log, metrics } = options;
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+    this.#sql = new SqlChecks(options.askSql);
+    this.#queueObserver = metrics.queueObserver();
+    this.#controllerObserver = metrics.controllerObserver(config.workers);
+    this.#caches = new Caches({
+      client,
+      namespaces: config.namespaces,
+      onChange: (resource, object) => this.#changed(resource, object),
+      onKinds: () => this.#enqueueAll(),
+      log,
+      ...(options.discoverEveryMs === undefined ? {} : { discoverEveryMs: options.discoverEveryMs }),
+    });
+    this.#stages = new StagePoller({
+      pods: () => (this.#controller === undefined ? [] : this.#caches.all(resources.pod)),
+      ask: options.askStage ?? askOverHttp,
+      onChange: (key) => this.#queue?.add(key),
+      onAsked: (result) => metrics.countAsked(result),
+      log,
+      ...(options.askEveryMs === undefined ? {} : { everyMs: options.askEveryMs }),
+    });
+    if (config.leaderElection)
+      this.#election = new LeaderElection({
+        client,
+        namespace: config.ownNamespace,
+        name: config.leaseName,
+        identity: config.identity,
+        onStarted: () => this.#lead(),
+        onStopped: () => this.#follow(),
+        log,
+        ...(options.leaseDurationMs === undefined ? {} : { durationMs: options.leaseDurationMs }),
+      });
+  }
+
+  /** Port of the probes and metrics. */
+  get port(): number {
+    return this.#http?.port ?? 0;
+  }
+
+  get isLeading(): boolean {
+    return this.#controller !== undefined;
+  }
+
+  /** Resolves when probes and metrics are served; caches fill and leadership comes later. */
+  async start(): Promise<void> {
+    const { config, client, metrics } = this.#options;
+    const probes = { live: () => this.#notLive(), ready: () => this.#notReady() };
+    this.#http = await serveHttp(config.port, metrics.registry, probes);
+    this.#hmacKey = await ensureHmacKey(client, config.ownNamespace, config.hmacSecretName);
+    this.#caches.start();
+    this.#stages.start();
+    metrics.leader.set({ name: config.leaseName }, 0);
+    if (this.#election === undefined) this.#lead();
+    else this.#election.start();
+  }
+
+  /** Ends what runs, gives the lease back, and closes the port last. */
+  async stop(): Promise<void> {
+    await this.#stopController();
+    await this.#election?.stop();
+    await Promise.all([this.#stages.stop(), this.#caches.stop()]);
+    await this.#http?.close();
+  }
+
+  #lead(): void {
+    const { client, config, log, metrics } = this.#options;
+    const queue = new KeyedQueue({ observer: this.#queueObserver });
+    const events = new EventRecorder({ client, reporter: config.identity, log });
+    const context: ReconcileContext = {
+      client,
+      caches: this.#caches,
+      stages: this.#stages,
+      hmacKey: this.#hmacKey ?? Buffer.alloc(0),
+      now: this.#now,
+      settings: {
+        image: config.workloadImage,
+        imagePullPolicy: config.imagePullPolicy,
+        imagePullSecrets: config.imagePullSecrets,
+        env: config.workloadEnv,
+      },
+      sql: this.#sql,
+      ...(this.#options.checkFakeName === undefined ? {} : { checkFakeName: this.#options.checkFakeName }),
+      writes: new Writes(events, log, (kind, action) => metrics.countWrite(kind, action)),
+      statusWriter: new StatusWriter(client),
+      metrics,
+      resyncMs: config.resyncMs,
+    };
+    const trace = this.#options.trace ?? (async (_name, work) => await work());
+    this.#queue = queue;
+    this.#controller = new Controller({
+      queue,
+      reconcile: (key) => trace(`reconcile ${key}`, () => reconcile(context, key)),
+      workers: config.workers,
+      observer: this.#controllerObserver,
+      log,
+    });
+    metrics.leader.set({ name: config.leaseName }, 1);
+    this.#enqueueAll();
+    this.#controller.start();
+  }
+
+  #follow(): void {
+    void this.#stopController();
+  }
+
+  async #stopController(): Promise<void> {
+    const controller = this.#controller;
+    this.#controller = undefined;
+    this.#queue = undefined;
+    this.#options.metrics.leader.set({ name: this.#options.config.leaseName }, 0);
+    await controller?.stop();
+  }
+
+  /** Finds the pipelines that an object is about. */
+  #changed(resource: Resource, object: KubeObject): void {
+    const { namespace, name, labels } = object.metadata;
+    if (resource === resources.streamPipeline) {
+      this.#queue?.add(`${namespace}/${name}`);
+      return;
+    }
+    const owner = labels?.[label.pipeline];
+    if (owner !== undefined) this.#queue?.add(`${namespace}/${owner}`);
+    if (resource !== resources.kafka && resource !== resources.databaseCluster) return;
+    for (const pipeline of this.#caches.all(resources.streamPipeline)) {
+      if (pipeline.metadata.namespace !== namespace) continue;
+      const spec = pipeline.spec as { kafka?: Reference; database?: Reference } | undefined;
+      const used = resource === resources.kafka ? spec?.kafka : spec?.database;
+      if (used?.clusterRef?.name === name) this.#queue?.add(`${namespace}/${pipeline.metadata.name}`);
+    }
+  }
+
+  /** Every pipeline, and every name that a topic or database still bears: its pipeline may be gone. */
+  #enqueueAll(): void {
+    for (const { metadata } of this.#caches.all(resources.streamPipeline))
+      this.#queue?.add(`${metadata.namespace}/${metadata.name}`);
+    for (const kind of [resources.kafkaTopic, resources.databaseCluster, resources.database, resources.databaseRole])
+      for (const { metadata } of this.#caches.all(kind)) {
+        const owner = metadata.labels?.[label.pipeline];
+        if (owner !== undefined && metadata.labels?.[label.released] !== "true")
+          this.#queue?.add(`${metadata.namespace}/${owner}`);
+      }
+  }
+
+  #notLive(): string | undefined {
+    const now = this.#now();
+    if (this.#hmacKey === undefined) return undefined;
+    if (now - this.#stages.lastActivity > LOOP_MS) return "the loop that asks stages stands still";
+    if (this.#election !== undefined && now - this.#election.lastActivity > LOOP_MS)
+      return "the loop that renews the lease stands still";
+    const stuck = this.#controller?.stuck();
+    if (stuck !== undefined) return `the reconcile of ${stuck} does not end`;
+    return this.#caches.stale();
+  }
+
+  #notReady(): string | undefined {
+    return this.#caches.notSynced() ?? this.#caches.stale();
+  }
+}
+
+interface Reference {
+  readonly clusterRef?: { readonly name?: string };
+}

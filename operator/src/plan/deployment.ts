@@ -1,0 +1,160 @@
+/** The Deployment of a stage. */
+import { annotation, HTTP_PORT, path, type StreamPipeline } from "@caudal/crds";
+import { type KubeObject, resources } from "../kube/object.ts";
+import { ownedMetadata } from "./metadata.ts";
+import { childName, configMapName, labelsOf, selectorOf } from "./names.ts";
+import type { WorkloadSettings } from "./plan.ts";
+import type { SecretUse } from "./secret-use.ts";
+import type { StageSpec } from "./stages.ts";
+
+/** Numeric, so that Kubernetes can tell that it is not root; the image's own user. */
+const USER = 65532;
+/** A stage commits what it has begun, then leaves. */
+const GRACE_SECONDS = 60;
+/** Batches pass through files here. */
+const TMP_SIZE = "1Gi";
+/** Where configuration and secrets are mounted, in one volume. */
+const FOLDER = path.config.slice(0, path.config.lastIndexOf("/"));
+const DEFAULT_RESOURCES = { requests: { cpu: "50m", memory: "256Mi" } };
+
+export interface DeploymentInput {
+  /** Names the ConfigMap. */
+  readonly content: string;
+  /** Changes when the pods must be replaced. */
+  readonly hash: string;
+  readonly uses: readonly SecretUse[];
+  readonly settings: WorkloadSettings;
+}
+
+export function buildDeployment(pipeline: StreamPipeline, stage: StageSpec, input: DeploymentInput): KubeObject {
+  const name = childName(pipeline.metadata.name, stage.name);
+  const { template = {} } = stage;
+  // The selected labels come last: a template's labels never take them away.
+  const labels = { ...template.labels, ...labelsOf(pipeline.metadata.name, stage) };
+  return {
+    apiVersion: resources.deployment.apiVersion,
+    kind: resources.deployment.kind,
+    metadata: ownedMetadata(pipeline, name, stage),
+    spec: {
+      replicas: pipeline.spec.suspend ? 0 : stage.replicas,
+      revisionHistoryLimit: 2,
+      progressDeadlineSeconds: 600,
+      selector: { matchLabels: selectorOf(pipeline.metadata.name, stage) },
+      strategy: { type: "RollingUpdate", rollingUpdate: surgeOf(stage) },
+      template: {
+        metadata: { labels, annotations: { ...template.annotations, [annotation.configHash]: input.hash } },
+        spec: buildPodSpec(pipeline, stage, input),
+      },
+    },
+  };
+}
+
+/** An aggregator's replacement may stand beside it; two generators of one number would write the same events. */
+function surgeOf(stage: StageSpec): Record<string, number> {
+  return stage.role === "generator" ? { maxSurge: 0, maxUnavailable: 1 } : { maxSurge: 1, maxUnavailable: 0 };
+}
+
+function buildPodSpec(pipeline: StreamPipeline, stage: StageSpec, input: DeploymentInput): Record<string, unknown> {
+  const { template = {} } = stage;
+  const { settings } = input;
+  const pullSecrets = [...settings.imagePullSecrets, ...(template.imagePullSecrets ?? []).map(({ name }) => name)];
+  return {
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    terminationGracePeriodSeconds: GRACE_SECONDS,
+    securityContext: {
+      runAsNonRoot: true,
+      runAsUser: USER,
+      runAsGroup: USER,
+      fsGroup: USER,
+      seccompProfile: { type: "RuntimeDefault" },
+    },
+    ...(pullSecrets.length === 0 ? {} : { imagePullSecrets: [...new Set(pullSecrets)].map((name) => ({ name })) }),
+    ...optional("nodeSelector", template.nodeSelector),
+    ...optional("tolerations", template.tolerations),
+    ...optional("affinity", template.affinity),
+    ...optional("topologySpreadConstraints", template.topologySpreadConstraints),
+    containers: [buildContainer(pipeline, stage, input)],
+    volumes: [
+      { name: "config", projected: { defaultMode: 0o440, sources: buildSources(pipeline, stage, input) } },
+      { name: "tmp", emptyDir: { sizeLimit: TMP_SIZE } },
+    ],
+  };
+}
+
+/** The configuration and, in folders beside it, the keys of secrets that this stage reads. */
+function buildSources(pipeline: StreamPipeline, stage: StageSpec, { content, uses }: DeploymentInput): unknown[] {
+  const file = path.config.slice(FOLDER.length + 1);
+  const name = configMapName(pipeline.metadata.name, stage.name, content);
+  return [
+    { configMap: { name, items: [{ key: file, path: file }] } },
+    ...uses.map(({ name: secret, keys, folder }) => ({
+      secret: {
+        name: secret,
+        items: keys.map((key) => ({ key, path: `${folder.slice(FOLDER.length + 1)}/${key}` })),
+      },
+    })),
+  ];
+}
+
+function buildContainer(pipeline: StreamPipeline, stage: StageSpec, input: DeploymentInput): Record<string, unknown> {
+  const { settings } = input;
+  const probe = (url: string, rest: Record<string, number>) => ({ httpGet: { path: url, port: "http" }, ...rest });
+  return {
+    name: "stage",
+    image: settings.image,
+    imagePullPolicy: settings.imagePullPolicy,
+    args: [stage.role],
+    env: buildEnv(pipeline, stage, settings),
+    ports: [{ name: "http", containerPort: HTTP_PORT, protocol: "TCP" }],
+    resources: stage.resources === undefined || isEmpty(stage.resources) ? DEFAULT_RESOURCES : stage.resources,
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ["ALL"] },
+    },
+    startupProbe: probe("/livez", { periodSeconds: 2, timeoutSeconds: 2, failureThreshold: 60 }),
+    livenessProbe: probe("/livez", { periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 }),
+    readinessProbe: probe("/readyz", { periodSeconds: 5, timeoutSeconds: 3, failureThreshold: 3 }),
+    volumeMounts: [
+      { name: "config", mountPath: FOLDER, readOnly: true },
+      { name: "tmp", mountPath: "/tmp" },
+    ],
+  };
+}
+
+interface EnvVar {
+  readonly name: string;
+  readonly value?: string;
+  readonly valueFrom?: unknown;
+}
+
+/** The template's variables win. */
+function buildEnv(pipeline: StreamPipeline, stage: StageSpec, settings: WorkloadSettings): EnvVar[] {
+  const field = (name: string, fieldPath: string): EnvVar => ({
+    name,
+    valueFrom: { fieldRef: { apiVersion: "v1", fieldPath } },
+  });
+  const own: EnvVar[] = [
+    field("POD_NAME", "metadata.name"),
+    field("POD_NAMESPACE", "metadata.namespace"),
+    { name: "OTEL_SERVICE_NAME", value: `caudal-${stage.role}` },
+    {
+      name: "OTEL_RESOURCE_ATTRIBUTES",
+      value: `caudal.pipeline=${pipeline.metadata.name},caudal.stage=${stage.name}`,
+    },
+    ...Object.entries(settings.env).map(([name, value]) => ({ name, value })),
+  ];
+  const given = stage.template?.env ?? [];
+  const names = new Set(given.map(({ name }) => name));
+  return [...own.filter(({ name }) => !names.has(name)), ...given];
+}
+
+function isEmpty(value: object): boolean {
+  return Object.values(value).every((part) => part === undefined || Object.keys(part as object).length === 0);
+}
+
+/** The field, unless there is nothing to say: the API server drops empty ones. */
+function optional(name: string, value: object | undefined): Record<string, unknown> {
+  return value === undefined || Object.keys(value).length === 0 ? {} : { [name]: value };
+}

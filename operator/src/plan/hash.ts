@@ -1,0 +1,40 @@
+/** Hashes that tell whether a pod must be replaced. */
+import { createHash } from "node:crypto";
+import type { WorkloadConfig } from "@caudal/crds";
+import type { SecretObservation } from "../observe/observation.ts";
+import type { SecretUse } from "./secret-use.ts";
+
+/** JSON with sorted keys, so that equal values are equal text. */
+export function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, entry: unknown) =>
+    entry !== null && typeof entry === "object" && !Array.isArray(entry)
+      ? Object.fromEntries(Object.entries(entry).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : entry,
+  );
+}
+
+/**
+ * Of a configuration but its generation, so that a change elsewhere in the pipeline does not roll this stage, and but
+ * its number of replicas, so that scaling does not.
+ */
+export function contentHash(config: WorkloadConfig): string {
+  const { generation: _generation, ...pipeline } = config.pipeline;
+  const { replicas: _replicas, ...aggregator } = config.aggregator ?? {};
+  return createHash("sha256")
+    .update(canonical({ ...config, pipeline, aggregator }))
+    .digest("hex")
+    .slice(0, 32);
+}
+
+/** Of a configuration and of the secrets' keys that the stage uses. */
+export function rollHash(
+  content: string,
+  uses: readonly SecretUse[],
+  secrets: ReadonlyMap<string, SecretObservation>,
+): string {
+  const values = uses.map(({ name, keys }) => [name, ...keys.map((key) => [key, secrets.get(name)?.keys[key] ?? ""])]);
+  return createHash("sha256")
+    .update(canonical([content, values]))
+    .digest("hex")
+    .slice(0, 32);
+}

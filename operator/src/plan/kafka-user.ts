@@ -1,0 +1,60 @@
+/** The KafkaUser with which a pipeline's stages log in, where the chosen listener authenticates. */
+import { defaultDeadLetterTopic, type StreamPipeline } from "@caudal/crds";
+import { type KubeObject, resources } from "../kube/object.ts";
+import type { KafkaAccess } from "./kafka-access.ts";
+import { ownedMetadata } from "./metadata.ts";
+import { kafkaUserName, strimziClusterLabel } from "./names.ts";
+
+interface Acl {
+  readonly resource: { readonly type: string; readonly name: string; readonly patternType: "literal" | "prefix" };
+  readonly operations: readonly string[];
+}
+
+export function buildKafkaUser(pipeline: StreamPipeline, access: KafkaAccess): KubeObject[] {
+  const cluster = pipeline.spec.kafka.clusterRef?.name;
+  if (!access.user || cluster === undefined) return [];
+  const name = kafkaUserName(pipeline.metadata.name);
+  const metadata = ownedMetadata(pipeline, name);
+  return [
+    {
+      apiVersion: resources.kafkaUser.apiVersion,
+      kind: resources.kafkaUser.kind,
+      metadata: { ...metadata, labels: { ...metadata.labels, ...strimziClusterLabel(cluster) } },
+      spec: {
+        authentication: { type: "scram-sha-512" },
+        ...(access.acls ? { authorization: { type: "simple", acls: buildAcls(pipeline) } } : {}),
+      },
+    },
+  ];
+}
+
+/** What the stages do, and nothing else: sorted, topics first. */
+function buildAcls({ metadata, spec }: StreamPipeline): Acl[] {
+  const operations = new Map<string, Set<string>>();
+  const allow = (topic: string, ...names: string[]) => {
+    const known = operations.get(topic) ?? new Set<string>();
+    for (const name of names) known.add(name);
+    operations.set(topic, known);
+  };
+  for (const { topic } of spec.generators ?? []) allow(topic, "Describe", "Read", "Write");
+  for (const { name, topic, deadLetterTopic = defaultDeadLetterTopic(name) } of spec.aggregators ?? []) {
+    allow(topic, "Describe", "Read");
+    allow(deadLetterTopic, "Describe", "Write");
+  }
+  const topics = [...operations].sort(([a], [b]) => (a < b ? -1 : 1));
+  const prefix = `caudal.${metadata.namespace}.${metadata.name}.`;
+  return [
+    ...topics.map(([name, names]) => ({
+      resource: { type: "topic", name, patternType: "literal" as const },
+      operations: [...names].sort(),
+    })),
+    {
+      resource: { type: "group", name: prefix, patternType: "prefix" as const },
+      operations: ["Describe", "Read"],
+    },
+    {
+      resource: { type: "transactionalId", name: prefix, patternType: "prefix" as const },
+      operations: ["Describe", "Write"],
+    },
+  ];
+}

@@ -1,0 +1,57 @@
+/** Which secrets a stage's pods mount, and which of their keys. */
+import { path, type StreamPipeline } from "@caudal/crds";
+import type { SecretObservation } from "../observe/observation.ts";
+import type { KafkaAccess } from "./kafka-access.ts";
+import { clusterAppSecretName, databaseSecretName, type Role } from "./names.ts";
+
+export interface SecretUse {
+  readonly name: string;
+  readonly keys: readonly string[];
+  /** Where its files are in the container. */
+  readonly folder: string;
+}
+
+const DATABASE_KEYS = ["host", "port", "dbname", "username", "password"];
+
+/** Name of the Secret with which the pipeline logs in to its database. */
+export function databaseSecretOf({ metadata, spec }: StreamPipeline): string | undefined {
+  if (spec.database === undefined) return undefined;
+  if (spec.database.secretRef !== undefined) return spec.database.secretRef.name;
+  return spec.database.clusterRef === undefined
+    ? clusterAppSecretName(metadata.name)
+    : databaseSecretName(metadata.name);
+}
+
+export function secretsOf(pipeline: StreamPipeline, access: KafkaAccess, role: Role): SecretUse[] {
+  const uses: SecretUse[] = [];
+  const database = role === "aggregator" ? databaseSecretOf(pipeline) : undefined;
+  if (database !== undefined) uses.push({ name: database, keys: DATABASE_KEYS, folder: path.database });
+  if (access.caSecret !== undefined) uses.push({ ...access.caSecret, folder: path.kafkaCa });
+  if (access.userSecret !== undefined) uses.push({ ...access.userSecret, folder: path.kafkaUser });
+  return uses;
+}
+
+/** Names of all secrets that any stage of the pipeline mounts, sorted. */
+export function secretNamesOf(pipeline: StreamPipeline, access: KafkaAccess): string[] {
+  const uses = (["generator", "aggregator"] as const).flatMap((role) => secretsOf(pipeline, access, role));
+  const database = databaseSecretOf(pipeline);
+  return [...new Set([...uses.map(({ name }) => name), ...(database === undefined ? [] : [database])])].sort();
+}
+
+/** The first secret or key that is not there. */
+export function missingSecrets(
+  uses: readonly SecretUse[],
+  secrets: ReadonlyMap<string, SecretObservation>,
+): { reason: string; message: string } | undefined {
+  for (const { name, keys } of uses) {
+    const secret = secrets.get(name);
+    if (secret?.error !== undefined)
+      return { reason: "SecretNotReadable", message: `Secret/${name} cannot be read: ${secret.error}` };
+    if (secret?.exists !== true)
+      return { reason: "SecretNotFound", message: `Secret/${name} does not exist yet: waiting for it` };
+    const absent = keys.filter((key) => !(key in secret.keys));
+    if (absent.length > 0)
+      return { reason: "SecretKeyMissing", message: `Secret/${name} lacks ${absent.join(", ")}: add what is missing` };
+  }
+  return undefined;
+}

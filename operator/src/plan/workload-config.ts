@@ -1,0 +1,69 @@
+/** config.json of a stage: the spec with its names resolved, its durations in milliseconds and its secrets as paths. */
+import {
+  type Aggregator,
+  type AggregatorConfig,
+  defaultDeadLetterTopic,
+  type KafkaConnection,
+  parseDuration,
+  path,
+  type StreamPipeline,
+  type TopicConfig,
+  type WorkloadConfig,
+} from "@caudal/crds";
+import type { KafkaAccess } from "./kafka-access.ts";
+import type { StageSpec } from "./stages.ts";
+
+/**
+ * @param known the way to Kafka that the stage uses now: it holds while the Kafka does not say another
+ * @returns undefined while the way to Kafka is not known
+ */
+export function buildWorkloadConfig(
+  { metadata, spec }: StreamPipeline,
+  stage: StageSpec,
+  access: KafkaAccess,
+  known: KafkaConnection | undefined,
+): WorkloadConfig | undefined {
+  const kafka = access.connection ?? known;
+  if (kafka === undefined) return undefined;
+  const { name, namespace, uid, generation } = metadata;
+  const config: WorkloadConfig = {
+    version: 1,
+    pipeline: { namespace, name, uid, generation },
+    stage: { name: stage.name, role: stage.role },
+    kafka,
+  };
+  if (stage.role === "generator") {
+    const topic = topicConfig(spec, stage.topic);
+    const { name: _n, role: _r, topic: _t, resources: _s, template: _p, replicas: _c, ...fields } = stage;
+    return { ...config, generator: { ...fields, topic } };
+  }
+  return { ...config, database: { secret: path.database }, aggregator: buildAggregatorConfig({ spec }, stage) };
+}
+
+/** What an aggregator computes; also what its SQL is checked with. */
+export function buildAggregatorConfig({ spec }: Pick<StreamPipeline, "spec">, stage: Aggregator): AggregatorConfig {
+  const { watermark, lateEvents, tables, replicas } = stage;
+  return {
+    topic: topicConfig(spec, stage.topic),
+    ...(stage.where === undefined ? {} : { where: stage.where }),
+    watermark: {
+      maxDelayMs: parseDuration(watermark.maxDelay),
+      idleTimeoutMs: parseDuration(watermark.idleTimeout),
+      maxAheadMs: parseDuration(watermark.maxAhead),
+    },
+    lateEvents,
+    deadLetterTopic: stage.deadLetterTopic ?? defaultDeadLetterTopic(stage.name),
+    tables,
+    replicas,
+  };
+}
+
+function topicConfig(spec: StreamPipeline["spec"], name: string): TopicConfig {
+  const topic = spec.topics.find((entry) => entry.name === name);
+  return {
+    name,
+    ...(topic?.key === undefined ? {} : { key: topic.key }),
+    ...(topic?.timestamp === undefined ? {} : { timestamp: topic.timestamp }),
+    fields: topic?.fields ?? [],
+  };
+}

@@ -1,0 +1,185 @@
+/** One pipeline, from top to bottom: observe → validate → plan → apply → status. */
+import type { StreamPipeline } from "@caudal/crds";
+import { type Applied, applyObject, type ApplyContext, deleteObject, releaseObject } from "./apply/apply.ts";
+import { cleanUp } from "./apply/cleanup.ts";
+import { ensureDatabaseSecret } from "./apply/database-secret.ts";
+import { hasFinalizer, setFinalizer } from "./apply/finalizer.ts";
+import { surplusOf } from "./apply/prune.ts";
+import type { StatusWriter } from "./apply/status.ts";
+import type { Writes } from "./apply/writes.ts";
+import type { Outcome } from "./controller/controller.ts";
+import type { Metrics } from "./controller/metrics.ts";
+import { Conflict, Forbidden, KubeError, Unreachable } from "./kube/errors.ts";
+import type { KubeObject } from "./kube/object.ts";
+import type { Observation } from "./observe/observation.ts";
+import {
+  isCurrent,
+  keyOfChild,
+  observe,
+  type ObserveContext,
+  observeLeftBehind,
+  observeOrphans,
+  observePipeline,
+  readLive,
+  tombstone,
+} from "./observe/observe.ts";
+import { listenersOf } from "./plan/kafka-access.ts";
+import { databaseSecretName } from "./plan/names.ts";
+import { needsFinalizer, type Plan, plan, type WorkloadSettings } from "./plan/plan.ts";
+import { announce } from "./status/announce.ts";
+import type { Facts, Failure } from "./status/facts.ts";
+import { statusOf } from "./status/status.ts";
+import type { CheckInput } from "./validate/check.ts";
+import type { SqlChecks, SqlFindings } from "./validate/sql.ts";
+import { validate } from "./validate/validate.ts";
+
+export interface ReconcileContext extends ObserveContext {
+  readonly settings: WorkloadSettings;
+  readonly sql: SqlChecks;
+  readonly checkFakeName?: CheckInput["checkFakeName"];
+  readonly writes: Writes;
+  readonly statusWriter: StatusWriter;
+  readonly metrics: Metrics;
+  /** Secrets are not watched, and heartbeats grow old: look again after this time. */
+  readonly resyncMs: number;
+}
+
+/** @param key `namespace/name` */
+export async function reconcile(context: ReconcileContext, key: string): Promise<Outcome> {
+  const [namespace = "", name = ""] = key.split("/");
+  const pipeline = observePipeline(context, namespace, name);
+  if (pipeline === undefined) return await afterPipeline(context, namespace, name);
+  if (pipeline.metadata.deletionTimestamp !== undefined) return await deletePipeline(context, pipeline);
+
+  const observation = await observe(context, pipeline);
+  const findings = await findProblems(context, observation);
+  const accepted = findings.problems.length === 0 && findings.unchecked === undefined;
+  const planned = accepted ? plan(observation, context.settings) : undefined;
+  const done = planned === undefined ? undefined : await applyPlan(context, observation, planned);
+  const facts: Facts = {
+    observation,
+    ...findings,
+    held: planned?.held ?? [],
+    children: done?.children ?? [...observation.children.values()],
+    failures: done?.failures ?? [],
+  };
+  const laterMs = await writeStatus(context, done?.pipeline ?? pipeline, facts);
+
+  if (findings.unchecked !== undefined || done?.retry === true) return { failed: true };
+  return { requeueAfterMs: Math.min(context.resyncMs, laterMs ?? context.resyncMs) };
+}
+
+async function findProblems(context: ReconcileContext, { pipeline, kafka, claims }: Observation): Promise<SqlFindings> {
+  const { checkFakeName } = context;
+  const input: CheckInput = {
+    pipeline,
+    listeners: listenersOf(kafka),
+    claims,
+    ...(checkFakeName && { checkFakeName }),
+  };
+  const problems = validate(input);
+  // SQL is bound against fields: while these are wrong its messages would only confuse.
+  return problems.length > 0 ? { problems } : await context.sql.check(pipeline);
+}
+
+interface Done {
+  /** As it is after its finalizer was set. */
+  readonly pipeline: StreamPipeline;
+  readonly children: readonly KubeObject[];
+  readonly failures: readonly Failure[];
+  /** Something failed that may go better by itself. */
+  readonly retry: boolean;
+}
+
+async function applyPlan(context: ReconcileContext, observation: Observation, planned: Plan): Promise<Done> {
+  const { client, writes } = context;
+  let { pipeline } = observation;
+  const wanted = needsFinalizer(pipeline);
+  // Before anything is made that would be left behind; and gone as soon as nothing would.
+  if (wanted !== hasFinalizer(pipeline))
+    pipeline = (await setFinalizer(client, pipeline, wanted)) as unknown as StreamPipeline;
+
+  const write: ApplyContext = {
+    client,
+    pipeline,
+    writes,
+    readLive: (object) => readLive(context, object),
+    isCurrent: () => isCurrent(context, pipeline),
+  };
+  const applied: Applied[] = [];
+  for (const object of planned.objects)
+    applied.push(await applyObject(write, object, observation.children.get(keyOfChild(object))));
+
+  const role = applied.find(({ kind }) => kind === "DatabaseRole")?.object;
+  const secret = databaseSecretName(pipeline.metadata.name);
+  const failures: Failure[] = applied.flatMap(({ kind, name, reason, message }) =>
+    reason === undefined || message === undefined ? [] : [{ kind, name, reason, message }],
+  );
+  if (role !== undefined && observation.secrets.get(secret)?.exists === false)
+    await gather(failures, { kind: "Secret", name: secret }, () => ensureDatabaseSecret(write, role));
+
+  const surplus = surplusOf(pipeline, planned, observation.children);
+  for (const object of surplus.remove)
+    await gather(failures, { kind: object.kind, name: object.metadata.name }, () => deleteObject(write, object));
+  for (const object of surplus.release)
+    await gather(failures, { kind: object.kind, name: object.metadata.name }, () => releaseObject(write, object));
+  const retry =
+    applied.some(({ retryable }) => retryable === true) || failures.some(({ reason }) => reason === "Conflict");
+  return { pipeline, children: applied.flatMap(({ object }) => object ?? []), failures, retry };
+}
+
+/** One object that cannot be written does not stop the others. */
+async function gather(failures: Failure[], about: { kind: string; name: string }, write: () => Promise<void>) {
+  try {
+    await write();
+  } catch (error) {
+    if (!(error instanceof KubeError) || error instanceof Unreachable) throw error;
+    failures.push({ ...about, reason: error.reason, message: `${about.kind}/${about.name}: ${error.message}` });
+  }
+}
+
+/** Also after failures. */
+async function writeStatus(
+  context: ReconcileContext,
+  pipeline: StreamPipeline,
+  facts: Facts,
+): Promise<number | undefined> {
+  const { status, stages } = statusOf(facts);
+  const { laterMs, object } = await context.statusWriter.write(pipeline, status, facts.observation.now);
+  if (object !== undefined)
+    for (const fact of announce(facts.observation.pipeline.status, status)) await context.writes.tell(pipeline, fact);
+  context.metrics.showPipeline(
+    { metadata: pipeline.metadata, status },
+    stages.map(({ stage, lag }) => ({ stage: stage.name, role: stage.role, lag })),
+  );
+  return laterMs;
+}
+
+async function deletePipeline(context: ReconcileContext, pipeline: StreamPipeline): Promise<Outcome> {
+  if (!hasFinalizer(pipeline)) return {};
+  const left = {
+    objects: await observeLeftBehind(context, pipeline),
+    pods: (await observe(context, pipeline)).pods.length,
+  };
+  const write = { client: context.client, pipeline, writes: context.writes };
+  const waitMs = await cleanUp(write, left, context.now());
+  if (waitMs !== undefined) return { requeueAfterMs: waitMs };
+  await setFinalizer(context.client, pipeline, false);
+  return {};
+}
+
+/** The pipeline is gone: what holds data stays, and is marked so that Strimzi lets it be. */
+async function afterPipeline(context: ReconcileContext, namespace: string, name: string): Promise<Outcome> {
+  context.metrics.forgetPipeline(namespace, name);
+  const pipeline = tombstone(namespace, name);
+  for (const object of await observeOrphans(context, namespace, name)) {
+    try {
+      await releaseObject({ client: context.client, pipeline, writes: context.writes }, object);
+    } catch (error) {
+      // In a namespace that ends nothing can be kept.
+      if (!(error instanceof Conflict || error instanceof Forbidden)) throw error;
+      return { failed: true };
+    }
+  }
+  return {};
+}

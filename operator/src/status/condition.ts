@@ -1,0 +1,58 @@
+/** A condition before it is compared with the one that stands. */
+import type { Condition, ConditionType } from "@caudal/crds";
+
+export interface Finding {
+  readonly status: "True" | "False" | "Unknown";
+  readonly reason: string;
+  readonly message: string;
+}
+
+const MESSAGE_LIMIT = 8_000;
+/** As many causes as a person reads. */
+const CAUSES = 5;
+
+export const holds = (reason: string, message: string): Finding => ({ status: "True", reason, message });
+export const fails = (reason: string, message: string): Finding => ({ status: "False", reason, message });
+
+/** The first cause gives the reason; the message names them all, up to a few. */
+export function failsFor(causes: readonly { reason: string; message: string }[]): Finding {
+  const [first] = causes;
+  if (first === undefined) return { status: "Unknown", reason: "Unknown", message: "" };
+  const rest = causes.length > CAUSES ? `; and ${causes.length - CAUSES} more` : "";
+  return fails(
+    first.reason,
+    causes
+      .slice(0, CAUSES)
+      .map(({ message }) => message)
+      .join("; ") + rest,
+  );
+}
+
+/** Puts a finding in form; the time of the last transition stays while the status does. */
+export function setCondition(
+  type: ConditionType,
+  finding: Finding,
+  before: readonly Condition[],
+  at: { readonly generation: number; readonly now: number },
+): Condition {
+  const old = before.find((condition) => condition.type === type);
+  const message = finding.message.slice(0, MESSAGE_LIMIT);
+  return {
+    type,
+    status: finding.status,
+    reason: camelCase(finding.reason),
+    message,
+    observedGeneration: at.generation,
+    lastTransitionTime:
+      old?.status === finding.status ? old.lastTransitionTime : `${new Date(at.now).toISOString().slice(0, 19)}Z`,
+  };
+}
+
+/** Reasons that other operators give may hold what the API server refuses. */
+function camelCase(reason: string): string {
+  const letters = reason
+    .replace(/[^A-Za-z0-9_,:]+/g, "")
+    .replace(/^[^A-Za-z]+/, "")
+    .replace(/[,:]+$/, "");
+  return letters === "" ? "Unknown" : letters.slice(0, 1024);
+}

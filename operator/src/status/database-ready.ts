@@ -1,0 +1,47 @@
+import { databaseSecretOf, missingSecrets, secretsOf } from "../plan/secret-use.ts";
+import { kafkaAccessOf } from "../plan/kafka-access.ts";
+import { fails, failsFor, type Finding, holds } from "./condition.ts";
+import { childrenOf, type Facts, failuresOf } from "./facts.ts";
+import { readinessOf } from "./readiness.ts";
+
+const KINDS = ["Cluster", "DatabaseRole", "Database"];
+
+export function findDatabaseReady(facts: Facts): Finding {
+  const { observation } = facts;
+  const { database } = observation.pipeline.spec;
+  if (database === undefined) return holds("NotNeeded", "no stage keeps tables");
+  if (database.secretRef === undefined) {
+    const waiting = findManaged(facts);
+    if (waiting !== undefined) return waiting;
+  }
+  const access = kafkaAccessOf(observation.pipeline, observation.kafka);
+  const secret = databaseSecretOf(observation.pipeline);
+  const uses = secretsOf(observation.pipeline, access, "aggregator").filter(({ name }) => name === secret);
+  const missing = missingSecrets(uses, observation.secrets);
+  if (missing !== undefined) return fails(missing.reason, missing.message);
+  return holds("DatabaseReady", `workloads log in with Secret/${secret ?? ""}`);
+}
+
+/** What CloudNativePG still has to do, if anything. */
+function findManaged(facts: Facts): Finding | undefined {
+  const { pipeline, installed, sharedDatabaseCluster } = facts.observation;
+  if (!installed.cloudNativePg)
+    return fails(
+      "CloudNativePGNotInstalled",
+      "CloudNativePG's kinds (postgresql.cnpg.io/v1: Cluster, Database, DatabaseRole) are not in this cluster: " +
+        "install CloudNativePG, or use spec.database.secretRef; it is noticed when it arrives",
+    );
+  const shared = pipeline.spec.database?.clusterRef;
+  if (shared !== undefined && sharedDatabaseCluster === undefined)
+    return fails(
+      "ClusterNotFound",
+      `Cluster/${shared.name} of CloudNativePG does not exist in namespace ${pipeline.metadata.namespace}: create it`,
+    );
+  const failures = failuresOf(facts, ...KINDS, "Secret");
+  if (failures.length > 0) return failsFor(failures);
+  const children = childrenOf(facts, ...KINDS);
+  const all =
+    shared === undefined || sharedDatabaseCluster === undefined ? children : [sharedDatabaseCluster, ...children];
+  const waiting = all.map(readinessOf).filter(({ ready }) => !ready);
+  return waiting.length === 0 ? undefined : failsFor(waiting);
+}

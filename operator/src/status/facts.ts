@@ -1,0 +1,44 @@
+/** What the conditions are made from: all that one reconcile observed, decided and did. */
+import type { KubeObject } from "../kube/object.ts";
+import type { Observation } from "../observe/observation.ts";
+import { childName } from "../plan/names.ts";
+import type { Held } from "../plan/plan.ts";
+import type { StageSpec } from "../plan/stages.ts";
+
+/** What is wrong with the spec; the message says what to write instead. */
+export interface Problem {
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** A planned object that could not be written. */
+export interface Failure {
+  readonly kind: string;
+  readonly name: string;
+  readonly reason: string;
+  readonly message: string;
+}
+
+export interface Facts {
+  readonly observation: Observation;
+  readonly problems: readonly Problem[];
+  /** What could not be checked, and why; the pipeline goes on as it was. */
+  readonly unchecked?: Problem | undefined;
+  readonly held: readonly Held[];
+  /** The children as they are now: planned ones after they were written, or what exists where nothing is planned. */
+  readonly children: readonly KubeObject[];
+  readonly failures: readonly Failure[];
+}
+
+export function childrenOf(facts: Facts, ...kinds: readonly string[]): KubeObject[] {
+  return facts.children.filter(({ kind }) => kinds.includes(kind));
+}
+
+export function failuresOf(facts: Facts, ...kinds: readonly string[]): Failure[] {
+  return facts.failures.filter(({ kind }) => kinds.includes(kind));
+}
+
+export function deploymentOf(facts: Facts, stage: StageSpec): KubeObject | undefined {
+  const name = childName(facts.observation.pipeline.metadata.name, stage.name);
+  return facts.children.find(({ kind, metadata }) => kind === "Deployment" && metadata.name === name);
+}

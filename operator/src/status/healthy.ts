@@ -1,0 +1,87 @@
+/** Whether events flow: what stages report beyond that they live. */
+import { lagOf } from "@caudal/crds";
+import type { PodObservation } from "../observe/observation.ts";
+import { failsFor, type Finding, holds } from "./condition.ts";
+import type { Facts } from "./facts.ts";
+import { coarse, type StageView } from "./stages.ts";
+
+/** Lag below this is the ordinary life of a stage. */
+const LAG_FLOOR = 1_000;
+const LAG_GROWTH = 1.1;
+/** Dead letters are told for this long after the last one. */
+const DEAD_LETTERS_MS = 10 * 60_000;
+/** A watermark this far behind the others holds back what should be final. */
+const WATERMARK_BEHIND_MS = 10 * 60_000;
+
+interface Cause {
+  readonly reason: string;
+  readonly message: string;
+}
+
+export function findHealthy(facts: Facts, stages: readonly StageView[]): Finding {
+  const { pipeline, now } = facts.observation;
+  if (pipeline.spec.suspend)
+    return { status: "Unknown", reason: "Suspended", message: "no events flow while the pipeline is suspended" };
+  const told = stages.flatMap(({ stage, pods }) =>
+    pods.flatMap((pod) => (pod.status === undefined || pod.terminating ? [] : [{ stage: stage.name, pod }])),
+  );
+  if (told.length === 0) return { status: "Unknown", reason: "NoReports", message: "no stage has told its status yet" };
+  const causes = [
+    ...told.flatMap(({ stage, pod }) => errorCause(stage, pod)),
+    ...stages.flatMap(lagCause),
+    ...told.flatMap(({ stage, pod }) => deadLetterCause(stage, pod, now)),
+    ...told.flatMap(({ stage, pod }) => watermarkCause(stage, pod)),
+  ];
+  return causes.length > 0 ? failsFor(causes) : holds("EventsFlow", "no stage reports an error or falls behind");
+}
+
+function errorCause(stage: string, { name, status }: PodObservation): Cause[] {
+  const error = status?.value.error;
+  return error === undefined
+    ? []
+    : [{ reason: error.reason, message: `stage ${stage}: Pod/${name}: ${error.message}` }];
+}
+
+function lagCause({ stage, pods }: StageView): Cause[] {
+  let lag = 0;
+  let before = 0;
+  for (const { status } of pods) {
+    if (status?.previousLag === undefined) continue;
+    lag += lagOf(status.value);
+    before += status.previousLag;
+  }
+  if (lag < LAG_FLOOR || lag <= before * LAG_GROWTH) return [];
+  return [
+    {
+      reason: "LagGrowing",
+      message: `stage ${stage.name} falls behind: ${coarse(lag)} events wait; give it more replicas or resources`,
+    },
+  ];
+}
+
+function deadLetterCause(stage: string, { name, status }: PodObservation, now: number): Cause[] {
+  if (status?.deadLettersAt === undefined || now - status.deadLettersAt > DEAD_LETTERS_MS) return [];
+  return [
+    {
+      reason: "DeadLetters",
+      message: `stage ${stage}: Pod/${name} put events aside: read their reasons in the stage's dead-letter topic`,
+    },
+  ];
+}
+
+function watermarkCause(stage: string, { status }: PodObservation): Cause[] {
+  const active = (status?.value.partitions ?? []).flatMap(({ watermark, idle, ...rest }) =>
+    watermark === undefined || idle ? [] : [{ watermark, ...rest }],
+  );
+  const [lowest] = [...active].sort((a, b) => a.watermark - b.watermark);
+  const highest = Math.max(...active.map(({ watermark }) => watermark));
+  if (lowest === undefined || highest - lowest.watermark < WATERMARK_BEHIND_MS) return [];
+  return [
+    {
+      reason: "WatermarkHeld",
+      message:
+        `stage ${stage}: partition ${lowest.topic}/${lowest.partition} holds the watermark more than 10 minutes ` +
+        "behind the others",
+    },
+  ];
+}

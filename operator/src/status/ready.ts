@@ -1,0 +1,20 @@
+import type { ConditionType } from "@caudal/crds";
+import { fails, type Finding, holds } from "./condition.ts";
+
+/** In the order in which a person would look for the cause. */
+const PARTS = ["ConfigValid", "TopicsReady", "DatabaseReady", "WorkloadsReady"] as const;
+
+export function findReady(suspended: boolean, parts: Readonly<Partial<Record<ConditionType, Finding>>>): Finding {
+  const draining = parts.WorkloadsReady?.reason === "Draining";
+  const valid = parts.ConfigValid?.status === "True";
+  if (suspended && valid)
+    return draining
+      ? fails("Draining", parts.WorkloadsReady?.message ?? "")
+      : fails("Suspended", "the pipeline is suspended: set spec.suspend to false to go on");
+  for (const part of PARTS) {
+    const finding = parts[part];
+    if (finding !== undefined && finding.status !== "True")
+      return { ...finding, message: `${part}: ${finding.message}` };
+  }
+  return holds("Ready", "the pipeline is as its spec says");
+}

@@ -1,0 +1,136 @@
+/** The table of stages: what each is doing, whether it is ready, and what blocks it. */
+import { lagOf, type StageSummary } from "@caudal/crds";
+import type { PodObservation } from "../observe/observation.ts";
+import { type StageSpec, stagesOf } from "../plan/stages.ts";
+import { deploymentOf, type Facts } from "./facts.ts";
+import { hasRolledOut, rolloutFailure } from "./readiness.ts";
+
+/** A heartbeat older than this is none. */
+export const HEARTBEAT_MS = 60_000;
+
+export interface StageView {
+  readonly stage: StageSpec;
+  readonly pods: readonly PodObservation[];
+  readonly summary: StageSummary;
+  readonly ready: boolean;
+  /** Exact, for metrics; the summary's is coarse. */
+  readonly lag: number | undefined;
+  /** Why it is not ready. */
+  readonly cause?: { readonly reason: string; readonly message: string };
+}
+
+export function viewStages(facts: Facts): StageView[] {
+  return stagesOf(facts.observation.pipeline).map((stage) => viewStage(facts, stage));
+}
+
+function viewStage(facts: Facts, stage: StageSpec): StageView {
+  const { pipeline, pods: all } = facts.observation;
+  const deployment = deploymentOf(facts, stage);
+  const pods = all.filter((pod) => pod.stage === stage.name);
+  const lag = totalLag(pods);
+  const wanted = pipeline.spec.suspend ? 0 : stage.replicas;
+  const cause = causeOf(facts, stage, pods);
+  const state = stateOf(facts, pods, wanted);
+  return {
+    stage,
+    pods,
+    ready: cause === undefined,
+    lag,
+    ...(cause === undefined ? {} : { cause }),
+    summary: {
+      name: stage.name,
+      role: stage.role,
+      state,
+      replicas: wanted,
+      readyReplicas: Number(deployment?.status?.["readyReplicas"] ?? 0),
+      ...(lag === undefined ? {} : { lag: coarse(lag) }),
+      ...(cause === undefined ? {} : { message: cause.message.slice(0, 4000) }),
+    },
+  };
+}
+
+function stateOf(facts: Facts, pods: readonly PodObservation[], wanted: number): string {
+  const states = pods.filter(({ terminating }) => !terminating).map(({ status }) => status?.value.state);
+  if (facts.observation.pipeline.spec.suspend) return pods.length > 0 ? "Draining" : "Suspended";
+  if (states.includes("Failed")) return "Failed";
+  if (wanted > 0 && states.length > 0 && states.every((state) => state === "Completed")) return "Completed";
+  if (states.includes("Running") || states.includes("Completed")) return "Running";
+  if (states.includes("Draining")) return "Draining";
+  return wanted === 0 ? "Suspended" : "Pending";
+}
+
+/** What keeps a stage from being ready, the nearest cause first. */
+function causeOf(facts: Facts, stage: StageSpec, pods: readonly PodObservation[]): StageView["cause"] {
+  const { pipeline, now } = facts.observation;
+  const held = facts.held.find((entry) => entry.stage.name === stage.name);
+  if (held !== undefined) return { reason: held.reason, message: `stage ${stage.name}: ${held.message}` };
+  const deployment = deploymentOf(facts, stage);
+  if (deployment === undefined)
+    return { reason: "DeploymentMissing", message: `stage ${stage.name}: its Deployment does not exist yet` };
+  if (pipeline.spec.suspend) {
+    if (pods.length === 0) return { reason: "Suspended", message: `stage ${stage.name} is suspended` };
+    return { reason: "Draining", message: `stage ${stage.name}: ${pods.length} of its pods still drain` };
+  }
+  const blocked = pods.find((pod) => pod.blocked !== undefined && !pod.terminating);
+  if (blocked?.blocked !== undefined && !blocked.ready)
+    return {
+      reason: blocked.blocked.reason,
+      message: `stage ${stage.name}: Pod/${blocked.name}: ${blocked.blocked.reason}: ${blocked.blocked.message}`,
+    };
+  const failed = pods.find(({ status, terminating }) => status?.value.state === "Failed" && !terminating);
+  const error = failed?.status?.value.error;
+  if (failed !== undefined)
+    return {
+      reason: error?.reason ?? "StageFailed",
+      message: `stage ${stage.name}: Pod/${failed.name}: ${error?.message ?? "it failed; read its log"}`,
+    };
+  const title = `Deployment/${deployment.metadata.name}`;
+  const stopped = rolloutFailure(deployment);
+  if (stopped !== undefined) return { reason: "RolloutFailed", message: `stage ${stage.name}: ${title}: ${stopped}` };
+  const ready = Number(deployment.status?.["readyReplicas"] ?? 0);
+  if (!hasRolledOut(deployment) || ready < stage.replicas)
+    return {
+      reason: "RollingOut",
+      message: `stage ${stage.name}: ${ready} of ${stage.replicas} pods of ${title} are ready`,
+    };
+  return heartbeatCause(stage, pods, now);
+}
+
+function heartbeatCause(stage: StageSpec, pods: readonly PodObservation[], now: number): StageView["cause"] {
+  for (const pod of pods) {
+    if (pod.terminating) continue;
+    const { status } = pod;
+    if (status === undefined)
+      return {
+        reason: "HeartbeatUnknown",
+        message:
+          `stage ${stage.name}: Pod/${pod.name} has not told its status yet` +
+          (pod.askError === undefined ? "" : ` (GET :8080/status: ${pod.askError}; may the operator reach it?)`),
+      };
+    const age = now - Math.min(status.at, status.value.heartbeat);
+    if (age > HEARTBEAT_MS)
+      return {
+        reason: "HeartbeatOld",
+        message:
+          `stage ${stage.name}: the last heartbeat of Pod/${pod.name} is older than a minute` +
+          (pod.askError === undefined ? "" : ` (GET :8080/status: ${pod.askError})`),
+      };
+  }
+  return undefined;
+}
+
+function totalLag(pods: readonly PodObservation[]): number | undefined {
+  const known = pods.flatMap(({ status, terminating }) => (status === undefined || terminating ? [] : [status.value]));
+  return known.length === 0 ? undefined : known.reduce((sum, value) => sum + lagOf(value), 0);
+}
+
+/** `0`, `<1k`, `<10k`, `<100k`, `<1M` and so on, so that status is not rewritten with every event. */
+export function coarse(lag: number): string {
+  if (lag === 0) return "0";
+  for (let power = 3; power < 15; power++) {
+    if (lag >= 10 ** power) continue;
+    const unit = power < 6 ? "k" : power < 9 ? "M" : power < 12 ? "G" : "T";
+    return `<${10 ** (power % 3)}${unit}`;
+  }
+  return "≥100T";
+}

@@ -1,0 +1,55 @@
+/** Facts in, the whole status out; written also after failures. */
+import { CONDITION_TYPES, type ConditionType, label, type PipelineStatus } from "@caudal/crds";
+import { holdsData } from "../plan/kinds.ts";
+import { type Finding, setCondition } from "./condition.ts";
+import { findConfigValid } from "./config-valid.ts";
+import { findDatabaseReady } from "./database-ready.ts";
+import type { Facts } from "./facts.ts";
+import { findHealthy } from "./healthy.ts";
+import { findReady } from "./ready.ts";
+import { coarse, type StageView, viewStages } from "./stages.ts";
+import { findTopicsReady } from "./topics-ready.ts";
+import { findWorkloadsReady } from "./workloads-ready.ts";
+
+export interface StatusResult {
+  readonly status: PipelineStatus;
+  readonly stages: readonly StageView[];
+}
+
+export function statusOf(facts: Facts): StatusResult {
+  const { pipeline, now } = facts.observation;
+  const stages = viewStages(facts);
+  const parts: Partial<Record<ConditionType, Finding>> = {
+    ConfigValid: findConfigValid(facts),
+    TopicsReady: findTopicsReady(facts),
+    DatabaseReady: findDatabaseReady(facts),
+    WorkloadsReady: findWorkloadsReady(facts, stages),
+    Healthy: findHealthy(facts, stages),
+  };
+  parts.Ready = findReady(pipeline.spec.suspend, parts);
+  const before = pipeline.status?.conditions ?? [];
+  const at = { generation: pipeline.metadata.generation, now };
+  const lags = stages.flatMap(({ lag }) => (lag === undefined ? [] : [lag]));
+  return {
+    stages,
+    status: {
+      observedGeneration: pipeline.metadata.generation,
+      conditions: CONDITION_TYPES.flatMap((type) => {
+        const finding = parts[type];
+        return finding === undefined ? [] : [setCondition(type, finding, before, at)];
+      }),
+      stages: stages.map(({ summary }) => summary),
+      stagesReady: `${stages.filter(({ ready }) => ready).length}/${stages.length}`,
+      ...(lags.length === 0 ? {} : { lag: coarse(Math.max(...lags)) }),
+      ...releasedOf(facts),
+    },
+  };
+}
+
+function releasedOf({ observation }: Facts): Pick<PipelineStatus, "released"> {
+  const released = [...observation.children.values()]
+    .filter((object) => holdsData(object) && object.metadata.labels?.[label.released] === "true")
+    .map(({ kind, metadata }) => ({ kind, name: metadata.name }))
+    .sort((a, b) => (`${a.kind}/${a.name}` < `${b.kind}/${b.name}` ? -1 : 1));
+  return released.length === 0 ? {} : { released };
+}

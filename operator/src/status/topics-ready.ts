@@ -1,0 +1,28 @@
+import { failsFor, fails, type Finding, holds } from "./condition.ts";
+import { childrenOf, type Facts, failuresOf } from "./facts.ts";
+import { readinessOf } from "./readiness.ts";
+
+export function findTopicsReady(facts: Facts): Finding {
+  const { pipeline, installed, kafka } = facts.observation;
+  const { clusterRef } = pipeline.spec.kafka;
+  if (clusterRef === undefined) return holds("External", "the topics are outside: nobody here manages them");
+  if (!installed.strimzi)
+    return fails(
+      "StrimziNotInstalled",
+      "Strimzi's kinds (kafka.strimzi.io/v1) are not in this cluster: install Strimzi 1.0 or newer, or use " +
+        "spec.kafka.external; it is noticed when it arrives",
+    );
+  if (kafka === undefined)
+    return fails(
+      "KafkaNotFound",
+      `Kafka/${clusterRef.name} does not exist in namespace ${pipeline.metadata.namespace}: create it, or another ` +
+        "pipeline that names the right one",
+    );
+  const failures = failuresOf(facts, "KafkaTopic", "KafkaUser");
+  if (failures.length > 0) return failsFor(failures);
+  const children = childrenOf(facts, "KafkaTopic", "KafkaUser");
+  const waiting = children.map(readinessOf).filter(({ ready }) => !ready);
+  if (waiting.length === 0) return holds("TopicsReady", `${children.length} of ${children.length} ready`);
+  const cause = readinessOf(kafka);
+  return failsFor(cause.ready ? waiting : [cause, ...waiting]);
+}

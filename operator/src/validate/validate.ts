@@ -1,0 +1,45 @@
+/** All checks of what the API server's own rules cannot say; also for pipelines read from a file. */
+import type { Problem } from "../status/facts.ts";
+import type { Check, CheckInput } from "./check.ts";
+import { listenerAuthenticationIsSupported, listenerExists, standbysSuffice } from "./connections.ts";
+import { generatorValuesFit } from "./generator-values.ts";
+import {
+  columnsAreNotReserved,
+  databaseNameIsFree,
+  stageNamesAreUnique,
+  tableNamesAreUnique,
+  tablesAreFree,
+} from "./names.ts";
+import {
+  deadLettersGoElsewhere,
+  decimalsFit,
+  fieldNamesDifferInMoreThanCase,
+  messageBytesIsANumber,
+  stageTopicsHaveFields,
+  topicNamesDoNotCollide,
+} from "./topics.ts";
+import { windowsFit } from "./windows.ts";
+
+/** In the order in which their findings are told. */
+export const checks: Readonly<Record<string, Check>> = {
+  stageNamesAreUnique,
+  tableNamesAreUnique,
+  tablesAreFree,
+  columnsAreNotReserved,
+  databaseNameIsFree,
+  fieldNamesDifferInMoreThanCase,
+  decimalsFit,
+  stageTopicsHaveFields,
+  topicNamesDoNotCollide,
+  deadLettersGoElsewhere,
+  messageBytesIsANumber,
+  windowsFit,
+  generatorValuesFit,
+  listenerExists,
+  listenerAuthenticationIsSupported,
+  standbysSuffice,
+};
+
+export function validate(input: CheckInput): Problem[] {
+  return Object.values(checks).flatMap((check) => check(input));
+}

@@ -1,0 +1,33 @@
+/** Durations against each other. */
+import { DurationError, parseDuration } from "@caudal/crds";
+import type { Check } from "./check.ts";
+
+const LONGEST_WINDOW_MS = 3660 * 86_400_000;
+
+export const windowsFit: Check = ({ pipeline }) =>
+  (pipeline.spec.aggregators ?? []).flatMap(({ name, tables }) =>
+    tables.flatMap((table) => {
+      const where = `spec.aggregators[${name}].tables[${table.name}].window`;
+      const problem = windowProblem(table.window);
+      return problem === undefined ? [] : { reason: "WindowInvalid", message: `${where}: ${problem}` };
+    }),
+  );
+
+function windowProblem({
+  tumbling,
+  hopping,
+}: {
+  tumbling?: { size: string };
+  hopping?: { size: string; advance: string };
+}): string | undefined {
+  try {
+    const size = parseDuration((tumbling ?? hopping)?.size ?? "");
+    if (size > LONGEST_WINDOW_MS)
+      return `a window of ${(tumbling ?? hopping)?.size ?? ""} is too long: write at most 3660d`;
+    if (hopping === undefined || parseDuration(hopping.advance) <= size) return undefined;
+    return `advance ${hopping.advance} exceeds size ${hopping.size}, so that events between windows would be lost: write an advance of at most ${hopping.size}`;
+  } catch (error) {
+    if (error instanceof DurationError) return error.message;
+    throw error;
+  }
+}
