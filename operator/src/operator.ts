@@ -7,7 +7,7 @@ import { Writes } from "./apply/writes.ts";
 import type { OperatorConfig } from "./config.ts";
 import { Controller } from "./controller/controller.ts";
 import { type HttpServer, serveHttp } from "./controller/http.ts";
-import { Metrics } from "./controller/metrics.ts";
+import type { Metrics } from "./controller/metrics.ts";
 import { KeyedQueue } from "./controller/queue.ts";
 import type { KubeClient } from "./kube/client.ts";
 import { EventRecorder } from "./kube/events.ts";
@@ -45,6 +45,7 @@ export class Operator {
   readonly #stages: StagePoller;
   readonly #election: LeaderElection | undefined;
   readonly #sql: SqlChecks;
+  readonly #stopping = new AbortController();
   #queue: KeyedQueue | undefined;
   #controller: Controller | undefined;
   #http: HttpServer | undefined;
@@ -112,6 +113,7 @@ export class Operator {
 
   /** Ends what runs, gives the lease back, and closes the port last. */
   async stop(): Promise<void> {
+    this.#stopping.abort();
     await this.#stopController();
     await this.#election?.stop();
     await Promise.all([this.#stages.stop(), this.#caches.stop()]);
@@ -151,8 +153,15 @@ export class Operator {
       log,
     });
     metrics.leader.set({ name: config.leaseName }, 1);
+    void this.#begin(this.#controller);
+  }
+
+  /** Decisions on caches that are still filling would be wrong. */
+  async #begin(controller: Controller): Promise<void> {
+    await this.#caches.whenSynced(this.#stopping.signal);
+    if (this.#controller !== controller) return;
     this.#enqueueAll();
-    this.#controller.start();
+    controller.start();
   }
 
   #follow(): void {

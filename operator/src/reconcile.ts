@@ -44,6 +44,9 @@ export interface ReconcileContext extends ObserveContext {
   readonly resyncMs: number;
 }
 
+/** A secret that comes is not announced: it is looked for. */
+const MISSING_SECRET_MS = 3_000;
+
 /** @param key `namespace/name` */
 export async function reconcile(context: ReconcileContext, key: string): Promise<Outcome> {
   const [namespace = "", name = ""] = key.split("/");
@@ -66,7 +69,8 @@ export async function reconcile(context: ReconcileContext, key: string): Promise
   const laterMs = await writeStatus(context, done?.pipeline ?? pipeline, facts);
 
   if (findings.unchecked !== undefined || done?.retry === true) return { failed: true };
-  return { requeueAfterMs: Math.min(context.resyncMs, laterMs ?? context.resyncMs) };
+  const waits = [...observation.secrets.values()].some(({ exists }) => !exists) ? MISSING_SECRET_MS : context.resyncMs;
+  return { requeueAfterMs: Math.min(waits, laterMs ?? waits) };
 }
 
 async function findProblems(context: ReconcileContext, { pipeline, kafka, claims }: Observation): Promise<SqlFindings> {

@@ -119,6 +119,12 @@ export class Caches {
     return undefined;
   }
 
+  /** Resolves when the first lists are read, or when `signal` fires. */
+  async whenSynced(signal: AbortSignal): Promise<void> {
+    while (this.notSynced() !== undefined && !signal.aborted)
+      await sleep(100, undefined, { signal }).catch(() => undefined);
+  }
+
   /** What has not been heard of for too long, if anything. */
   stale(): string | undefined {
     const now = this.#now();

@@ -16,7 +16,7 @@ const QUIET = new Set(["RollingOut", "Draining", "Suspended", "NoReports", "Hear
 export function announce(before: PipelineStatus | undefined, after: PipelineStatus): Announcement[] {
   return (after.conditions ?? []).flatMap((condition) => {
     const old = before?.conditions?.find(({ type }) => type === condition.type);
-    if (!TOLD.includes(condition.type) || !differs(old, condition)) return [];
+    if (!TOLD.includes(condition.type) || condition.status === "Unknown" || !differs(old, condition)) return [];
     const good = condition.status === "True";
     if (good && condition.type !== "Ready") return [];
     return {
