@@ -2,9 +2,11 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import type * as Cache from "./cache.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "caudal-cache-test-"));
-let cache: typeof import("./cache.ts");
+// Imported once the environment names the folder.
+let cache: typeof Cache;
 
 beforeAll(async () => {
   vi.stubEnv("CAUDAL_CACHE", folder);
