@@ -22,8 +22,11 @@ export interface TopicInfo {
   readonly partitions: readonly PartitionInfo[];
 }
 
-/** A broker answers one connection's requests in turn: fetches, which wait for data, have a lane of their own. */
-export type Lane = "fetch" | "control";
+/** A broker answers one connection's requests in turn: what waits (for data, for a group, for replicas) has its own lane. */
+export type Lane = "control" | "fetch" | "group" | "produce";
+
+/** A broker's id from metadata, its address, or any that answers. */
+export type Target = number | HostPort | "any";
 
 export interface ClusterOptions {
   readonly clientId: string;
@@ -76,18 +79,17 @@ export class KafkaCluster {
   /**
    * Sends one request to a broker and observes it.
    *
-   * @param node a broker's id from metadata, or any that answers
    * @throws a typed error; after one of the network, the next call connects anew
    */
   async call<T>(
-    node: number | "any",
+    target: Target,
     lane: Lane,
     operation: string,
     send: (connection: Connection) => Promise<T>,
   ): Promise<T> {
     return await timed(this.#options.metrics, "kafka", operation, async () => {
       try {
-        return await send(await this.#connection(node, lane));
+        return await send(await this.#connection(target, lane));
       } catch (error) {
         throw kafkaError(error, operation);
       }
@@ -101,10 +103,10 @@ export class KafkaCluster {
     await Promise.allSettled(open.map(async (connection) => await (await connection).close()));
   }
 
-  async #connection(node: number | "any", lane: Lane): Promise<Connection> {
-    if (node === "any") return await this.#anyConnection(lane);
-    const broker = this.#brokers.get(node);
-    if (broker === undefined) throw new KafkaUnavailable(`no broker has the id ${node} now`);
+  async #connection(target: Target, lane: Lane): Promise<Connection> {
+    if (target === "any") return await this.#anyConnection(lane);
+    const broker = typeof target === "number" ? this.#brokers.get(target) : target;
+    if (broker === undefined) throw new KafkaUnavailable(`no broker has the id ${String(target)} now`);
     return await this.#connectionTo(broker, lane);
   }
 

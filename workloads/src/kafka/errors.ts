@@ -115,3 +115,17 @@ export class BrokerTooOld extends WorkloadError {
   readonly reason = "BrokerTooOld";
   readonly retryable = false;
 }
+
+/** The group does not know this member, or not in this generation: it joins again by itself. */
+export class MembershipLost extends WorkloadError {
+  readonly code = "MEMBERSHIP_LOST";
+  readonly reason = "MembershipLost";
+  readonly retryable = true;
+}
+
+/** The broker does not take a record of this size. */
+export class RecordTooLarge extends WorkloadError {
+  readonly code = "RECORD_TOO_LARGE";
+  readonly reason = "RecordTooLarge";
+  readonly retryable = false;
+}

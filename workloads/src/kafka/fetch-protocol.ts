@@ -1,5 +1,5 @@
 /**
- * The Fetch API, version 13 (Kafka 3.1 and newer): topics by id, leader epochs, committed reads. The request is the
+ * The Fetch API, version 13 (Kafka 3.1): topics by id, leader epochs, committed reads. The request is the
  * library's; the response is parsed here, so that records stay bytes:
  *
  *   throttleTimeMs int32 · errorCode int16 · sessionId int32 ·

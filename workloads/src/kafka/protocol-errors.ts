@@ -9,8 +9,18 @@ export const Code = {
   OffsetOutOfRange: 1,
   CorruptMessage: 2,
   UnknownTopicOrPartition: 3,
-  UnknownTopicId: 100,
-  InconsistentTopicId: 103,
+  MessageTooLarge: 10,
+  RecordListTooLarge: 18,
+  IllegalGeneration: 22,
+  UnknownMemberId: 25,
+  RebalanceInProgress: 27,
+  TopicAlreadyExists: 36,
+  OutOfOrderSequence: 45,
+  DuplicateSequence: 46,
+  InvalidProducerEpoch: 47,
+  InvalidProducerIdMapping: 49,
+  UnknownProducerId: 59,
+  MemberIdRequired: 79,
 } as const;
 
 const forbidden = new Set([29, 30, 31, 53]);
@@ -24,7 +34,7 @@ export function protocolError(code: number, what: string): WorkloadError {
   if (code === Code.UnknownTopicOrPartition) return new TopicMissing(text);
   if (forbidden.has(code)) return new KafkaForbidden(`${text}; grant this user the right`);
   if (login.has(code)) return new KafkaLoginFailed(text);
-  if (tooOld.has(code)) return new BrokerTooOld(`${text}; Kafka 3.1 or newer is needed`);
+  if (tooOld.has(code)) return new BrokerTooOld(`${text}; Kafka 3.3 or newer is needed`);
   return new KafkaUnavailable(text);
 }
 
