@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
-import { managedBy, namespaceOf, ownedBy, secretText } from "../core/objects.ts";
+import { namespaceOf, secretText } from "../core/objects.ts";
 import type { Secret, StatefulSet } from "../core/objects.ts";
+import { belongsTo, ensureAdminSecret } from "../admin-secret.ts";
 import { podReady, setFinalizer, writeStatus } from "../context.ts";
 import type { Context } from "../context.ts";
 import { ApiError } from "../kube/client.ts";
@@ -15,6 +16,7 @@ import { Superuser } from "./postgres.ts";
 import { reconcileRoles, roleFinalizer } from "./roles.ts";
 
 const resyncMs = 30_000;
+const namesakeMs = 1_000;
 const initialized = "caudal.dev/initialized";
 
 /** The versions of the application's secrets whose passwords this process has set. */
@@ -30,7 +32,11 @@ export async function reconcileCluster(context: Context, key: string): Promise<n
   }
   const refused = clusterRefusal(cluster);
   if (refused !== undefined) return refuse(context, cluster, refused);
-  const admin = await ensureAdminSecret(context, cluster);
+  const admin = await ensureAdminSecret(context, cluster, adminSecretName(name));
+  if (admin === undefined || !belongsTo(context.statefulSets.get(namespace, name), cluster)) {
+    await writeStatus(context, cluster, clusterStatus(cluster, false, false));
+    return namesakeMs; // until what a deleted Cluster of this name left is gone
+  }
   const app = await ensureAppSecret(context, cluster);
   let statefulSet = {} as StatefulSet;
   try {
@@ -43,7 +49,7 @@ export async function reconcileCluster(context: Context, key: string): Promise<n
   const wasInitialized = admin.metadata.annotations?.[initialized] !== undefined;
   if (!podReady(statefulSet) || app === undefined) {
     await writeStatus(context, cluster, clusterStatus(cluster, false, wasInitialized));
-    return resyncMs;
+    return app === undefined ? namesakeMs : resyncMs;
   }
   const superuser = await Superuser.open(primaryHost(cluster), secretText(admin, "password") ?? "");
   try {
@@ -66,24 +72,12 @@ function checksum(text: string): string {
   return createHash("sha256").update(text).digest("hex").slice(0, 16);
 }
 
-async function ensureAdminSecret(context: Context, cluster: Cluster): Promise<Secret> {
-  const namespace = namespaceOf(cluster);
-  const name = adminSecretName(cluster.metadata.name);
-  const present = await context.client.get<Secret>("Secret", namespace, name);
-  if (present !== undefined) return present;
-  const data = { password: Buffer.from(randomBytes(24).toString("base64url")).toString("base64") };
-  const metadata = { name, namespace, labels: managedBy, ownerReferences: [ownedBy(cluster)] };
-  const secret: Secret = { apiVersion: "v1", kind: "Secret", metadata, type: "Opaque", data };
-  await context.client.create(secret);
-  return secret;
-}
-
 /** The application's secret: made here, or given by the user and then waited for. */
 async function ensureAppSecret(context: Context, cluster: Cluster): Promise<Secret | undefined> {
   const name = application(cluster).secret;
   const given = cluster.spec?.bootstrap?.initdb?.secret !== undefined;
   const present = await context.client.get<Secret>("Secret", namespaceOf(cluster), name);
-  if (present !== undefined || given) return present;
+  if (present !== undefined || given) return given || belongsTo(present, cluster) ? present : undefined;
   await context.client.create(buildAppSecret(cluster, randomBytes(32).toString("hex")));
   return context.client.get<Secret>("Secret", namespaceOf(cluster), name);
 }

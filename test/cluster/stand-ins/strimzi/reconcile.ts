@@ -1,11 +1,12 @@
 import { createHash, randomBytes } from "node:crypto";
-import { managedBy, namespaceOf, ownedBy, secretText } from "../core/objects.ts";
-import type { Secret, StatefulSet } from "../core/objects.ts";
+import { secretText } from "../core/objects.ts";
+import type { StatefulSet } from "../core/objects.ts";
+import { belongsTo, ensureAdminSecret } from "../admin-secret.ts";
 import { podReady, writeStatus } from "../context.ts";
 import type { Context } from "../context.ts";
 import { ApiError } from "../kube/client.ts";
 import { Admin } from "./admin.ts";
-import { adminSecretName, bootstrapHost, buildKafka, clusterOf, listenerStatus } from "./core/build.ts";
+import { adminSecretName, bootstrapHost, buildKafka, clusterOf, listenerStatus, podSetName } from "./core/build.ts";
 import { kafkaVersion } from "./core/types.ts";
 import type { Kafka, KafkaNodePool } from "./core/types.ts";
 import { refusals } from "./core/validate.ts";
@@ -13,6 +14,7 @@ import { reconcileTopics } from "./topics.ts";
 import { reconcileUsers } from "./users.ts";
 
 const resyncMs = 30_000;
+const namesakeMs = 1_000;
 
 /** Brings one Kafka, its topics and its users to what their resources say; answers when to look again. */
 export async function reconcileKafka(context: Context, key: string): Promise<number> {
@@ -31,7 +33,11 @@ export async function reconcileKafka(context: Context, key: string): Promise<num
       `no KafkaNodePool has the label strimzi.io/cluster: ${name}`,
     );
   }
-  const secret = await ensureAdminSecret(context, kafka);
+  const secret = await ensureAdminSecret(context, kafka, adminSecretName(name), { "cluster-id": clusterId() });
+  if (secret === undefined || !belongsTo(context.statefulSets.get(namespace, podSetName(kafka, pool)), kafka)) {
+    await notReady(context, kafka, "Creating", "waiting until what a deleted Kafka of this name left is gone");
+    return namesakeMs;
+  }
   let statefulSet: StatefulSet;
   try {
     statefulSet = await applyAll(context, kafka, pool);
@@ -64,21 +70,6 @@ async function applyAll(context: Context, kafka: Kafka, pool: KafkaNodePool): Pr
 
 function checksum(text: string): string {
   return createHash("sha256").update(text).digest("hex").slice(0, 16);
-}
-
-async function ensureAdminSecret(context: Context, kafka: Kafka): Promise<Secret> {
-  const namespace = namespaceOf(kafka);
-  const name = adminSecretName(kafka.metadata.name);
-  const present = await context.client.get<Secret>("Secret", namespace, name);
-  if (present !== undefined) return present;
-  const data = {
-    password: Buffer.from(randomBytes(24).toString("base64url")).toString("base64"),
-    "cluster-id": Buffer.from(clusterId()).toString("base64"),
-  };
-  const metadata = { name, namespace, labels: managedBy, ownerReferences: [ownedBy(kafka)] };
-  const secret: Secret = { apiVersion: "v1", kind: "Secret", metadata, type: "Opaque", data };
-  await context.client.create(secret);
-  return secret;
 }
 
 /** Kafka's own tools never begin an id with a dash, which command lines would take for an option. */

@@ -21,6 +21,11 @@ export function adminSecretName(cluster: string): string {
   return `${cluster}-kafka-stand-in`;
 }
 
+/** The name of the StatefulSet, and of its pod but for the number. */
+export function podSetName(kafka: Kafka, pool: KafkaNodePool): string {
+  return `${kafka.metadata.name}-${pool.metadata.name}`;
+}
+
 /** The host by which every listener of the cluster is first reached. */
 export function bootstrapHost(kafka: Kafka): string {
   return `${kafka.metadata.name}-kafka-bootstrap.${namespaceOf(kafka)}.svc`;
@@ -29,7 +34,7 @@ export function bootstrapHost(kafka: Kafka): string {
 /** All objects of a Kafka with its one node pool, sorted as they are applied. `checksum` rolls the pod when it changes. */
 export function buildKafka(kafka: Kafka, pool: KafkaNodePool, checksum: (text: string) => string): KubeObject[] {
   const name = kafka.metadata.name;
-  const podSet = `${name}-${pool.metadata.name}`;
+  const podSet = podSetName(kafka, pool);
   const labels = { ...managedBy, [clusterLabel]: name, "strimzi.io/kind": "Kafka", "strimzi.io/name": `${name}-kafka` };
   const metadata = (own: string, more: Record<string, string> = {}): Metadata => ({
     name: own,
