@@ -1,21 +1,145 @@
-/** The role: keeps exact tables in PostgreSQL from a topic. Partitions → progress → lanes → batches → commits. */
-import { consumerGroup } from "@caudal/crds";
+/** The role: keeps exact tables in PostgreSQL from a topic. Assignment → progress → lanes → batches → commits. */
+import { type AggregatorConfig, consumerGroup } from "@caudal/crds";
 import { KafkaCluster } from "../kafka/cluster.ts";
-import { DeadLetterProducer } from "../kafka/dead-letters.ts";
+import { sendDeadLetters } from "../kafka/dead-letters.ts";
 import { Membership } from "../kafka/membership.ts";
+import { Producer } from "../kafka/producer.ts";
 import { TopicReader } from "../kafka/reader.ts";
+import type { CallObserver } from "../postgres/connection.ts";
 import type { Owner } from "../postgres/core/table-decision.ts";
-import { ProgressMoved, RowRefused } from "../postgres/errors.ts";
 import { compareAndMove, type MoveStatement } from "../postgres/progress.ts";
 import { ConfigInvalid } from "../runtime/errors.ts";
-import { backoff, isRetryable, pause } from "../runtime/retry.ts";
 import type { Role, RuntimeContext } from "../runtime/role.ts";
 import { compilePlan } from "../sql/compile.ts";
 import { Kernel } from "../sql/kernel.ts";
-import type { AggregatorPlan, TablePlan } from "../sql/plan.ts";
 import { assign } from "./assign.ts";
-import { Ledger } from "./ledger.ts";
+import { Assignments } from "./assignments.ts";
+import { Holding } from "./holding.ts";
+import { Kernels } from "./kernels.ts";
+import { Ledger, type LedgerOptions } from "./ledger.ts";
 import { Report } from "./report.ts";
 import { Trouble } from "./trouble.ts";
 import { WatermarkKeeper } from "./watermark-keeper.ts";
-import { Worker } from "./worker.ts";
+import { Worker, type WorkerParts } from "./worker.ts";
+
+/** @param move how progress is moved; tests show what happens without the compare */
+export function createAggregator(move: MoveStatement): Role {
+  return {
+    async run(context) {
+      const { aggregator, database } = context.config;
+      if (aggregator === undefined || database === undefined)
+        throw new ConfigInvalid("an aggregator's configuration needs `aggregator` and `database`");
+      await aggregate(context, aggregator, database.secret, move);
+    },
+  };
+}
+
+export const aggregatorRole = createAggregator(compareAndMove);
+
+async function aggregate(
+  context: RuntimeContext,
+  config: AggregatorConfig,
+  secret: string,
+  move: MoveStatement,
+): Promise<void> {
+  const { drain, health, log, metrics } = context;
+  const plan = await compilePlan(config);
+  const topic = config.topic.name;
+  const owner = ownerOf(context);
+  const trouble = new Trouble(health, log);
+  const onProblem = (error: unknown): void => trouble.note(error);
+  const cluster = new KafkaCluster(context.config.kafka, { clientId: consumerGroup(context.config), metrics });
+  const assignments = new Assignments();
+  const membership = new Membership(cluster, {
+    groupId: consumerGroup(context.config),
+    topic,
+    log,
+    metrics,
+    onAssigned: ({ partitions }) => assignments.set(partitions),
+    onProblem,
+  });
+  const producer = new Producer(cluster, { metrics, onProblem });
+  const target = { deadLetterTopic: config.deadLetterTopic, pipeline: owner.pipeline, stage: owner.stage };
+  const kernels = new Kernels(
+    async (tables) =>
+      await Kernel.open({ ...plan, tables }, config.topic, {
+        maxAheadMs: config.watermark.maxAheadMs,
+        lateEvents: config.lateEvents,
+      }),
+  );
+  const keeper = new WatermarkKeeper({
+    outputs: plan.tables.map(({ name }) => name),
+    maxDelayMs: config.watermark.maxDelayMs,
+  });
+  const report = new Report(context, { topic, idleTimeoutMs: config.watermark.idleTimeoutMs }, keeper, trouble);
+  const ledgerOptions: LedgerOptions = {
+    secret,
+    owner,
+    tables: plan.tables,
+    move,
+    onCall: observer(context),
+    onRetry: () => metrics.retries.inc({ target: "postgres" }),
+    log,
+  };
+  const parts: Omit<WorkerParts, "ledger"> = {
+    context,
+    tables: plan.tables,
+    buryLate: config.lateEvents === "DeadLetter",
+    openReader: (of) => new TopicReader(cluster, of, { metrics, onProblem }),
+    deadLetters: {
+      send: async ({ topic: name, topicId }, letters) => {
+        const addressed = letters.map((letter) => ({ ...letter, topic: name, topicId }));
+        await sendDeadLetters(cluster, producer, target, addressed, Date.now());
+      },
+    },
+    keeper,
+    report,
+    kernel: async (tables) => await kernels.get(tables),
+    publishOffsets: (offsets) => {
+      membership.commit(offsets.map((offset) => ({ ...offset, metadata: "" }))).catch((error: unknown) => {
+        log.debug({ err: error }, "the group's offsets, kept for lag tools, could not be written");
+      });
+    },
+    refused: new Map(),
+  };
+
+  /** Works on one assignment after another, until something fails. */
+  const session = async (): Promise<void> => {
+    const ledger = await Ledger.open(ledgerOptions);
+    try {
+      while (!drain.requested) {
+        const { partitions, changed } = await assignments.current(drain.signal);
+        const assignment = await assign(
+          { cluster, control: ledger.control, owner, topic, tables: plan.tables },
+          partitions,
+        );
+        if (partitions.length === 0) trouble.clear();
+        const wake = AbortSignal.any([changed, drain.signal]);
+        await new Worker({ ...parts, ledger }, assignment).run(wake);
+      }
+    } finally {
+      await ledger.close();
+    }
+  };
+
+  membership.start();
+  try {
+    await new Holding(trouble, drain, health).repeat(session);
+  } finally {
+    await membership.stop();
+    await cluster.close();
+    await kernels.close();
+  }
+}
+
+function ownerOf({ config }: RuntimeContext): Owner {
+  const { namespace, name, uid } = config.pipeline;
+  return { pipeline: `${namespace}/${name}`, stage: config.stage.name, uid };
+}
+
+function observer({ metrics }: RuntimeContext): CallObserver {
+  return (operation, seconds, outcome) => {
+    const labels = { target: "postgres", operation: operation.replaceAll(" ", "_") };
+    metrics.externalCallSeconds.observe({ ...labels, outcome: outcome === "ok" ? "ok" : "error" }, seconds);
+  };
+}

@@ -12,6 +12,8 @@ export interface Letter {
   readonly record: OriginalRecord;
   readonly reason: string;
   readonly detail: string;
+  /** Of a late event: the tables whose window was closed. */
+  readonly tables?: readonly string[];
 }
 
 export interface SealedBatch {
@@ -46,8 +48,6 @@ export interface Judgement {
 }
 
 const MAX_LINKS = 128;
-/** A merged row in memory, in DuckDB and as text, roughly; an event makes one row a table at most. */
-const ROW_BYTES = 32;
 
 export class OpenBatch {
   readonly #kernel: Kernel;
@@ -59,7 +59,7 @@ export class OpenBatch {
   #records = 0;
   #events = 0;
   #lateEvents = 0;
-  #bytes = 0;
+  #letterBytes = 0;
   #since: number | undefined;
 
   constructor(kernel: Kernel, tables: readonly TablePlan[]) {
@@ -72,7 +72,11 @@ export class OpenBatch {
   }
 
   size(now: number): BatchSize {
-    return { events: this.#records, bytes: this.#bytes, ageMs: this.#since === undefined ? 0 : now - this.#since };
+    return {
+      rows: this.#kernel.pendingRows,
+      bytes: this.#kernel.pendingBytes + this.#letterBytes,
+      ageMs: this.#since === undefined ? 0 : now - this.#since,
+    };
   }
 
   /** Computes a piece of a block and notes its move. @returns the lane where it stands after it */
@@ -81,7 +85,6 @@ export class OpenBatch {
     const result = to > from ? await this.#kernel.add(block, { watermark: judgement.watermark, from, to }) : nothing;
     if (judgement.counts) this.#judge(block, result, judgement);
     this.#records += to - from;
-    this.#bytes += (to - from) * ROW_BYTES * this.#tables.length;
     this.#since ??= now;
     for (const parent of block.traceparents) if (this.#traceparents.size < MAX_LINKS) this.#traceparents.add(parent);
     return this.#move(lane, piece, result.maxEventTime);
@@ -89,8 +92,7 @@ export class OpenBatch {
 
   /** Moves past one record that no table takes, with it in the dead letters. */
   bury(lane: Lane, piece: Piece, letter: Letter, now: number): Lane {
-    this.#letters.push(letter);
-    this.#bytes += letterBytes(letter);
+    this.#addLetter(letter);
     this.#since ??= now;
     return this.#move(lane, piece, null);
   }
@@ -120,7 +122,7 @@ export class OpenBatch {
     this.#late.clear();
     this.#traceparents.clear();
     this.#letters = [];
-    this.#records = this.#events = this.#lateEvents = this.#bytes = 0;
+    this.#records = this.#events = this.#lateEvents = this.#letterBytes = 0;
     this.#since = undefined;
   }
 
@@ -137,13 +139,14 @@ export class OpenBatch {
         partition: block.partition,
         record: block.original(row),
         reason: "LateEvent",
-        detail: `the watermark had passed the end of its window in ${tables.join(", ")}`,
+        detail: "the watermark had passed the end of its window",
+        tables,
       });
   }
 
   #addLetter(letter: Letter): void {
     this.#letters.push(letter);
-    this.#bytes += letterBytes(letter);
+    this.#letterBytes += letterBytes(letter);
   }
 
   #move(lane: Lane, { block, nextOffset }: Piece, maxEventTime: number | null): Lane {

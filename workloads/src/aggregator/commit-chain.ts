@@ -38,7 +38,7 @@ export class CommitChain<Batch> {
     } catch (error) {
       this.#failure = { error, batch };
     } finally {
-      this.#pending.shift();
+      void this.#pending.shift();
     }
   }
 }

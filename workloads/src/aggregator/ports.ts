@@ -26,5 +26,5 @@ export interface Reader {
 
 export interface DeadLetters {
   /** Resolves when the broker has acknowledged all of them. */
-  send(letters: readonly Letter[]): Promise<void>;
+  send(source: { readonly topic: string; readonly topicId: string }, letters: readonly Letter[]): Promise<void>;
 }

@@ -5,6 +5,7 @@ import type { RuntimeContext } from "../runtime/role.ts";
 import type { SealedBatch } from "./batch.ts";
 import { IdleWatch } from "./core/idle.ts";
 import type { Lane } from "./core/lanes.ts";
+import type { Trouble } from "./trouble.ts";
 import type { WatermarkKeeper } from "./watermark-keeper.ts";
 
 /** Where the tables of one owned partition stand in PostgreSQL. */
@@ -17,6 +18,7 @@ export class Report {
   readonly #context: Pick<RuntimeContext, "metrics" | "health">;
   readonly #topic: string;
   readonly #keeper: WatermarkKeeper;
+  readonly #trouble: Trouble;
   readonly #idle: IdleWatch;
   readonly #partitions = new Map<number, Committed>();
 
@@ -24,7 +26,9 @@ export class Report {
     context: Pick<RuntimeContext, "metrics" | "health">,
     options: { readonly topic: string; readonly idleTimeoutMs: number },
     keeper: WatermarkKeeper,
+    trouble: Trouble,
   ) {
+    this.#trouble = trouble;
     this.#context = context;
     this.#topic = options.topic;
     this.#keeper = keeper;
@@ -45,8 +49,13 @@ export class Report {
     this.publish();
   }
 
-  /** The broker said where partitions end. */
-  seen(ends: readonly PartitionEnd[], now: number): void {
+  /**
+   * The broker said where partitions end.
+   *
+   * @param settled whether all that was read is committed
+   */
+  seen(ends: readonly PartitionEnd[], settled: boolean, now: number): void {
+    if (settled && ends.length > 0) this.#trouble.clear();
     for (const { partition, lastStableOffset } of ends) {
       const committed = this.#partitions.get(partition);
       if (committed === undefined) continue;
@@ -59,6 +68,7 @@ export class Report {
   committed(batch: SealedBatch, seconds: number): void {
     const { metrics, health } = this.#context;
     for (const { partition, output, to } of batch.moves) this.#partitions.get(partition)?.byTable.set(output, to);
+    this.#trouble.clear();
     metrics.batches.inc();
     metrics.commitSeconds.observe(seconds);
     metrics.events.inc({ topic: this.#topic }, batch.events);

@@ -11,10 +11,16 @@ export class Trouble {
   readonly #log: Logger;
   #since: number | undefined;
   #last = "";
+  #cleared = 0;
 
   constructor(health: Health, log: Logger) {
     this.#health = health;
     this.#log = log;
+  }
+
+  /** How often work was finished: whether there was any between two failures. */
+  get cleared(): number {
+    return this.#cleared;
   }
 
   /** Something failed and is tried again; the process lives on. */
@@ -39,6 +45,7 @@ export class Trouble {
 
   /** Work was finished: nothing stands in the way. */
   clear(): void {
+    this.#cleared++;
     if (this.#since !== undefined) this.#log.info("working again");
     this.#since = undefined;
     this.#last = "";

@@ -63,16 +63,16 @@ export class Worker {
   }
 
   /**
-   * Works until `stop`, and commits what it has by then.
+   * Works until woken by a new assignment or by draining, and commits what it has by then.
    *
    * @throws the first error; nothing of this worker is in flight any more then, and progress says what is committed
    */
-  async run(stop: () => boolean, wake: AbortSignal): Promise<void> {
+  async run(wake: AbortSignal): Promise<void> {
     try {
       this.#parts.report.assigned(this.#lanes);
       for (const lane of this.#lanes) if (this.#isForemost(lane)) this.#front.read(positionOf(lane));
       for (const partition of new Set(this.#lanes.map((lane) => lane.partition))) this.#readBack(partition);
-      while (!stop()) await this.#round(wake);
+      while (!wake.aborted) await this.#round(wake);
       await this.#sealAll();
       await this.#waitForCommits(0);
     } catch (error) {
@@ -97,8 +97,8 @@ export class Worker {
         this.#lanes.findLast(({ partition }) => partition === block.partition),
       );
     if (catchingUp) await this.#catchUp(wake);
-    this.#parts.report.seen(ends, performance.now());
     await this.#sealDue();
+    this.#parts.report.seen(ends, this.#chain.length === 0 && this.#nothingOpen(), performance.now());
     if (this.#chain.failure !== undefined) throw this.#chain.failure.error;
   }
 
@@ -111,7 +111,11 @@ export class Worker {
   }
 
   #waitMs(): number {
-    return [...this.#batches.values()].some((batch) => !batch.empty) ? WAIT_WITH_BATCH_MS : WAIT_MS;
+    return this.#nothingOpen() ? WAIT_MS : WAIT_WITH_BATCH_MS;
+  }
+
+  #nothingOpen(): boolean {
+    return [...this.#batches.values()].every((batch) => batch.empty);
   }
 
   async #take(block: RecordBlock, lane: Lane | undefined): Promise<void> {
@@ -241,7 +245,7 @@ export class Worker {
     const { context, deadLetters, ledger, report } = this.#parts;
     const attributes = { "caudal.events": batch.events, "caudal.tables": batch.deltas.length };
     await withSpan(context.tracer, "commit", { linkTo: batch.traceparents, attributes }, async () => {
-      if (batch.letters.length > 0) await deadLetters.send(batch.letters);
+      if (batch.letters.length > 0) await deadLetters.send(this.#assignment.scope, batch.letters);
       const began = performance.now();
       await ledger.commit(this.#assignment.scope, batch);
       this.#lastCommitMs = performance.now() - began;

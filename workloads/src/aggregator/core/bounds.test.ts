@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { BOUNDS, isDue, isFull } from "./bounds.ts";
 
-const size = (ageMs: number, events = 10, bytes = 100) => ({ events, bytes, ageMs });
+const size = (ageMs: number, rows = 10, bytes = 100) => ({ rows, bytes, ageMs });
 
 describe("a batch", () => {
   it.each([
@@ -11,7 +11,7 @@ describe("a batch", () => {
     ["collects longer the longer a commit takes", size(1_000), true, 250, false],
     ["is committed after a multiple of the last commit's time", size(2_000), true, 250, true],
     ["never collects longer than the limit", size(BOUNDS.lagMaxMs), true, 60_000, true],
-    ["is due when it has enough events", size(0, BOUNDS.maxEvents), true, 250, true],
+    ["is due when it has enough rows", size(0, BOUNDS.maxRows), true, 250, true],
     ["is due when it holds enough bytes", size(0, 1, BOUNDS.maxBytes), true, 250, true],
   ] as const)("%s", (_, batch, lagging, lastCommitMs, expected) => {
     expect(isDue(batch, lagging, lastCommitMs)).toBe(expected);
@@ -19,7 +19,7 @@ describe("a batch", () => {
 
   it("is full by its size and never by its age", () => {
     expect(isFull(size(1e9))).toBe(false);
-    expect(isFull(size(0, BOUNDS.maxEvents))).toBe(true);
+    expect(isFull(size(0, BOUNDS.maxRows))).toBe(true);
     expect(isFull(size(0, 1, BOUNDS.maxBytes))).toBe(true);
   });
 });

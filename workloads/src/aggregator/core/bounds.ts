@@ -1,15 +1,16 @@
 /** When what has been merged in memory is committed. Pure: the clock is an argument. */
 
 export interface BatchSize {
-  readonly events: number;
-  /** Bytes held until the commit: dead letters, and an estimate of the merged rows. */
+  /** Merged rows of all tables. */
+  readonly rows: number;
+  /** Memory held until the commit: merged rows and dead letters. */
   readonly bytes: number;
   /** Since its first record. */
   readonly ageMs: number;
 }
 
 export interface CommitBounds {
-  readonly maxEvents: number;
+  readonly maxRows: number;
   readonly maxBytes: number;
   /** Wait for more when the worker has caught up: what one fetch brings together is committed together. */
   readonly caughtUpMs: number;
@@ -21,7 +22,7 @@ export interface CommitBounds {
 }
 
 export const BOUNDS: CommitBounds = {
-  maxEvents: 1_000_000,
+  maxRows: 200_000,
   maxBytes: 48 * 1024 * 1024,
   caughtUpMs: 20,
   lagFactor: 8,
@@ -31,7 +32,7 @@ export const BOUNDS: CommitBounds = {
 
 /** @param lagging whether the broker has more than was fetched */
 export function isDue(size: BatchSize, lagging: boolean, lastCommitMs: number, bounds: CommitBounds = BOUNDS): boolean {
-  if (size.events >= bounds.maxEvents || size.bytes >= bounds.maxBytes) return true;
+  if (size.rows >= bounds.maxRows || size.bytes >= bounds.maxBytes) return true;
   const wait = lagging
     ? Math.min(Math.max(bounds.lagFactor * lastCommitMs, bounds.lagMinMs), bounds.lagMaxMs)
     : bounds.caughtUpMs;
@@ -40,5 +41,5 @@ export function isDue(size: BatchSize, lagging: boolean, lastCommitMs: number, b
 
 /** Whether the batch must not grow before an earlier one has been committed. */
 export function isFull(size: BatchSize, bounds: CommitBounds = BOUNDS): boolean {
-  return size.events >= bounds.maxEvents || size.bytes >= bounds.maxBytes;
+  return size.rows >= bounds.maxRows || size.bytes >= bounds.maxBytes;
 }

@@ -1,0 +1,155 @@
+/** Whatever happens to workers, broker and database, the tables are those of one pass over the log. */
+import { cpSync, mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { poll } from "../../cluster/host/poll.ts";
+import { type Broker, startBroker } from "../broker.ts";
+import { type Database, type Postgres, startPostgres } from "../postgres.ts";
+import { startCommitCutter } from "./commit-cutter.ts";
+import { makeEvents, randomFrom } from "./events.ts";
+import { actualTables, differences, expectedTables } from "./expected.ts";
+import { committedEvents, killWorkers, stageConfig, startWorker, untilDone, type Worker } from "./stage.ts";
+import { createTopic, type Topic } from "./topic.ts";
+
+let broker: Broker;
+let server: Postgres;
+let database: Database;
+let topic: Topic;
+let names = 0;
+
+beforeAll(async () => {
+  [broker, server] = await Promise.all([startBroker(), startPostgres()]);
+});
+afterEach(async () => {
+  await killWorkers();
+  await topic.close();
+});
+afterAll(async () => {
+  await Promise.all([broker.stop(), server.stop()]);
+});
+
+const begin = async (partitions: number): Promise<void> => {
+  const name = `exact${++names}`;
+  database = await server.database(name);
+  topic = await createTopic(broker, name, partitions);
+  await (await createTopic(broker, `${name}-dlq`, 1)).close();
+};
+const config = (secret = database.secret) => stageConfig({ broker, secret, topic: topic.name });
+const lines = (seed: number, count: number, from = 0) =>
+  makeEvents(seed, count, from).map((event) => JSON.stringify(event));
+
+/** Events in small sends; every seventh send is a transaction that is aborted, every eleventh one that is committed. */
+const produce = async (seed: number, count: number, pauseMs = 0): Promise<void> => {
+  const size = 250;
+  for (let from = 0; from < count; from += size) {
+    const values = lines(seed, size, from);
+    const turn = from / size;
+    if (turn % 7 === 3) await topic.transaction(lines(seed + 1, 100, from), "abort");
+    if (turn % 11 === 5) await topic.transaction(values, "commit");
+    else await topic.send(values);
+    if (pauseMs > 0) await sleep(pauseMs);
+  }
+};
+const wrong = async (ends: ReadonlyMap<number, number>): Promise<string[]> =>
+  differences(await actualTables(database), await expectedTables(await topic.readTo(ends))).slice(0, 10);
+const owns = async (worker: Worker, partitions: number): Promise<void> => {
+  await expect.poll(async () => (await worker.status()).partitions.length, { timeout: 30_000 }).toBe(partitions);
+};
+
+describe("tables are equal to one pass over the log", () => {
+  it("with two workers, NULL groups, sums of nothing but NULL, and aborted transactions", async () => {
+    await begin(4);
+    const workers = [await startWorker(config()), await startWorker(config())];
+    for (const worker of workers) await owns(worker, 2);
+    await produce(1, 6_000);
+    const ends = await topic.seal();
+    await untilDone(database, topic.name, ends);
+    expect(await wrong(ends)).toEqual([]);
+    const [row] = await database.query<{ nobody: string; nulls: string }>(
+      `select (select count(*) from user_waiting where user_id = 'u7' and points is null and mean is null) as nobody,
+        (select count(*) from event_counts where event_type is null) as nulls`,
+    );
+    expect(Number(row?.nobody)).toBeGreaterThan(0);
+    expect(Number(row?.nulls)).toBeGreaterThan(0);
+    for (const worker of workers) expect((await worker.status()).events).toBeGreaterThan(0);
+    for (const worker of workers) expect(await worker.drain()).toBe(0);
+  });
+
+  it("after kills at random moments, a zombie, a broker restart and a killed database", async () => {
+    await begin(4);
+    const random = randomFrom(20_261);
+    const workers = [await startWorker(config()), await startWorker(config())];
+    const load = produce(3, 20_000, 250);
+    for (let kill = 0; kill < 6; kill++) {
+      await sleep(300 + random() * 1_500);
+      const index = Math.floor(random() * 2);
+      await workers[index]?.kill();
+      workers[index] = await startWorker(config());
+    }
+    const [zombie] = workers;
+    zombie?.signal("SIGSTOP");
+    await sleep(2_000);
+    await server.kill();
+    await server.start();
+    await broker.restart();
+    await sleep(13_000);
+    zombie?.signal("SIGCONT");
+    await load;
+    const ends = await topic.seal();
+    await untilDone(database, topic.name, ends);
+    expect(await wrong(ends)).toEqual([]);
+    for (const worker of workers) expect(await worker.drain()).toBe(0);
+  });
+
+  it("after connections that were cut before and after COMMIT", async () => {
+    await begin(2);
+    const random = randomFrom(7);
+    const verdicts = ["pass", "pass", "before", "after"] as const;
+    const cutter = await startCommitCutter(server.port, () => verdicts[Math.floor(random() * 4)] ?? "pass");
+    const secret = mkdtempSync(join(tmpdir(), "caudal-secret-"));
+    cpSync(database.secret, secret, { recursive: true });
+    writeFileSync(join(secret, "port"), String(cutter.port));
+    const worker = await startWorker(config(secret));
+    await produce(5, 5_000, 100);
+    const ends = await topic.seal();
+    await untilDone(database, topic.name, ends);
+    expect(await wrong(ends)).toEqual([]);
+    expect(cutter.cuts.before).toBeGreaterThan(2);
+    expect(cutter.cuts.after).toBeGreaterThan(2);
+    expect(await worker.drain()).toBe(0);
+    await cutter.close();
+  });
+});
+
+/** Stops a worker in the middle of its work until another one has finished all of it, and wakes it then. */
+const zombieRun = async (entry?: string): Promise<string[]> => {
+  await begin(4);
+  await topic.send(lines(9, 60_000));
+  const ends = await topic.seal();
+  const zombie = await startWorker(config(), entry);
+  await poll(async () => ((await committedEvents(database, topic.name)) > 0 ? true : undefined), {
+    seconds: 60,
+    everyMs: 10,
+    onTimeout: () => `nothing was committed:\n${zombie.log()}`,
+  });
+  zombie.signal("SIGSTOP");
+  const other = await startWorker(config(), entry);
+  await untilDone(database, topic.name, ends);
+  zombie.signal("SIGCONT");
+  await owns(zombie, 2);
+  await owns(other, 2);
+  await untilDone(database, topic.name, ends);
+  return await wrong(ends);
+};
+
+describe("a worker that was stopped for longer than its session", () => {
+  it("cannot count anything twice", async () => {
+    expect(await zombieRun()).toEqual([]);
+  });
+
+  it("counts twice when the compare-and-set is taken out", async () => {
+    expect(await zombieRun(join(import.meta.dirname, "without-compare.ts"))).not.toEqual([]);
+  });
+});

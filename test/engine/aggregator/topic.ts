@@ -1,0 +1,130 @@
+/** A topic as its producers and an independent reader see it, by kafkajs. */
+import { type Admin, CompressionTypes, Kafka, logLevel, Partitioners, type Producer } from "kafkajs";
+import type { Broker } from "../broker.ts";
+
+/** A record as read_committed gives it. */
+export interface LoggedRecord {
+  readonly partition: number;
+  readonly offset: number;
+  readonly key: string | null;
+  readonly value: Buffer | null;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface Topic {
+  readonly name: string;
+  readonly admin: Admin;
+  send(values: readonly (string | Buffer | null)[], partition?: number): Promise<void>;
+  /** Sends in one transaction that is committed or aborted. */
+  transaction(values: readonly string[], end: "commit" | "abort"): Promise<void>;
+  addPartitions(total: number): Promise<void>;
+  /** Ends every partition with a tombstone. @returns by partition, the offset after it */
+  seal(): Promise<ReadonlyMap<number, number>>;
+  /** All records before the given ends, as committed reads give them. */
+  readTo(ends: ReadonlyMap<number, number>): Promise<LoggedRecord[]>;
+  close(): Promise<void>;
+}
+
+export async function createTopic(
+  broker: Broker,
+  name: string,
+  partitions: number,
+  config: Readonly<Record<string, string>> = {},
+): Promise<Topic> {
+  const kafka = new Kafka({
+    clientId: "test",
+    brokers: [broker.bootstrap],
+    logLevel: logLevel.NOTHING,
+    retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 60 },
+  });
+  const admin = kafka.admin();
+  await admin.connect();
+  const configEntries = Object.entries(config).map(([key, value]) => ({ name: key, value }));
+  await admin.createTopics({
+    topics: [{ topic: name, numPartitions: partitions, configEntries }],
+    waitForLeaders: true,
+  });
+  const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
+  await producer.connect();
+  let transactional: Producer | undefined;
+  let turn = 0;
+
+  const messages = (values: readonly (string | Buffer | null)[], partition?: number) =>
+    values.map((value) => ({ value, ...(partition === undefined ? { key: `k${turn++}` } : { partition }) }));
+
+  return {
+    name,
+    admin,
+    send: async (values, partition) => {
+      await producer.send({ topic: name, messages: messages(values, partition), compression: CompressionTypes.GZIP });
+    },
+    transaction: async (values, end) => {
+      if (transactional === undefined) {
+        transactional = kafka.producer({
+          transactionalId: `${name}-writer`,
+          maxInFlightRequests: 1,
+          idempotent: true,
+          createPartitioner: Partitioners.DefaultPartitioner,
+        });
+        await transactional.connect();
+      }
+      const transaction = await transactional.transaction();
+      await transaction.send({ topic: name, messages: messages(values) });
+      await transaction[end]();
+    },
+    addPartitions: async (total) => {
+      await admin.createPartitions({ topicPartitions: [{ topic: name, count: total }] });
+    },
+    seal: async () => {
+      const { topics } = await admin.fetchTopicMetadata({ topics: [name] });
+      const all = topics[0]?.partitions.map(({ partitionId }) => partitionId) ?? [];
+      const sent = await producer.send({
+        topic: name,
+        messages: all.map((partition) => ({ value: null, key: "end", partition })),
+      });
+      return new Map(sent.map(({ partition, baseOffset }) => [partition, Number(baseOffset) + 1]));
+    },
+    readTo: async (ends) => await readTo(kafka, name, ends),
+    close: async () => {
+      await Promise.all([producer.disconnect(), transactional?.disconnect(), admin.disconnect()]);
+    },
+  };
+}
+
+async function readTo(kafka: Kafka, topic: string, ends: ReadonlyMap<number, number>): Promise<LoggedRecord[]> {
+  const consumer = kafka.consumer({ groupId: `reader-${topic}-${Date.now()}`, readUncommitted: false });
+  const records: LoggedRecord[] = [];
+  const open = new Set([...ends].filter(([, end]) => end > 0).map(([partition]) => partition));
+  await consumer.connect();
+  try {
+    await consumer.subscribe({ topic, fromBeginning: true });
+    await new Promise<void>((resolve, reject) => {
+      if (open.size === 0) resolve();
+      consumer
+        .run({
+          autoCommit: false,
+          eachMessage: async ({ partition, message }) => {
+            const offset = Number(message.offset);
+            const end = ends.get(partition) ?? 0;
+            if (offset < end)
+              records.push({
+                partition,
+                offset,
+                key: message.key?.toString() ?? null,
+                value: message.value,
+                headers: Object.fromEntries(
+                  Object.entries(message.headers ?? {}).map(([name, value]) => [name, String(value)]),
+                ),
+              });
+            if (offset + 1 >= end) open.delete(partition);
+            if (open.size === 0) resolve();
+            await Promise.resolve();
+          },
+        })
+        .catch(reject);
+    });
+  } finally {
+    await consumer.disconnect();
+  }
+  return records;
+}
