@@ -3,8 +3,8 @@
  * nothing else but Node. DuckDB's native library is no JavaScript and goes beside the bundle.
  */
 import { build } from "esbuild";
-import { existsSync, readFileSync } from "node:fs";
-import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { existsSync, globSync, readFileSync } from "node:fs";
+import { cp, link, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -81,11 +81,30 @@ async function bundle({ dist, entries }: Bundle): Promise<void> {
   await rm(outdir, { recursive: true, force: true });
   await mkdir(outdir, { recursive: true });
   for (const file of result.outputFiles) await writeFile(file.path, file.contents);
-  if (Object.keys(result.metafile.inputs).some((input) => input.includes("@duckdb/node-bindings/"))) {
+  await copyAssets(Object.keys(result.metafile.inputs), outdir);
+}
+
+/** A second name for the file, because it is large; a copy where the file systems differ. */
+async function linkOrCopy(source: string, target: string): Promise<void> {
+  try {
+    await link(source, target);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EXDEV") throw error;
+    await cp(source, target);
+  }
+}
+
+/** Files that packages read at run time from beside their code, which now is the bundle. */
+async function copyAssets(inputs: readonly string[], outdir: string): Promise<void> {
+  const folders = new Set(inputs.map((input) => join(root, dirname(input))));
+  for (const folder of folders) {
+    for (const name of globSync("*.wasm", { cwd: folder })) await cp(join(folder, name), join(outdir, name));
+  }
+  if (inputs.some((input) => input.includes("@duckdb/node-bindings/"))) {
     const library = await duckdbLibrary();
-    const name = `node_modules/@duckdb/node-bindings-linux-${process.arch}`;
-    await mkdir(dirname(join(outdir, name)), { recursive: true });
-    await cp(library, join(outdir, name), { recursive: true, dereference: true });
+    const target = join(outdir, `node_modules/@duckdb/node-bindings-linux-${process.arch}`);
+    await mkdir(target, { recursive: true });
+    for (const name of await readdir(library)) await linkOrCopy(join(library, name), join(target, name));
   }
 }
 
