@@ -105,36 +105,41 @@ describe("tables are equal to one pass over the log", () => {
 
   it("after connections that were cut before and after COMMIT", async () => {
     await begin(2);
-    const random = randomFrom(7);
-    const verdicts = ["pass", "pass", "before", "after"] as const;
-    const cutter = await startCommitCutter(server.port, () => verdicts[Math.floor(random() * 4)] ?? "pass");
+    let commits = 0;
+    const verdicts = ["pass", "before", "pass", "after"] as const;
+    const cutter = await startCommitCutter(server.port, () => verdicts[commits++ % verdicts.length] ?? "pass");
     const secret = mkdtempSync(join(tmpdir(), "caudal-secret-"));
     cpSync(database.secret, secret, { recursive: true });
     writeFileSync(join(secret, "port"), String(cutter.port));
     const worker = await startWorker(config(secret));
-    await produce(5, 5_000, 100);
+    await produce(5, 5_000, 250);
     const ends = await topic.seal();
     await untilDone(database, topic.name, ends);
     expect(await wrong(ends)).toEqual([]);
-    expect(cutter.cuts.before).toBeGreaterThan(2);
-    expect(cutter.cuts.after).toBeGreaterThan(2);
+    expect(cutter.cuts.before).toBeGreaterThan(1);
+    expect(cutter.cuts.after).toBeGreaterThan(1);
     expect(await worker.drain()).toBe(0);
     await cutter.close();
   });
 });
 
-/** Stops a worker in the middle of its work until another one has finished all of it, and wakes it then. */
+/**
+ * Stops a worker that waits for an answer of the broker, lets another one take over and finish, and wakes it then: the
+ * answer is in its socket, with records that are counted already.
+ */
 const zombieRun = async (entry?: string): Promise<string[]> => {
   await begin(4);
-  await topic.send(lines(9, 60_000));
-  const ends = await topic.seal();
   const zombie = await startWorker(config(), entry);
-  await poll(async () => ((await committedEvents(database, topic.name)) > 0 ? true : undefined), {
+  await owns(zombie, 4);
+  await topic.send(lines(9, 1_000));
+  await poll(async () => ((await committedEvents(database, topic.name)) >= 1_000 ? true : undefined), {
     seconds: 60,
     everyMs: 10,
-    onTimeout: () => `nothing was committed:\n${zombie.log()}`,
+    onTimeout: () => `not committed:\n${zombie.log()}`,
   });
   zombie.signal("SIGSTOP");
+  await topic.send(lines(9, 1_000, 1_000));
+  const ends = await topic.seal();
   const other = await startWorker(config(), entry);
   await untilDone(database, topic.name, ends);
   zombie.signal("SIGCONT");

@@ -69,24 +69,23 @@ async function sendChunk(
   now: number,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const send = async (some: readonly DeadLetter[], most?: number): Promise<boolean> => {
+  const fits = async (some: readonly DeadLetter[]): Promise<boolean> => {
     const batch = new BatchEncoder();
-    for (const letter of some) append(batch, target, letter, now, most);
+    for (const letter of some) append(batch, target, letter, now);
     try {
       await producer.send(target.deadLetterTopic, new Map([[partition, batch]]), signal);
       return true;
     } catch (error) {
-      if (error instanceof RecordTooLarge && most !== 0) return false;
+      if (error instanceof RecordTooLarge) return false;
       throw error;
     }
   };
-  if (await send(letters)) return;
+  if (await fits(letters)) return;
   for (const letter of letters) {
-    if (letters.length > 1 && (await send([letter]))) continue;
-    for (let most = letter.record.value?.length ?? 0; ;) {
-      most = Math.floor(most / 2);
-      if (await send([letter], most)) break;
-    }
+    if (letters.length > 1 && (await fits([letter]))) continue;
+    let most = letter.record.value?.length ?? 0;
+    do most = Math.floor(most / 2);
+    while (!(await fits([cutLetter(letter, most)])) && most > 0);
   }
 }
 

@@ -78,9 +78,11 @@ export async function verifyPosition(
   const end = response.topics[0]?.partitions[0];
   if (end === undefined) throw new KafkaUnavailable(`${topic.name}/${partition}: an answer without the partition`);
   if (end.errorCode !== Code.None) throw protocolError(end.errorCode, `epoch of ${topic.name}/${partition}`);
+  // The leader answers for the epoch that metadata gave it, so none can be newer than that.
+  const ahead = epoch > info.leaderEpoch;
   // -1: the epoch is older than all that the leader still knows, so retention has passed it: the fetch will say so.
-  if (end.endOffset >= 0n && (end.leaderEpoch < epoch || Number(end.endOffset) < offset))
-    throw new LogTruncated({ topic: topic.name, partition }, offset, epoch, Number(end.endOffset));
+  const cut = end.endOffset >= 0n && (end.leaderEpoch < epoch || Number(end.endOffset) < offset);
+  if (ahead || cut) throw new LogTruncated({ topic: topic.name, partition }, offset, epoch, Number(end.endOffset));
 }
 
 function requireLeader(topic: TopicInfo, leader: number, partitions: readonly PartitionInfo[]): void {

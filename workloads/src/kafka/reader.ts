@@ -10,7 +10,7 @@ import { decodeBlock } from "./block.ts";
 import type { KafkaCluster, TopicInfo } from "./cluster.ts";
 import { CorruptBatch, KafkaUnavailable, LogTruncated, OffsetOutOfRange, TopicRecreated } from "./errors.ts";
 import { type FetchedPartition, fetchPartitions } from "./fetch-protocol.ts";
-import { listOffsets } from "./offsets.ts";
+import { listOffsets, verifyPosition } from "./offsets.ts";
 import { Code, protocolError } from "./protocol-errors.ts";
 import type { PartitionEnd, RecordBlock } from "./record-block.ts";
 
@@ -255,18 +255,19 @@ export class TopicReader {
     }
   }
 
-  async #outOfRange({ partition, offset }: Reading): Promise<Error> {
+  /** Why the leader does not have an offset; what it means for good is never guessed from one answer. */
+  async #outOfRange({ partition, offset, epoch }: Reading): Promise<Error> {
     const topic = await this.#cluster.topic(this.#topic.name);
     if (topic.topicId !== this.#topic.topicId)
       return new TopicRecreated(this.#topic.name, this.#topic.topicId, topic.topicId);
-    const [first, last] = await Promise.all(
-      (["earliest", "latest"] as const).map(
-        async (which) => (await listOffsets(this.#cluster, topic, which, [partition])).get(partition) ?? 0,
-      ),
-    );
-    if (first !== undefined && last !== undefined && offset >= first && offset <= last)
+    const offsets = async (which: "earliest" | "latest"): Promise<number | undefined> =>
+      (await listOffsets(this.#cluster, topic, which, [partition])).get(partition);
+    const [first, last] = await Promise.all([offsets("earliest"), offsets("latest")]);
+    if (first === undefined || last === undefined || (offset >= first && offset <= last)) {
+      await verifyPosition(this.#cluster, topic, { partition, offset, epoch });
       return new KafkaUnavailable(`${topic.name}/${partition}: the leader does not have offset ${offset} yet`);
-    return new OffsetOutOfRange({ topic: topic.name, partition }, offset, first ?? 0, last ?? 0);
+    }
+    return new OffsetOutOfRange({ topic: topic.name, partition }, offset, first, last);
   }
 
   /** Delays the next try of what failed, or keeps the error for {@link next}. */

@@ -1,0 +1,72 @@
+/** What the Kafka tests share: a client's parts with everything observed, and reading a topic to its end. */
+import type { KafkaConnection } from "@caudal/crds";
+import { KafkaCluster } from "@caudal/workloads/kafka/cluster";
+import { listOffsets } from "@caudal/workloads/kafka/offsets";
+import { TopicReader } from "@caudal/workloads/kafka/reader";
+import type { RecordBlock } from "@caudal/workloads/kafka/record-block";
+import { createMetrics } from "@caudal/workloads/runtime/metrics";
+import { Kafka, logLevel } from "kafkajs";
+import { pino } from "pino";
+
+export const metrics = createMetrics({ namespace: "test", pipeline: "test", stage: "test", role: "test" });
+export const log = pino({ level: "silent" });
+
+export function connection(bootstrap: string): KafkaConnection {
+  return { bootstrapServers: [bootstrap] };
+}
+
+export function newCluster(bootstrap: string): KafkaCluster {
+  return new KafkaCluster(connection(bootstrap), { clientId: "caudal-test", metrics });
+}
+
+/** Another client, to produce what ours does not: transactions, keys and headers of all kinds. */
+export function kafkajs(bootstrap: string): Kafka {
+  return new Kafka({ clientId: "other", brokers: [bootstrap], logLevel: logLevel.NOTHING });
+}
+
+export interface Row {
+  readonly partition: number;
+  readonly offset: number;
+  readonly line: string;
+}
+
+export function rowsOf(block: RecordBlock): Row[] {
+  let begin = 0;
+  return Array.from(block.lineEnds, (end, row) => {
+    const line = block.lines.toString("utf8", begin, end - 1);
+    begin = end;
+    return { partition: block.partition, offset: block.offsets[row] ?? -1, line };
+  });
+}
+
+export interface ReadToEnd {
+  readonly rows: Row[];
+  readonly blocks: RecordBlock[];
+  readonly next: ReadonlyMap<number, number>;
+}
+
+/** Reads a topic from its beginning to its last stable offsets. */
+export async function readToEnd(
+  cluster: KafkaCluster,
+  topic: string,
+  options: { readonly maxBytes?: number; readonly maxBytesPerPartition?: number } = {},
+): Promise<ReadToEnd> {
+  const info = await cluster.topic(topic);
+  const first = await listOffsets(cluster, info, "earliest");
+  const last = await listOffsets(cluster, info, "latest");
+  const reader = new TopicReader(cluster, info, { metrics, onProblem: () => undefined, maxWaitMs: 100, ...options });
+  for (const [partition, offset] of first) reader.read({ partition, offset, epoch: -1 });
+  const blocks: RecordBlock[] = [];
+  const next = new Map(first);
+  const deadline = performance.now() + 30_000;
+  while ([...last].some(([partition, end]) => (next.get(partition) ?? 0) < end)) {
+    if (performance.now() > deadline)
+      throw new Error(`read only to ${JSON.stringify([...next])} of ${JSON.stringify([...last])}`);
+    for (const block of (await reader.next(1_000)).blocks) {
+      blocks.push(block);
+      next.set(block.partition, block.nextOffset);
+    }
+  }
+  reader.close();
+  return { rows: blocks.flatMap(rowsOf), blocks, next };
+}
