@@ -122,7 +122,10 @@ async function applyPlan(context: ReconcileContext, observation: Observation, pl
   if (role !== undefined && observation.secrets.get(secret)?.exists === false)
     await gather(failures, { kind: "Secret", name: secret }, () => ensureDatabaseSecret(write, role));
 
-  const surplus = surplusOf(pipeline, planned, observation.children);
+  // As they are now: a Deployment that begins to roll still needs its old ConfigMap.
+  const present = new Map(observation.children);
+  for (const { object } of applied) if (object !== undefined) present.set(keyOfChild(object), object);
+  const surplus = surplusOf(pipeline, planned, present);
   for (const object of surplus.remove)
     await gather(failures, { kind: object.kind, name: object.metadata.name }, () => deleteObject(write, object));
   for (const object of surplus.release)

@@ -97,6 +97,8 @@ function causeOf(facts: Facts, stage: StageSpec, pods: readonly PodObservation[]
 }
 
 function heartbeatCause(stage: StageSpec, pods: readonly PodObservation[], now: number): StageView["cause"] {
+  if (stage.replicas > 0 && pods.every(({ terminating }) => terminating))
+    return { reason: "HeartbeatUnknown", message: `stage ${stage.name}: no pod has told its status yet` };
   for (const pod of pods) {
     if (pod.terminating) continue;
     const { status } = pod;

@@ -1,0 +1,224 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { resources } from "../../operator/src/kube/object.ts";
+import { eventually } from "./support/eventually.ts";
+import { definitions, TestServer } from "./support/server.ts";
+import { healthyStage, World } from "./support/world.ts";
+
+let server: TestServer;
+let world: World;
+beforeAll(async () => {
+  server = await TestServer.start(definitions.strimzi, definitions.cloudNativePg, definitions.podMonitors);
+});
+afterAll(async () => await server.stop());
+beforeEach(async () => {
+  world = await World.create(server);
+});
+afterEach(async () => await world.stop());
+
+describe("the example", () => {
+  test("leads to a topic, a dead-letter topic, a database and two stages, and becomes Ready", async () => {
+    await world.operator();
+    await world.ready("app-events");
+    const children = [...(await world.children()).keys()].map((key) => key.replace(/-[0-9a-f]{8}$/, "-#"));
+    expect(children).toEqual([
+      "Cluster/app-events-db",
+      "ConfigMap/app-events-events-73d1f9ef-#",
+      "ConfigMap/app-events-metrics-e93271d6-#",
+      "Deployment/app-events-events-#",
+      "Deployment/app-events-metrics-#",
+      "KafkaTopic/app-events",
+      "KafkaTopic/metrics-dlq",
+      "PodDisruptionBudget/app-events-events-#",
+      "PodDisruptionBudget/app-events-metrics-#",
+      "PodMonitor/app-events-db",
+      "PodMonitor/app-events-events-#",
+      "PodMonitor/app-events-metrics-#",
+      "Service/app-events-events-#",
+      "Service/app-events-metrics-#",
+    ]);
+    const { status } = await world.pipeline("app-events");
+    expect(status).toMatchObject({ observedGeneration: 1, stagesReady: "2/2", lag: "<1k" });
+    expect(status?.conditions?.map(({ type, status: value }) => `${type}=${value}`)).toEqual([
+      "Ready=True",
+      "ConfigValid=True",
+      "TopicsReady=True",
+      "DatabaseReady=True",
+      "WorkloadsReady=True",
+      "Healthy=True",
+    ]);
+    expect(status?.stages?.map(({ name, state }) => `${name} ${state}`)).toEqual(["events Running", "metrics Running"]);
+  });
+
+  test("is written once: in the steady state no object and no status changes", async () => {
+    await world.operator();
+    await world.ready("app-events");
+    const versions = async () => {
+      const objects = [...(await world.children()).values(), await world.need(resources.streamPipeline, "app-events")];
+      return objects.map(({ kind, metadata }) => `${kind}/${metadata.name} ${metadata.resourceVersion ?? ""}`);
+    };
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const before = await versions();
+    // Several resyncs, which are a second apart here.
+    await new Promise((resolve) => setTimeout(resolve, 4_000));
+    expect(await versions()).toEqual(before);
+  });
+
+  test("stays Ready when its generator has reached its limit", async () => {
+    await world.operator({ askStage: async () => healthyStage({ state: "Completed" }) });
+    await world.ready("app-events");
+    const condition = await world.expectCondition("app-events", "WorkloadsReady", "True");
+    expect(condition.message).toContain("2 completed");
+    expect((await world.pipeline("app-events")).status?.stages?.[0]?.state).toBe("Completed");
+  });
+
+  test("shows a pod that does not answer", async () => {
+    let answers = true;
+    await world.operator({
+      askStage: async () => {
+        if (!answers) throw new TypeError("connection refused");
+        return healthyStage({ heartbeat: Date.now() - 59_000 });
+      },
+    });
+    await world.ready("app-events");
+    answers = false;
+    const condition = await world.expectCondition("app-events", "Ready", "False", "HeartbeatOld");
+    expect(condition.message).toContain("connection refused");
+  });
+});
+
+describe("drift", () => {
+  test("of a child is put right", async () => {
+    await world.operator();
+    await world.ready("app-events");
+    await world.patch(resources.kafkaTopic, "app-events", { spec: { partitions: 7, config: { "retention.ms": "1" } } });
+    const [deployment] = await world.list(resources.deployment);
+    await world.patch(resources.deployment, deployment?.metadata.name ?? "", { spec: { replicas: 5 } });
+    await eventually("both are as planned", async () => {
+      const topic = await world.need(resources.kafkaTopic, "app-events");
+      const now = await world.need(resources.deployment, deployment?.metadata.name ?? "");
+      return topic.spec?.["partitions"] === 6 && now.spec?.["replicas"] === 1;
+    });
+    expect((await world.need(resources.kafkaTopic, "app-events")).spec?.["config"]).toEqual({
+      "retention.ms": "604800000",
+    });
+  });
+
+  test("a child that was deleted is made again", async () => {
+    await world.operator();
+    await world.ready("app-events");
+    for (const { metadata } of await world.list(resources.service))
+      await world.remove(resources.service, metadata.name);
+    await eventually("both are back", async () => (await world.list(resources.service)).length === 2);
+  });
+});
+
+describe("a change of the spec", () => {
+  test("prunes the children of a stage that left, and releases its dead-letter topic", async () => {
+    await world.operator();
+    await world.ready("app-events");
+    await world.apply("app-events", (spec) => {
+      spec.aggregators = [];
+    });
+    await eventually("one stage is left", async () => (await world.list(resources.deployment)).length === 1);
+    await eventually("its ConfigMap, Service and budget went", async () => {
+      const keys = [...(await world.children()).keys()].filter((key) => key.includes("metrics-e93271d6"));
+      return keys.length === 0;
+    });
+    await eventually("the topic is released", async () => {
+      const { status } = await world.pipeline("app-events");
+      return status?.released?.[0]?.name === "metrics-dlq";
+    });
+    const topic = await world.need(resources.kafkaTopic, "metrics-dlq");
+    expect(topic.metadata.labels).toMatchObject({ "caudal.dev/released": "true" });
+    expect(topic.metadata.annotations).toMatchObject({ "strimzi.io/managed": "false" });
+    expect(topic.spec).toMatchObject({ partitions: 1 });
+  });
+
+  test("takes a released topic back when it returns", async () => {
+    await world.operator();
+    await world.ready("app-events");
+    await world.apply("app-events", (spec) => {
+      spec.aggregators = [];
+    });
+    await eventually("it is released", async () => (await world.pipeline("app-events")).status?.released !== undefined);
+    await world.apply("app-events");
+    await eventually("it is back", async () => {
+      const { metadata } = await world.need(resources.kafkaTopic, "metrics-dlq");
+      return (
+        metadata.labels?.["caudal.dev/released"] === undefined &&
+        metadata.annotations?.["strimzi.io/managed"] === undefined
+      );
+    });
+    await eventually(
+      "status lists nothing",
+      async () => (await world.pipeline("app-events")).status?.released === undefined,
+    );
+  });
+
+  test("rolls the stage whose configuration changed and no other", async () => {
+    await world.operator();
+    await world.ready("app-events");
+    const hashes = async () =>
+      Object.fromEntries(
+        (await world.list(resources.deployment)).map(({ metadata, spec }) => [
+          metadata.labels?.["caudal.dev/stage"],
+          (spec?.["template"] as { metadata: { annotations: Record<string, string> } }).metadata.annotations[
+            "caudal.dev/config-hash"
+          ],
+        ]),
+      );
+    const before = await hashes();
+    await world.apply("app-events", (spec) => {
+      for (const aggregator of spec.aggregators ?? []) aggregator.where = "event_type <> 'bot'";
+    });
+    await eventually("the aggregator rolls", async () => (await hashes())["metrics"] !== before["metrics"]);
+    expect((await hashes())["events"]).toBe(before["events"]);
+    // The old ConfigMap goes when the last old pod has gone.
+    expect(
+      (await world.list(resources.configMap)).filter(({ metadata }) => metadata.name.includes("metrics")),
+    ).toHaveLength(2);
+    await world.settle();
+    await eventually("the old ConfigMap went", async () => {
+      const maps = await world.list(resources.configMap);
+      return maps.filter(({ metadata }) => metadata.name.includes("metrics")).length === 1;
+    });
+  });
+
+  test("of the number of replicas scales in place", async () => {
+    await world.operator();
+    await world.ready("app-events");
+    const template = async () => JSON.stringify((await world.list(resources.deployment))[1]?.spec?.["template"]);
+    const before = await template();
+    await world.apply("app-events", (spec) => {
+      for (const aggregator of spec.aggregators ?? []) aggregator.replicas = 3;
+    });
+    await eventually(
+      "three are wanted",
+      async () => (await world.list(resources.deployment))[1]?.spec?.["replicas"] === 3,
+    );
+    expect(await template()).toBe(before);
+  });
+});
+
+test("a suspended pipeline drains, then is scaled to zero, and loses nothing", async () => {
+  await world.operator();
+  await world.ready("app-events");
+  await world.apply("app-events", (spec) => {
+    spec.suspend = true;
+  });
+  await eventually("nothing is wanted", async () =>
+    (await world.list(resources.deployment)).every(({ spec }) => spec?.["replicas"] === 0),
+  );
+  const draining = await world.expectCondition("app-events", "Ready", "False", "Draining");
+  expect(draining.message).toContain("still drain");
+  for (const { metadata } of await world.list(resources.pod))
+    await server.raw("DELETE", `/api/v1/namespaces/${world.namespace}/pods/${metadata.name}`, {
+      gracePeriodSeconds: 0,
+    });
+  await world.expectCondition("app-events", "Ready", "False", "Suspended");
+  expect(await world.get(resources.kafkaTopic, "app-events")).toBeDefined();
+  expect((await world.pipeline("app-events")).status?.stages?.map(({ state }) => state)).toEqual([
+    "Suspended",
+    "Suspended",
+  ]);
+});
