@@ -28,8 +28,9 @@ export interface Cluster {
 }
 
 /** One of up, down and load at a time for this checkout. */
-async function alone<T>(work: () => Promise<T>): Promise<T> {
-  return await withLock(join(cacheDir, "locks", `cluster-${clusterId}`), 1800, work);
+async function alone<T>(progress: Progress, work: () => Promise<T>): Promise<T> {
+  const lock = join(cacheDir, "locks", `cluster-${clusterId}`);
+  return await withLock(lock, 1800, work, () => progress.say("waiting for another up, load or down to end …"));
 }
 
 function withImages(built: readonly ImageTag[]): Cluster {
@@ -44,7 +45,7 @@ function withImages(built: readonly ImageTag[]): Cluster {
 
 /** The cluster with the images of the current sources; made, completed or left as it is. */
 export async function ensureCluster(progress: Progress = progressTo()): Promise<Cluster> {
-  return await alone(async () => {
+  return await alone(progress, async () => {
     const { failed } = await progress.step("bundling operator, workloads and stand-ins", buildAll);
     for (const { message } of failed) progress.say(message);
     const built = (await dockerAnswers()) ? await dockerUp(progress) : await nativeUp(progress);
@@ -62,7 +63,7 @@ function refuseOldImages(failed: readonly BundleFailed[]): void {
 
 /** Images of the current sources onto the running cluster. */
 export async function loadImages(progress: Progress = progressTo()): Promise<void> {
-  await alone(async () => {
+  await alone(progress, async () => {
     const docker = await dockerAnswers();
     const node = docker ? undefined : await runningNode();
     if (docker ? !(await dockerRuns()) : node === undefined)
@@ -77,7 +78,7 @@ export async function loadImages(progress: Progress = progressTo()): Promise<voi
 
 /** Removes the cluster with all that it left on this host; the cache stays. */
 export async function removeCluster(progress: Progress = progressTo()): Promise<void> {
-  await alone(async () => {
+  await alone(progress, async () => {
     await progress.step("removing the cluster", async () => {
       if (await dockerAnswers()) await dockerDown(progress);
       if (process.platform === "linux") await removeNode();

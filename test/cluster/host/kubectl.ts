@@ -20,5 +20,6 @@ export async function applyText(text: string): Promise<void> {
 
 /** helm, on this checkout's cluster; charts that come from the network still go through a proxy. */
 export async function helm(args: readonly string[], options: RunOptions = {}): Promise<string> {
-  return await run(helmPath, args, { ...options, env: { KUBECONFIG: kubeconfigPath } });
+  const direct = ["localhost", "127.0.0.1", "10.99.0.0/16", process.env["NO_PROXY"] ?? ""].join(",");
+  return await run(helmPath, args, { ...options, env: { KUBECONFIG: kubeconfigPath, NO_PROXY: direct } });
 }

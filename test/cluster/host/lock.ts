@@ -5,8 +5,13 @@ import { dirname } from "node:path";
 import { once } from "node:events";
 import { Locked } from "./errors.ts";
 
-/** Runs the work while this process, and no other, holds the lock file. */
-export async function withLock<T>(file: string, seconds: number, work: () => Promise<T>): Promise<T> {
+/** Runs the work while this process, and no other, holds the lock file; `onWait` is told if another has it. */
+export async function withLock<T>(
+  file: string,
+  seconds: number,
+  work: () => Promise<T>,
+  onWait: () => void = () => undefined,
+): Promise<T> {
   await mkdir(dirname(file), { recursive: true });
   // Holds the lock as long as its stdin, whose other end dies with us, is open.
   const holder = spawn("flock", ["--timeout", String(seconds), file, "sh", "-c", "echo held; exec cat"], {
@@ -14,7 +19,9 @@ export async function withLock<T>(file: string, seconds: number, work: () => Pro
     detached: true,
   });
   const ended = once(holder, "exit");
+  const waiting = setTimeout(onWait, 2000);
   const held = await Promise.race([once(holder.stdout, "data").then(() => true), ended.then(() => false)]);
+  clearTimeout(waiting);
   if (!held)
     throw new Locked(`${file} was held by another process for ${seconds} s; wait for it, or end it, and try again`);
   try {

@@ -70,7 +70,9 @@ function spawnNode(pauseProgram: string): void {
   const namespaces = ["--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "--mount-proc", "--kill-child"];
   const supervisor = [process.execPath, join(import.meta.dirname, "supervisor.ts"), settingsFile];
   const args = [...namespaces, "--propagation", "private", "--", pauseProgram, ...supervisor];
-  spawn("unshare", args, { detached: true, stdio: ["ignore", log, log], cwd: "/" }).unref();
+  // Of the caller's environment (proxies, say) only the PATH is the node's business.
+  const env = { HOME: "/root", PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/usr/bin:/sbin:/bin` };
+  spawn("unshare", args, { detached: true, stdio: ["ignore", log, log], cwd: "/", env }).unref();
   closeSync(log);
 }
 

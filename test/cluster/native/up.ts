@@ -78,8 +78,10 @@ export async function nativeUp(progress: Progress): Promise<readonly BuiltImage[
   await applyBasics(node.settings, coredns);
   const ready = progress.step("waiting for the node and CoreDNS", awaitBasics);
   ready.catch(() => undefined);
-  await loadOwn(progress, node, await ours);
-  await load(progress, node, [await services]);
+  await Promise.all([
+    ours.then(async (built) => await loadOwn(progress, node, built)),
+    services.then(async (built) => await load(progress, node, [built])),
+  ]);
   await linkForPeople(join(clusterDir, "bin"), { helm: await helm });
   await ready;
   return await ours;
