@@ -19,16 +19,34 @@ const run = async (...args: string[]): Promise<string> => await helm([...args, "
 const values = (): string[] =>
   [
     `watchNamespaces={${namespace}}`,
-    `image.repository=${images.operator.repository}`,
-    `image.tag=${images.operator.alias}`,
-    `workloads.image.repository=${images.workloads.repository}`,
-    `workloads.image.tag=${images.workloads.alias}`,
+    ...imageValues("image", images.operator.aliases),
+    ...imageValues("workloads.image", images.workloads.aliases),
     `crds.enabled=${!shared}`,
   ].flatMap((pair) => ["--set", pair]);
 
+function imageValues(key: string, [alias = ""]: readonly string[]): string[] {
+  const colon = alias.lastIndexOf(":");
+  return [`${key}.repository=${alias.slice(0, colon)}`, `${key}.tag=${alias.slice(colon + 1)}`];
+}
+
+/** Helm with --wait; when that is in vain, the error says what the namespace looks like. */
+const waitFor = async (...args: string[]): Promise<string> => {
+  try {
+    return await run(...args, "--wait", "--timeout=120s");
+  } catch (error) {
+    const state = await kubectl(["-n", namespace, "get", "pods,events"]);
+    throw new Error(`${error instanceof Error ? error.message : String(error)}\n${state}`, { cause: error });
+  }
+};
+
+let notes = "";
 const remove = async (): Promise<void> => {
   await run("uninstall", release, "--ignore-not-found", "--wait", "--timeout=120s");
   await kubectl(["delete", "namespace", namespace, "--ignore-not-found", "--timeout=120s"], "", 150_000);
+  // Kept by the uninstall, and in the way of the next release that brings its own.
+  const crd = await get("crd", definition, namespace);
+  if (crd?.metadata.annotations?.["meta.helm.sh/release-namespace"] === namespace)
+    await kubectl(["delete", "crd", definition, "--timeout=60s"], "", 90_000);
 };
 
 beforeAll(async () => {
@@ -36,12 +54,12 @@ beforeAll(async () => {
   shared = (await get("crd", definition, "default")) !== undefined;
   await kubectl(["create", "namespace", namespace]);
   await kubectl(["label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted"]);
+  notes = await waitFor("install", release, chartFolder("caudal"), ...values());
 });
 afterAll(remove);
 
 describe("a release on a cluster", () => {
   it("installs, and its operator gets ready in a namespace that enforces the restricted standard", async () => {
-    const notes = await run("install", release, chartFolder("caudal"), ...values(), "--wait", "--timeout=180s");
     expect(notes).toContain("STATUS: deployed");
     expect(notes).toContain(`helm test ${release} --namespace ${namespace}`);
     expect(await operatorPods()).toHaveLength(1);
@@ -53,7 +71,7 @@ describe("a release on a cluster", () => {
 
   it("upgrades to two replicas of which one leads", async () => {
     const set = ["--set", "replicas=2", "--set", "logLevel=debug"];
-    await run("upgrade", release, chartFolder("caudal"), ...values(), ...set, "--wait", "--timeout=180s");
+    await waitFor("upgrade", release, chartFolder("caudal"), ...values(), ...set);
     const pods = await until("two pods of the new revision", 60, async () => {
       const now = await operatorPods();
       return now.length === 2 && now;
@@ -81,7 +99,7 @@ describe("a release on a cluster", () => {
   it("fails helm test when there is no operator, so that passing means something", async () => {
     await kubectl(["-n", namespace, "scale", `deployment/${operator}`, "--replicas=0"]);
     await until("no operator's pod", 60, async () => (await operatorPods()).length === 0);
-    await expect(run("test", release, "--timeout=180s")).rejects.toThrow(/failed/i);
+    await expect(run("test", release, "--timeout=120s")).rejects.toThrow(/failed/i);
     const log = await kubectl(["-n", namespace, "logs", `${operator}-test`]);
     expect(log).toContain("failed: the operator is ready");
     expect(log).toContain("ok: the API server serves StreamPipelines");
