@@ -26,6 +26,18 @@ metadata: {name: ${name}, labels: {cnpg.io/reload: "true"}}
 type: kubernetes.io/basic-auth
 stringData: {username: ${username}, password: ${password}}`;
 
+const cluster = `
+apiVersion: postgresql.cnpg.io/v1
+kind: Cluster
+metadata: {name: contract}
+spec:
+  instances: 1
+  storage: {size: 1Gi}
+  bootstrap: {initdb: {database: events, owner: events}}
+  postgresql: {parameters: {max_connections: "50"}}
+  resources: {requests: {cpu: 50m, memory: 128Mi}, limits: {memory: 512Mi}}`;
+const healthy = ({ status }: Observed) => status?.["phase"] === "Cluster in healthy state";
+
 let namespace: TestNamespace;
 let port = 0;
 
@@ -77,17 +89,7 @@ beforeAll(async () => {
   await namespace.apply(login("early", "early", "the-first-password"));
   await namespace.apply(role("early", "name: early, login: true, passwordSecret: {name: early}"));
   await namespace.apply(database("early", "name: early, owner: early"));
-  await namespace.apply(`
-apiVersion: postgresql.cnpg.io/v1
-kind: Cluster
-metadata: {name: contract}
-spec:
-  instances: 1
-  storage: {size: 1Gi}
-  bootstrap: {initdb: {database: events, owner: events}}
-  postgresql: {parameters: {max_connections: "50"}}
-  resources: {requests: {cpu: 50m, memory: 128Mi}, limits: {memory: 512Mi}}`);
-  const healthy = ({ status }: Observed) => status?.["phase"] === "Cluster in healthy state";
+  await namespace.apply(cluster);
   await namespace.when("Cluster", "contract", "healthy", healthy, startSeconds);
   port = await namespace.forward(primary, 5432);
 });
@@ -99,11 +101,11 @@ afterAll(async () => {
 describe("a Cluster", () => {
   test("that is healthy says so in conditions, and where its instance and services are", async () => {
     const ready = (object: Observed) => condition(object, "Ready")?.status === "True";
-    const cluster = await namespace.when("Cluster", "contract", "ready", ready);
-    expect(condition(cluster, "Ready")?.reason).toBe("ClusterIsReady");
-    expect(condition(cluster, "Initialized")?.status).toBe("True");
-    expect(condition(cluster, "ConsistentSystemID")?.status).toBe("True");
-    expect(cluster.status).toMatchObject({
+    const object = await namespace.when("Cluster", "contract", "ready", ready);
+    expect(condition(object, "Ready")?.reason).toBe("ClusterIsReady");
+    expect(condition(object, "Initialized")?.status).toBe("True");
+    expect(condition(object, "ConsistentSystemID")?.status).toBe("True");
+    expect(object.status).toMatchObject({
       instances: 1,
       readyInstances: 1,
       currentPrimary: "contract-1",
@@ -297,5 +299,12 @@ describe("a Cluster that", () => {
       await namespace.whenGone(kind, "early");
     }
     await namespace.whenGone("Secret", "contract-app");
+  });
+
+  test("is made again at once under its name comes up empty, with a secret that opens it", async () => {
+    await namespace.apply(cluster);
+    await namespace.when("Cluster", "contract", "healthy", healthy, startSeconds);
+    const tables = async () => query(await app(), "select 1 from pg_tables where tablename = 'kept_over_restart'");
+    expect(await until("an answer", tables)).toEqual([]);
   });
 });

@@ -1,20 +1,31 @@
 /** Kafka clients from outside the cluster: whatever host a broker advertises, connections go through one forwarded port. */
 import { connect } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { Kafka, logLevel } from "kafkajs";
 import type { SASLOptions } from "kafkajs";
+import { until } from "./cluster.ts";
+
+/** Whom to believe that they are the broker, and under which name. */
+export interface Trust {
+  ca: string;
+  servername: string;
+}
 
 /** A client of the listener behind a port on loopback. */
-export function kafkaAt(port: number, login?: { username: string; password: string }): Kafka {
+export function kafkaAt(port: number, login?: { username: string; password: string }, trust?: Trust): Kafka {
   const sasl: SASLOptions | undefined = login === undefined ? undefined : { mechanism: "scram-sha-512", ...login };
   return new Kafka({
     clientId: "contract",
     brokers: ["broker:1"],
     logLevel: logLevel.NOTHING,
-    connectionTimeout: 5_000,
-    authenticationTimeout: 5_000,
+    connectionTimeout: 10_000,
+    authenticationTimeout: 10_000,
     requestTimeout: 10_000,
     retry: { retries: 2, initialRetryTime: 200 },
-    socketFactory: ({ onConnect }) => connect(port, "127.0.0.1", onConnect),
+    socketFactory: ({ onConnect }) =>
+      trust === undefined
+        ? connect(port, "127.0.0.1", onConnect)
+        : connectTls({ host: "127.0.0.1", port, ...trust }, onConnect),
     ...(sasl === undefined ? {} : { sasl }),
   });
 }
@@ -30,15 +41,17 @@ export async function asAdmin<T>(kafka: Kafka, run: (admin: ReturnType<Kafka["ad
   }
 }
 
-/** Whether a login is accepted; anything but a refusal is thrown on. */
+/** Whether the broker accepts a login; a connection that is lost over it is no answer and tried again. */
 export async function canLogIn(port: number, username: string, password: string): Promise<boolean> {
-  try {
-    await asAdmin(kafkaAt(port, { username, password }), () => Promise.resolve());
-    return true;
-  } catch (error) {
-    if (error instanceof Error && error.name === "KafkaJSSASLAuthenticationError") return false;
-    throw error;
-  }
+  return until("an answer to a login", async () => {
+    try {
+      await asAdmin(kafkaAt(port, { username, password }), () => Promise.resolve());
+      return true;
+    } catch (error) {
+      if (error instanceof Error && error.message.includes("invalid credentials")) return false;
+      throw error;
+    }
+  });
 }
 
 /** Sends one record with a client. */

@@ -6,7 +6,16 @@ import { podReady, writeStatus } from "../context.ts";
 import type { Context } from "../context.ts";
 import { ApiError } from "../kube/client.ts";
 import { Admin } from "./admin.ts";
-import { adminSecretName, bootstrapHost, buildKafka, clusterOf, listenerStatus, podSetName } from "./core/build.ts";
+import { certificateOf } from "./certificate.ts";
+import {
+  adminSecretName,
+  bootstrapHost,
+  buildCaSecret,
+  buildKafka,
+  clusterOf,
+  listenerStatus,
+  podSetName,
+} from "./core/build.ts";
 import { kafkaVersion } from "./core/types.ts";
 import type { Kafka, KafkaNodePool } from "./core/types.ts";
 import { refusals } from "./core/validate.ts";
@@ -52,7 +61,10 @@ export async function reconcileKafka(context: Context, key: string): Promise<num
   const admin = await Admin.open(bootstrapHost(kafka), secretText(secret, "password") ?? "");
   try {
     const described = await admin.describe();
-    await writeReady(context, kafka, pool, described.clusterId);
+    const tls = kafka.spec?.kafka.listeners.find((listener) => listener.tls);
+    const certificate = tls === undefined ? undefined : await certificateOf(bootstrapHost(kafka), tls.port);
+    if (certificate !== undefined) await context.client.apply(buildCaSecret(kafka, certificate));
+    await writeReady(context, kafka, pool, described.clusterId, certificate);
     const operator = kafka.spec?.entityOperator;
     if (operator?.topicOperator !== undefined) await reconcileTopics(context, kafka, admin, described.topics);
     if (operator?.userOperator !== undefined) await reconcileUsers(context, kafka, admin);
@@ -88,7 +100,13 @@ async function notReady(context: Context, kafka: Kafka, reason: string, message:
   return Infinity;
 }
 
-async function writeReady(context: Context, kafka: Kafka, pool: KafkaNodePool, clusterId: string): Promise<void> {
+async function writeReady(
+  context: Context,
+  kafka: Kafka,
+  pool: KafkaNodePool,
+  clusterId: string,
+  certificate: string | undefined,
+): Promise<void> {
   await writeStatus(context, pool, {
     observedGeneration: pool.metadata.generation,
     nodeIds: [0],
@@ -100,7 +118,7 @@ async function writeReady(context: Context, kafka: Kafka, pool: KafkaNodePool, c
   await writeStatus(context, kafka, {
     conditions: [{ type: "Ready", status: "True" }],
     observedGeneration: kafka.metadata.generation,
-    listeners: listenerStatus(kafka),
+    listeners: listenerStatus(kafka, certificate),
     clusterId,
     kafkaVersion,
     kafkaNodePools: [{ name: pool.metadata.name }],

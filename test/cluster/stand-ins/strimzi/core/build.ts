@@ -103,6 +103,7 @@ function podSpec(kafka: Kafka, pool: KafkaNodePool, configMap: string): Record<s
         env: [
           { name: "STAND_IN_PASSWORD", valueFrom: password },
           { name: "CLUSTER_ID", valueFrom: clusterId },
+          { name: "TLS_NAMES", value: certificateNames(kafka) },
           { name: "JAVA_OPTIONS", value: javaOptions(kafka, pool) },
         ],
         securityContext: restricted,
@@ -155,6 +156,36 @@ function claims(pool: KafkaNodePool): Record<string, unknown> {
   };
 }
 
+/** The names that the broker's certificate holds for, as keytool wants them; empty where no listener needs one. */
+function certificateNames(kafka: Kafka): string {
+  if (!usesTls(kafka)) return "";
+  const { name } = kafka.metadata;
+  const near = [`${name}-kafka-bootstrap`, `*.${name}-kafka-brokers`];
+  const suffixes = [`.${namespaceOf(kafka)}`, `.${namespaceOf(kafka)}.svc`, `.${namespaceOf(kafka)}.svc.cluster.local`];
+  return near.flatMap((host) => ["", ...suffixes].map((suffix) => `dns:${host}${suffix}`)).join(",");
+}
+
+/** Whether any listener speaks TLS. */
+export function usesTls(kafka: Kafka): boolean {
+  return (kafka.spec?.kafka.listeners ?? []).some(({ tls }) => tls);
+}
+
+/** The secret with the certificate that clients of TLS listeners trust. */
+export function buildCaSecret(kafka: Kafka, certificate: string): KubeObject {
+  return {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: {
+      name: `${kafka.metadata.name}-cluster-ca-cert`,
+      namespace: namespaceOf(kafka),
+      labels: { ...managedBy, [clusterLabel]: kafka.metadata.name, "strimzi.io/kind": "Kafka" },
+      ownerReferences: [ownedBy(kafka)],
+    },
+    type: "Opaque",
+    data: { "ca.crt": base64(certificate) },
+  } as KubeObject;
+}
+
 /** Half the container's memory as heap where it has a limit; a quick start unless the pool says otherwise. */
 function javaOptions(kafka: Kafka, pool: KafkaNodePool): string {
   const options = pool.spec?.jvmOptions ?? kafka.spec?.kafka.jvmOptions ?? {};
@@ -178,12 +209,13 @@ function flags(xx: Record<string, string>): string[] {
 }
 
 /** Where clients find the listeners. */
-export function listenerStatus(kafka: Kafka): ListenerStatus[] {
+export function listenerStatus(kafka: Kafka, certificate?: string): ListenerStatus[] {
   const host = bootstrapHost(kafka);
-  return (kafka.spec?.kafka.listeners ?? []).map(({ name, port }) => ({
+  return (kafka.spec?.kafka.listeners ?? []).map(({ name, port, tls }) => ({
     name,
     bootstrapServers: `${host}:${String(port)}`,
     addresses: [{ host, port }],
+    ...(tls && certificate !== undefined ? { certificates: [certificate] } : {}),
   }));
 }
 

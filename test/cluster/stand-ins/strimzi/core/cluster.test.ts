@@ -50,7 +50,6 @@ describe("what is refused", () => {
   });
 
   test.each([
-    ["TLS", { name: "tls", port: 9094, type: "internal", tls: true }, "listeners[0].tls"],
     ["the world outside", { name: "out", port: 9094, type: "nodeport", tls: false }, "nodeport"],
     [
       "certificates",
@@ -96,6 +95,18 @@ test("the broker has the listeners that are asked for, the honoured settings, an
   expect(lines).toContain("num.partitions=2");
   expect(lines).toContain("super.users=User:stand-in;User:boss");
   expect(lines.join("\n")).not.toMatch(/password="(?!\$\{env:)/);
+});
+
+test("a listener with TLS shows a certificate for every name that it is reached by", () => {
+  const listener = { name: "safe", port: 9094, type: "internal", tls: true, authentication: { type: "scram-sha-512" } };
+  const own = { ...kafka(), spec: { kafka: { listeners: [listener] } } };
+  const properties = serverProperties(own, "host");
+  expect(properties).toContain("SAFE-9094:SASL_SSL");
+  expect(properties).toContain("listener.name.safe-9094.ssl.keystore.location=");
+  const pod = JSON.stringify(buildKafka(own, pool(), () => "sum"));
+  expect(pod).toContain("dns:platform-kafka-bootstrap.n.svc,");
+  expect(pod).toContain("dns:*.platform-kafka-brokers.n.svc,");
+  expect(listenerStatus(own, "PEM")[0]?.certificates).toEqual(["PEM"]);
 });
 
 test("a volume claim keeps the broker's data, and the pod rolls when its configuration changes", () => {

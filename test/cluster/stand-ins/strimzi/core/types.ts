@@ -40,6 +40,7 @@ export interface ListenerStatus {
   name: string;
   bootstrapServers: string;
   addresses: { host: string; port: number }[];
+  certificates?: string[];
 }
 
 export interface JvmOptions {

@@ -86,12 +86,11 @@ export function refusals(kafka: Kafka, pools: readonly KafkaNodePool[]): string[
 }
 
 function listenerPaths(kafka: Kafka): string[] {
-  return (kafka.spec?.kafka.listeners ?? []).flatMap(({ type, tls, authentication }, index) => {
+  return (kafka.spec?.kafka.listeners ?? []).flatMap(({ type, authentication }, index) => {
     const path = `spec.kafka.listeners[${String(index)}]`;
     const mechanism = authentication?.type;
     return [
       ...(type === "internal" ? [] : [`${path}.type ${type} (only internal)`]),
-      ...(tls ? [`${path}.tls`] : []),
       ...(mechanism === undefined || mechanism === "scram-sha-512"
         ? []
         : [`${path}.authentication.type ${mechanism} (only scram-sha-512)`]),
