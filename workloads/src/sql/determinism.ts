@@ -3,13 +3,14 @@ import type { DuckDB } from "./duckdb.ts";
 import { SqlError } from "./sql-error.ts";
 import { type Node, parseExpression, walk } from "./syntax.ts";
 
-/** What may be called. Read once from DuckDB's own catalogue. */
+/** What may be called, from DuckDB's own catalogue. */
 export interface Functions {
   /** Every name that exists, of whatever kind. */
   readonly known: ReadonlySet<string>;
-  /** Those that give the same result for the same arguments. */
-  readonly scalar: ReadonlySet<string>;
+  /** Those that give the same result for the same arguments; macros join when `admitMacros` has met them. */
+  readonly scalar: Set<string>;
   readonly aggregate: ReadonlySet<string>;
+  readonly macros: ReadonlyMap<string, { readonly sql: string; readonly parameters: readonly string[] }>;
 }
 
 /** Functions that DuckDB calls consistent but that look at the clock, at settings or at how a value is stored. */
@@ -62,38 +63,32 @@ export async function readFunctions(duckdb: DuckDB): Promise<Functions> {
   );
   for (const name of NOT_CONSISTENT) scalar.delete(name);
   const aggregate = new Set(named("aggregate").map((row) => String(row["name"])));
-  const known = new Set(rows.map((row) => String(row["name"])));
-  const functions = { known, scalar, aggregate };
-  // A macro is what its text is; one may use another, so until nothing is added.
-  let added = true;
-  let pending = named("macro").filter((row) => !scalar.has(String(row["name"])));
-  while (added) {
-    const left = [];
-    for (const row of pending) {
-      if (await isMacroConsistent(duckdb, functions, row)) scalar.add(String(row["name"]));
-      else left.push(row);
-    }
-    added = left.length < pending.length;
-    pending = left;
-  }
-  return functions;
+  const macros = named("macro").map((row) => {
+    const parameters = JSON.parse(String(row["parameters"])) as readonly string[];
+    return [String(row["name"]), { sql: String(row["macro"]), parameters }] as const;
+  });
+  return { known: new Set(rows.map((row) => String(row["name"]))), scalar, aggregate, macros: new Map(macros) };
 }
 
-async function isMacroConsistent(
-  duckdb: DuckDB,
-  functions: Functions,
-  macro: Readonly<Record<string, unknown>>,
-): Promise<boolean> {
-  const parameters = JSON.parse(String(macro["parameters"])) as readonly string[];
-  try {
-    const { node } = await parseExpression(duckdb, String(macro["macro"]));
-    checkKinds(node, functions);
-    if (callsUnknown(node, functions)) return false;
-    readFields(node, parameters);
-    return true;
-  } catch (error) {
-    if (error instanceof SqlError) return false;
-    throw error;
+/** Looks into the macros that an expression calls: one is as good as the SQL that it stands for. */
+export async function admitMacros(duckdb: DuckDB, functions: Functions, node: Node): Promise<void> {
+  const called = new Set<string>();
+  walk(node, ({ class: kind, function_name: name }) => {
+    if (kind === "FUNCTION" && name !== undefined) called.add(name.toLowerCase());
+  });
+  for (const name of called) {
+    const macro = functions.macros.get(name);
+    if (macro === undefined || functions.scalar.has(name)) continue;
+    try {
+      const { node: meaning } = await parseExpression(duckdb, macro.sql);
+      await admitMacros(duckdb, functions, meaning);
+      checkKinds(meaning, functions);
+      readFields(meaning, macro.parameters);
+      functions.scalar.add(name);
+    } catch (error) {
+      // It stays out of the functions that may be called.
+      if (!(error instanceof SqlError)) throw error;
+    }
   }
 }
 
@@ -138,7 +133,7 @@ function checkKind(part: Node, functions: Functions): void {
   if (!ALLOWED.has(part.class)) throw new SqlError(`${part.class.toLowerCase()} cannot be used here`);
   if (part.type === "GROUPING_FUNCTION") throw new SqlError("grouping() has no meaning here");
   if (part.class !== "FUNCTION") return;
-  const name = (part.function_name ?? "").toLowerCase();
+  const name = (part.function_name ?? "").toLowerCase().replace("count_star", "count");
   const isAggregate = functions.aggregate.has(name) && !functions.scalar.has(name);
   if (isAggregate)
     throw new SqlError(
@@ -147,14 +142,6 @@ function checkKind(part: Node, functions: Functions): void {
   if (functions.known.has(name) && !functions.scalar.has(name)) throw new SqlError(volatile(name));
   if (name === "age" && part.children?.length === 1)
     throw new SqlError("age(x) looks at the clock: write age(a, b) with both times");
-}
-
-function callsUnknown(node: Node, functions: Functions): boolean {
-  let found = false;
-  walk(node, ({ class: kind, function_name: name }) => {
-    if (kind === "FUNCTION" && !functions.known.has((name ?? "").toLowerCase())) found = true;
-  });
-  return found;
 }
 
 function volatile(name: string): string {

@@ -1,7 +1,8 @@
 /** From bytes to columns: a slice of a block becomes the table `event`, in which every row is a good event. */
 import type { TopicConfig } from "@caudal/crds";
-import { explain, type Finding, finding } from "./bad-rows.ts";
+import { type Finding, finding } from "./bad-rows.ts";
 import type { DuckDB } from "./duckdb.ts";
+import { explain } from "./explain.ts";
 import { fieldType, jsonColumn } from "./fields.ts";
 import { Lines, lineText, type Slice, timestampLines } from "./lines.ts";
 import { quote, text } from "./quote.ts";

@@ -1,6 +1,7 @@
 /** What the SQL of one aggregator is bound against: the event's fields, the functions, and the problems found so far. */
-import { checkKinds, type Functions, readFields } from "./determinism.ts";
+import { admitMacros, checkKinds, type Functions, readFields } from "./determinism.ts";
 import type { DuckDB } from "./duckdb.ts";
+import { quote } from "./quote.ts";
 import { describeSqlError, SqlError, type SqlProblem } from "./sql-error.ts";
 import { type Expression, parseExpression } from "./syntax.ts";
 
@@ -38,8 +39,35 @@ export class Scope {
     }
   }
 
+  /**
+   * Parses an expression. A field's name alone is that field, also where it is a word of SQL.
+   *
+   * @throws SqlError
+   */
   async parse(text: string): Promise<Expression> {
-    return await parseExpression(this.#duckdb, text);
+    const bare = this.#fields.includes(text.trim()) ? quote(text.trim()) : text;
+    try {
+      const expression = await parseExpression(this.#duckdb, bare);
+      await admitMacros(this.#duckdb, this.functions, expression.node);
+      return expression;
+    } catch (error) {
+      const words = error instanceof SqlError ? await this.#reservedFields(text) : [];
+      if (words.length === 0) throw error;
+      throw new SqlError(
+        `${describeSqlError(error, text, 0)}; ${words.join(", ")} is a word of SQL too: write "${words[0] ?? ""}" in double quotes`,
+      );
+    }
+  }
+
+  /** Fields that `text` names and that are reserved words. */
+  async #reservedFields(text: string): Promise<readonly string[]> {
+    const rows = await this.#duckdb.rows(
+      `select keyword_name as word from duckdb_keywords() where keyword_category = 'reserved'`,
+    );
+    const reserved = new Set(rows.map(({ word }) => String(word)));
+    return this.#fields.filter(
+      (field) => reserved.has(field.toLowerCase()) && new RegExp(`\\b${field}\\b`, "i").test(text),
+    );
   }
 
   /** A condition of the spec, or undefined with a problem. */
@@ -62,7 +90,7 @@ export class Scope {
    * @throws SqlError for names and types that do not fit
    */
   async bind(expression: Expression, text: string): Promise<Bound> {
-    const duckdbType = await this.#describe(text, text);
+    const duckdbType = await this.#describe(this.#fields.includes(text.trim()) ? quote(text.trim()) : text, text);
     return { sql: expression.sql, duckdbType, fields: this.fieldsOf(expression) };
   }
 
