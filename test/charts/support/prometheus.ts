@@ -83,8 +83,10 @@ export async function startPrometheus({ config, rules }: PrometheusFiles): Promi
     await rm(folder, { recursive: true, force: true });
   };
   const url = `http://127.0.0.1:${port}`;
-  const ready = async (): Promise<true | undefined> =>
-    (await fetch(`${url}/-/ready`).catch(() => undefined))?.ok === true ? true : undefined;
+  const ready = async (): Promise<true | undefined> => {
+    if (child.exitCode !== null) throw new Error(`Prometheus ended:\n${(await readFile(logFile, "utf8")).slice(-2000)}`);
+    return (await fetch(`${url}/-/ready`).catch(() => undefined))?.ok === true ? true : undefined;
+  };
   try {
     await poll(ready, {
       seconds: 60,

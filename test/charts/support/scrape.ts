@@ -2,7 +2,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { KubeConfig } from "@kubernetes/client-node";
+import { CoreV1Api, KubeConfig } from "@kubernetes/client-node";
 
 export interface Scrape {
   readonly config: Readonly<Record<string, unknown>>;
@@ -10,7 +10,13 @@ export interface Scrape {
   remove(): Promise<void>;
 }
 
-/** Scrapes every second or two the operator and all workloads of some namespaces, with the kubeconfig's identity. */
+/** The operator, and every stage. */
+const selectors = ["app.kubernetes.io/name=caudal,app.kubernetes.io/component=operator", "caudal.dev/stage"];
+
+/**
+ * Scrapes the pods of operator and stages that run now in some namespaces, with the kubeconfig's identity. The pods are
+ * listed here, because Debian builds its Prometheus without discovery in Kubernetes.
+ */
 export async function scrapeThroughApiServer(kubeconfig: string, namespaces: readonly string[]): Promise<Scrape> {
   const kube = new KubeConfig();
   kube.loadFromFile(kubeconfig);
@@ -25,45 +31,37 @@ export async function scrapeThroughApiServer(kubeconfig: string, namespaces: rea
     await writeFile(join(folder, name), Buffer.from(data, "base64"), { mode: 0o600 });
     return join(folder, name);
   };
-  const tls = {
-    ca_file: await file("ca.crt", cluster.caFile, cluster.caData),
-    cert_file: await file("client.crt", user.certFile, user.certData),
-    key_file: await file("client.key", user.keyFile, user.keyData),
-    insecure_skip_verify: cluster.skipTLSVerify === true,
-  };
-  const authorization = user.token === undefined ? {} : { authorization: { credentials: user.token } };
-  const meta = (name: string): string => `__meta_kubernetes_pod_${name}`;
   const config = {
     global: { scrape_interval: "2s", scrape_timeout: "2s", evaluation_interval: "2s" },
     scrape_configs: [
       {
         job_name: "caudal",
         scheme: "https",
-        tls_config: tls,
-        ...authorization,
+        tls_config: {
+          ca_file: await file("ca.crt", cluster.caFile, cluster.caData),
+          cert_file: await file("client.crt", user.certFile, user.certData),
+          key_file: await file("client.key", user.keyFile, user.keyData),
+          insecure_skip_verify: cluster.skipTLSVerify === true,
+        },
+        ...(user.token === undefined ? {} : { authorization: { credentials: user.token } }),
         honor_labels: true,
-        kubernetes_sd_configs: [
-          { role: "pod", api_server: cluster.server, tls_config: tls, ...authorization, namespaces: { names: namespaces } },
-        ],
-        relabel_configs: [
-          {
-            source_labels: [meta("label_caudal_dev_stage"), meta("label_app_kubernetes_io_component")],
-            regex: ".+;.*|;operator",
-            action: "keep",
-          },
-          { source_labels: [meta("phase")], regex: "Running", action: "keep" },
-          { source_labels: [meta("container_port_name")], regex: "http", action: "keep" },
-          {
-            source_labels: ["__meta_kubernetes_namespace", meta("name")],
-            regex: "(.+);(.+)",
-            target_label: "__metrics_path__",
-            replacement: "/api/v1/namespaces/$1/pods/$2:8080/proxy/metrics",
-          },
-          { source_labels: [meta("name")], target_label: "pod" },
-          { target_label: "__address__", replacement: new URL(cluster.server).host },
-        ],
+        static_configs: (await podsOf(kube, namespaces)).map(({ namespace, pod }) => ({
+          targets: [new URL(cluster.server).host],
+          labels: { pod, __metrics_path__: `/api/v1/namespaces/${namespace}/pods/${pod}:8080/proxy/metrics` },
+        })),
       },
     ],
   };
   return { config, remove: async () => await rm(folder, { recursive: true, force: true }) };
+}
+
+async function podsOf(kube: KubeConfig, namespaces: readonly string[]): Promise<{ namespace: string; pod: string }[]> {
+  const api = kube.makeApiClient(CoreV1Api);
+  const asked = namespaces.flatMap((namespace) => selectors.map((labelSelector) => ({ namespace, labelSelector })));
+  const answers = await Promise.all(asked.map(async (question) => await api.listNamespacedPod(question)));
+  return answers.flatMap(({ items }) =>
+    items
+      .filter(({ metadata, status }) => status?.phase === "Running" && metadata?.deletionTimestamp === undefined)
+      .map(({ metadata }) => ({ namespace: metadata?.namespace ?? "", pod: metadata?.name ?? "" })),
+  );
 }
