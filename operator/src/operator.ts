@@ -1,4 +1,5 @@
 /** The parts of the operator put together: caches and probes on every replica, the controller on the one that leads. */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { label } from "@caudal/crds";
 import { ensureHmacKey } from "./apply/hmac-key.ts";
@@ -9,7 +10,9 @@ import { Controller } from "./controller/controller.ts";
 import { type HttpServer, serveHttp } from "./controller/http.ts";
 import type { Metrics } from "./controller/metrics.ts";
 import { KeyedQueue } from "./controller/queue.ts";
+import { Backoff } from "./kube/backoff.ts";
 import type { KubeClient } from "./kube/client.ts";
+import { KubeError } from "./kube/errors.ts";
 import { EventRecorder } from "./kube/events.ts";
 import { LeaderElection } from "./kube/lease.ts";
 import { type KubeObject, type Resource, resources } from "./kube/object.ts";
@@ -50,6 +53,7 @@ export class Operator {
   #controller: Controller | undefined;
   #http: HttpServer | undefined;
   #hmacKey: Buffer | undefined;
+  #beginning: Promise<void> | undefined;
   readonly #queueObserver: ReturnType<Metrics["queueObserver"]>;
   readonly #controllerObserver: ReturnType<Metrics["controllerObserver"]>;
 
@@ -100,20 +104,37 @@ export class Operator {
 
   /** Resolves when probes and metrics are served; caches fill and leadership comes later. */
   async start(): Promise<void> {
-    const { config, client, metrics } = this.#options;
+    const { config, metrics } = this.#options;
     const probes = { live: () => this.#notLive(), ready: () => this.#notReady() };
     this.#http = await serveHttp(config.port, metrics.registry, probes);
-    this.#hmacKey = await ensureHmacKey(client, config.ownNamespace, config.hmacSecretName);
+    metrics.leader.set({ name: config.leaseName }, 0);
     this.#caches.start();
     this.#stages.start();
-    metrics.leader.set({ name: config.leaseName }, 0);
-    if (this.#election === undefined) this.#lead();
-    else this.#election.start();
+    this.#beginning = this.#compete();
+  }
+
+  /** Leads, or waits to lead, once the key of the HMACs is known: an API server that is away delays it. */
+  async #compete(): Promise<void> {
+    const { config, client, log } = this.#options;
+    const backoff = new Backoff(500, 15_000);
+    while (!this.#stopping.signal.aborted) {
+      try {
+        this.#hmacKey = await ensureHmacKey(client, config.ownNamespace, config.hmacSecretName);
+        if (this.#election === undefined) this.#lead();
+        else this.#election.start();
+        return;
+      } catch (error) {
+        if (!(error instanceof KubeError)) throw error;
+        log.warn({ reason: error.reason, error: error.message }, "the key of the HMACs could not be read; tried again");
+        await sleep(backoff.next(), undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+      }
+    }
   }
 
   /** Ends what runs, gives the lease back, and closes the port last. */
   async stop(): Promise<void> {
     this.#stopping.abort();
+    await this.#beginning;
     await this.#stopController();
     await this.#election?.stop();
     await Promise.all([this.#stages.stop(), this.#caches.stop()]);
@@ -122,13 +143,15 @@ export class Operator {
 
   #lead(): void {
     const { client, config, log, metrics } = this.#options;
+    const hmacKey = this.#hmacKey;
+    if (hmacKey === undefined) return;
     const queue = new KeyedQueue({ observer: this.#queueObserver });
     const events = new EventRecorder({ client, reporter: config.identity, log });
     const context: ReconcileContext = {
       client,
       caches: this.#caches,
       stages: this.#stages,
-      hmacKey: this.#hmacKey ?? Buffer.alloc(0),
+      hmacKey,
       now: this.#now,
       settings: {
         image: config.workloadImage,
@@ -208,9 +231,8 @@ export class Operator {
 
   #notLive(): string | undefined {
     const now = this.#now();
-    if (this.#hmacKey === undefined) return undefined;
     if (now - this.#stages.lastActivity > LOOP_MS) return "the loop that asks stages stands still";
-    if (this.#election !== undefined && now - this.#election.lastActivity > LOOP_MS)
+    if (this.#hmacKey !== undefined && this.#election !== undefined && now - this.#election.lastActivity > LOOP_MS)
       return "the loop that renews the lease stands still";
     const stuck = this.#controller?.stuck();
     if (stuck !== undefined) return `the reconcile of ${stuck} does not end`;
@@ -218,6 +240,7 @@ export class Operator {
   }
 
   #notReady(): string | undefined {
+    if (this.#hmacKey === undefined) return `Secret/${this.#options.config.hmacSecretName} has not been read`;
     return this.#caches.notSynced() ?? this.#caches.stale();
   }
 }

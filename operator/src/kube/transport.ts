@@ -10,6 +10,7 @@ export interface Call {
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: unknown;
   readonly contentType?: string;
+  readonly accept?: string;
   /** Until the answer begins. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
@@ -81,7 +82,7 @@ export class Transport {
       auth: auth.auth,
       headers: {
         ...(auth.headers as Record<string, string>),
-        accept: "application/json",
+        accept: call.accept ?? "application/json",
         "user-agent": "caudal-operator",
       },
     };

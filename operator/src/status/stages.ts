@@ -19,8 +19,11 @@ export interface StageView {
   readonly cause?: { readonly reason: string; readonly message: string };
 }
 
+/** One view a name: of two stages of one name, which are refused, the API server would not take both in status. */
 export function viewStages(facts: Facts): StageView[] {
-  return stagesOf(facts.observation.pipeline).map((stage) => viewStage(facts, stage));
+  const byName = new Map<string, StageSpec>();
+  for (const stage of stagesOf(facts.observation.pipeline)) if (!byName.has(stage.name)) byName.set(stage.name, stage);
+  return [...byName.values()].map((stage) => viewStage(facts, stage));
 }
 
 function viewStage(facts: Facts, stage: StageSpec): StageView {

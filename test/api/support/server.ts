@@ -99,7 +99,7 @@ export class TestServer {
     method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE",
     path: string,
     body?: unknown,
-    options: { contentType?: string; query?: Record<string, string> } = {},
+    options: { contentType?: string; query?: Record<string, string>; accept?: string } = {},
   ): Promise<RawAnswer> {
     const answer = await this.#transport.send({
       method,
@@ -108,6 +108,7 @@ export class TestServer {
       ...(options.query === undefined ? {} : { query: options.query }),
       ...(body === undefined ? {} : { body }),
       ...(options.contentType === undefined ? {} : { contentType: options.contentType }),
+      ...(options.accept === undefined ? {} : { accept: options.accept }),
     });
     let text = "";
     for await (const chunk of answer.body) text += String(chunk);

@@ -44,7 +44,9 @@ export class World {
   }
 
   /** Starts an operator for this namespace alone. */
-  async operator(options: Partial<OperatorOptions> & { identity?: string } = {}): Promise<Operator> {
+  async operator(
+    options: Partial<OperatorOptions> & { identity?: string; leaderElection?: boolean } = {},
+  ): Promise<Operator> {
     const config: OperatorConfig = {
       workloadImage: "caudal/workloads:test",
       imagePullPolicy: "IfNotPresent",
