@@ -3,45 +3,20 @@ import { cpSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { poll } from "../../cluster/host/poll.ts";
-import { type Broker, startBroker } from "../broker.ts";
-import { type Database, type Postgres, startPostgres } from "../postgres.ts";
 import { startCommitCutter } from "./commit-cutter.ts";
 import { makeEvents, randomFrom } from "./events.ts";
-import { actualTables, differences, expectedTables } from "./expected.ts";
-import { committedEvents, killWorkers, stageConfig, startWorker, untilDone, type Worker } from "./stage.ts";
-import { createTopic, type Topic } from "./topic.ts";
+import { type Scene, useScene } from "./scene.ts";
+import { committedEvents, startWorker, untilDone, type Worker } from "./stage.ts";
 
-let broker: Broker;
-let server: Postgres;
-let database: Database;
-let topic: Topic;
-let names = 0;
+const newScene = useScene("exact");
 
-beforeAll(async () => {
-  [broker, server] = await Promise.all([startBroker(), startPostgres()]);
-});
-afterEach(async () => {
-  await killWorkers();
-  await topic.close();
-});
-afterAll(async () => {
-  await Promise.all([broker.stop(), server.stop()]);
-});
-
-const begin = async (partitions: number): Promise<void> => {
-  const name = `exact${++names}`;
-  database = await server.database(name);
-  topic = await createTopic(broker, name, partitions);
-  await (await createTopic(broker, `${name}-dlq`, 1)).close();
-};
-const config = (secret = database.secret) => stageConfig({ broker, secret, topic: topic.name });
 const lines = (seed: number, count: number, from = 0) =>
   makeEvents(seed, count, from).map((event) => JSON.stringify(event));
 
 /** Events in small sends; every seventh send is a transaction that is aborted, every eleventh one that is committed. */
-const produce = async (seed: number, count: number, pauseMs = 0): Promise<void> => {
+const produce = async ({ topic }: Scene, seed: number, count: number, pauseMs = 0): Promise<void> => {
   const size = 250;
   for (let from = 0; from < count; from += size) {
     const values = lines(seed, size, from);
@@ -52,18 +27,17 @@ const produce = async (seed: number, count: number, pauseMs = 0): Promise<void> 
     if (pauseMs > 0) await sleep(pauseMs);
   }
 };
-const wrong = async (ends: ReadonlyMap<number, number>): Promise<string[]> =>
-  differences(await actualTables(database), await expectedTables(await topic.readTo(ends))).slice(0, 10);
 const owns = async (worker: Worker, partitions: number): Promise<void> => {
   await expect.poll(async () => (await worker.status()).partitions.length, { timeout: 30_000 }).toBe(partitions);
 };
 
 describe("tables are equal to one pass over the log", () => {
   it("with two workers, NULL groups, sums of nothing but NULL, and aborted transactions", async () => {
-    await begin(4);
+    const scene = await newScene(4);
+    const { topic, database, config, wrong } = scene;
     const workers = [await startWorker(config()), await startWorker(config())];
     for (const worker of workers) await owns(worker, 2);
-    await produce(1, 6_000);
+    await produce(scene, 1, 6_000);
     const ends = await topic.seal();
     await untilDone(database, topic.name, ends);
     expect(await wrong(ends)).toEqual([]);
@@ -78,10 +52,11 @@ describe("tables are equal to one pass over the log", () => {
   });
 
   it("after kills at random moments, a zombie, a broker restart and a killed database", async () => {
-    await begin(4);
+    const scene = await newScene(4);
+    const { broker, server, topic, database, config, wrong } = scene;
     const random = randomFrom(20_261);
     const workers = [await startWorker(config()), await startWorker(config())];
-    const load = produce(3, 20_000, 250);
+    const load = produce(scene, 3, 20_000, 250);
     for (let kill = 0; kill < 6; kill++) {
       await sleep(300 + random() * 1_500);
       const index = Math.floor(random() * 2);
@@ -104,15 +79,16 @@ describe("tables are equal to one pass over the log", () => {
   });
 
   it("after connections that were cut before and after COMMIT", async () => {
-    await begin(2);
+    const scene = await newScene(2);
+    const { server, topic, database, config, wrong } = scene;
     let commits = 0;
     const verdicts = ["pass", "before", "pass", "after"] as const;
     const cutter = await startCommitCutter(server.port, () => verdicts[commits++ % verdicts.length] ?? "pass");
     const secret = mkdtempSync(join(tmpdir(), "caudal-secret-"));
     cpSync(database.secret, secret, { recursive: true });
     writeFileSync(join(secret, "port"), String(cutter.port));
-    const worker = await startWorker(config(secret));
-    await produce(5, 5_000, 250);
+    const worker = await startWorker(config({ secret }));
+    await produce(scene, 5, 5_000, 250);
     const ends = await topic.seal();
     await untilDone(database, topic.name, ends);
     expect(await wrong(ends)).toEqual([]);
@@ -128,7 +104,7 @@ describe("tables are equal to one pass over the log", () => {
  * answer is in its socket, with records that are counted already.
  */
 const zombieRun = async (entry?: string): Promise<string[]> => {
-  await begin(4);
+  const { topic, database, config, wrong } = await newScene(4);
   const zombie = await startWorker(config(), entry);
   await owns(zombie, 4);
   await topic.send(lines(9, 1_000));

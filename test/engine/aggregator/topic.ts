@@ -1,5 +1,7 @@
 /** A topic as its producers and an independent reader see it, by kafkajs. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Admin, CompressionTypes, Kafka, logLevel, Partitioners, type Producer } from "kafkajs";
+import { poll } from "../../cluster/host/poll.ts";
 import type { Broker } from "../broker.ts";
 
 /** A record as read_committed gives it. */
@@ -44,7 +46,7 @@ export async function createTopic(
     topics: [{ topic: name, numPartitions: partitions, configEntries }],
     waitForLeaders: true,
   });
-  const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
+  const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner, metadataMaxAge: 500 });
   await producer.connect();
   let transactional: Producer | undefined;
   let turn = 0;
@@ -74,6 +76,12 @@ export async function createTopic(
     },
     addPartitions: async (total) => {
       await admin.createPartitions({ topicPartitions: [{ topic: name, count: total }] });
+      const known = async () => (await admin.fetchTopicMetadata({ topics: [name] })).topics[0]?.partitions.length;
+      await poll(async () => ((await known()) === total ? true : undefined), {
+        seconds: 10,
+        onTimeout: () => `${name} did not get ${total} partitions`,
+      });
+      await sleep(600); // until the producer asks for metadata again
     },
     seal: async () => {
       const { topics } = await admin.fetchTopicMetadata({ topics: [name] });
