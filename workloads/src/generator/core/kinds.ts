@@ -1,0 +1,100 @@
+/** Each kind of value as a function of (stream at the event, event, now) that gives its text. */
+import { type Field, type GeneratorValue, parseDuration } from "@caudal/crds";
+import { fakeMaker } from "./fake.ts";
+import { formatNumber, formatTime } from "./format.ts";
+import type { Stream } from "./stream.ts";
+
+/** @param event its number, from 0  @param now epoch milliseconds */
+export type MakeText = (stream: Stream, event: number, now: number) => string;
+
+/** The text of one kind, as the field's type reads it. @throws RangeError for what the schema cannot refuse */
+export function textMaker(field: Field, value: GeneratorValue): MakeText {
+  const { constant, choice, weighted, uniform, normal, sequence, uuid, fake, now, time } = value;
+  if (constant !== undefined) return () => constant;
+  if (choice !== undefined) return choiceMaker(choice);
+  if (weighted !== undefined) return weightedMaker(weighted);
+  if (uniform !== undefined) return uniformMaker(field, uniform);
+  if (normal !== undefined) return normalMaker(field, normal);
+  if (sequence !== undefined) {
+    const { start, step, prefix = "" } = sequence;
+    return (_stream, event) => prefix + String(start + event * step);
+  }
+  if (uuid !== undefined) return uuidText;
+  if (fake !== undefined) {
+    const make = fakeMaker(fake);
+    return (stream, _event, at) => make(stream, at);
+  }
+  if (now !== undefined) {
+    const jitter = now.jitter === undefined ? 0 : parseDuration(now.jitter);
+    return (stream, _event, at) => formatTime(field, at - earlier(stream, jitter));
+  }
+  if (time !== undefined) {
+    const start = Date.parse(time.start);
+    if (Number.isNaN(start)) throw new RangeError(`time.start "${time.start}" is not ISO 8601`);
+    const step = parseDuration(time.step);
+    const jitter = time.jitter === undefined ? 0 : parseDuration(time.jitter);
+    return (stream, event) => formatTime(field, start + event * step - earlier(stream, jitter));
+  }
+  throw new RangeError("a value needs one kind, such as constant, choice or uuid");
+}
+
+function choiceMaker({ from, prefix = "", values, distribution }: NonNullable<GeneratorValue["choice"]>): MakeText {
+  const count = values?.length ?? from ?? 1;
+  // Inverts the distribution with weights ln((k + 1) / k), which are near 1/k, for k = 1 to count.
+  const log = Math.log(count + 1);
+  const rank =
+    distribution === "zipf"
+      ? (stream: Stream): number => Math.min(count, Math.floor(Math.exp(stream.unit() * log)))
+      : (stream: Stream): number => 1 + Math.floor(stream.unit() * count);
+  if (values !== undefined) return (stream) => values[rank(stream) - 1] ?? "";
+  return (stream) => prefix + String(rank(stream));
+}
+
+function weightedMaker(weighted: NonNullable<GeneratorValue["weighted"]>): MakeText {
+  let total = 0;
+  const bounds = weighted.map(({ weight }) => (total += weight));
+  const values = weighted.map(({ value }) => value);
+  return (stream) => {
+    const at = stream.unit() * total;
+    let low = 0;
+    let high = bounds.length - 1;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (at < (bounds[middle] ?? 0)) high = middle;
+      else low = middle + 1;
+    }
+    return values[low] ?? "";
+  };
+}
+
+function uniformMaker(field: Field, { min, max }: NonNullable<GeneratorValue["uniform"]>): MakeText {
+  const whole = field.type === "integer" || field.type === "bigint";
+  const low = whole ? Math.ceil(min) : min;
+  const span = whole ? Math.floor(max) - low + 1 : max - min;
+  return (stream) => {
+    const value = low + stream.unit() * span;
+    return formatNumber(field, whole ? Math.floor(value) : value);
+  };
+}
+
+function normalMaker(field: Field, normal: NonNullable<GeneratorValue["normal"]>): MakeText {
+  const { mean, stddev, min = -Infinity, max = Infinity } = normal;
+  return (stream) => {
+    // Box and Muller's transform; 1 - unit() is never 0.
+    const radius = Math.sqrt(-2 * Math.log(1 - stream.unit()));
+    const value = mean + stddev * radius * Math.cos(2 * Math.PI * stream.unit());
+    return formatNumber(field, Math.min(max, Math.max(min, value)));
+  };
+}
+
+function uuidText(stream: Stream): string {
+  const hex = (value: number): string => value.toString(16).padStart(8, "0");
+  const [a, b, c, d] = [hex(stream.uint32()), hex(stream.uint32()), stream.uint32(), hex(stream.uint32())];
+  // Version 4, variant 10.
+  const e = hex(((c & 0x3fff_ffff) | 0x8000_0000) >>> 0);
+  return `${a}-${b.slice(0, 4)}-4${b.slice(5)}-${e.slice(0, 4)}-${e.slice(4)}${d}`;
+}
+
+function earlier(stream: Stream, jitter: number): number {
+  return jitter === 0 ? 0 : Math.floor(stream.unit() * (jitter + 1));
+}

@@ -1,0 +1,50 @@
+/** Collects events as record batches, one a partition, until they are sent together. */
+import { BatchEncoder, type Header } from "../kafka/batch-encoder.ts";
+import { partitionOf } from "../kafka/core/murmur2.ts";
+import type { Producer } from "../kafka/producer.ts";
+import type { Event } from "./core/event.ts";
+
+/** A batch is sent when it has this many bytes: below the usual max.message.bytes of 1 MiB, with room for one event. */
+const BATCH_BYTES = 512 * 1024;
+
+export class Outbox {
+  readonly #partitions: number;
+  #batches = new Map<number, BatchEncoder>();
+  #events = 0;
+  #full = false;
+
+  constructor(partitions: number) {
+    this.#partitions = partitions;
+  }
+
+  get events(): number {
+    return this.#events;
+  }
+
+  /** Whether it is time to send. */
+  get full(): boolean {
+    return this.#full;
+  }
+
+  /** Keys go where Kafka's own clients put them; events without key take turns. */
+  add(event: Event, number: number, timestamp: number, headers: readonly Header[]): void {
+    const key = event.key === null ? null : Buffer.from(event.key);
+    const partition = key === null ? number % this.#partitions : partitionOf(key, this.#partitions);
+    let batch = this.#batches.get(partition);
+    if (batch === undefined) this.#batches.set(partition, (batch = new BatchEncoder()));
+    batch.append(timestamp, key, event.value, headers);
+    this.#events++;
+    if (batch.size >= BATCH_BYTES) this.#full = true;
+  }
+
+  /** Sends what is there and waits for the acknowledgement. @returns bytes sent */
+  async flush(producer: Producer, topic: string): Promise<number> {
+    const batches = this.#batches;
+    this.#batches = new Map();
+    this.#events = 0;
+    this.#full = false;
+    if (batches.size === 0) return 0;
+    await producer.send(topic, batches);
+    return [...batches.values()].reduce((bytes, batch) => bytes + batch.size, 0);
+  }
+}
