@@ -16,7 +16,7 @@ let folder: string;
 let collector: Collector;
 let broker: Broker;
 let postgres: Postgres;
-let running: Workload[] = [];
+const running: Workload[] = [];
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "caudal-telemetry-"));
@@ -24,15 +24,16 @@ beforeAll(async () => {
   const admin = new Kafka({ brokers: [broker.bootstrap], logLevel: logLevel.NOTHING }).admin();
   await admin.connect();
   await admin.createTopics({
-    topics: ["traced", "untraced", "letters"].map((topic) => ({ topic, numPartitions: 1 })),
+    topics: ["traced", "untraced", "foreign", "flushed", "letters"].map((topic) => ({ topic, numPartitions: 1 })),
   });
   await admin.disconnect();
   const env = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_BSP_SCHEDULE_DELAY: "100" };
-  running = [
+  running.push(
     await startWorkload(generator("traced"), folder, env),
     await startWorkload(generator("untraced"), folder, {}),
     await startWorkload(await aggregator("traced"), folder, env),
-  ];
+    await startWorkload(await aggregator("foreign"), folder, env),
+  );
 });
 
 afterAll(async () => {
@@ -74,13 +75,29 @@ describe("traces", () => {
     expect(topics).not.toContain("untraced");
   });
 
+  it("lead back to any producer that brings the header", async () => {
+    const [traceId, spanId] = ["4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"];
+    const producer = new Kafka({ brokers: [broker.bootstrap], logLevel: logLevel.NOTHING }).producer();
+    await producer.connect();
+    const value = JSON.stringify({ id: "00000000-0000-4000-8000-000000000001", at: Date.now() });
+    const headers = { other: "x", traceparent: `00-${traceId}-${spanId}-01` };
+    await producer.send({ topic: "foreign", messages: [{ value, headers }, { value }] });
+    await producer.disconnect();
+    const commit = await arrived("caudal-aggregator", ({ links }) => links.some((link) => link.traceId === traceId));
+    expect(commit.links).toEqual([{ traceId, spanId }]);
+    expect(commit.attributes["caudal.events"]).toBe(2);
+  });
+
   it("are flushed when the process is asked to stop", async () => {
-    const [first] = running;
-    const before = collector.spans.length;
-    await first?.stop();
-    running = running.slice(1);
-    expect(collector.spans.length).toBeGreaterThanOrEqual(before);
-    expect(first?.log()).not.toMatch(/could not be sent/);
+    const env = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_BSP_SCHEDULE_DELAY: "600000" };
+    const workload = await startWorkload(generator("flushed"), folder, env);
+    running.push(workload);
+    await traceparents("flushed", 1);
+    const ofIt = ({ attributes }: CollectedSpan): boolean => attributes["messaging.destination.name"] === "flushed";
+    expect(collector.spans.filter(ofIt)).toEqual([]);
+    await workload.stop();
+    running.splice(running.indexOf(workload), 1);
+    expect(collector.spans.filter(ofIt)).not.toEqual([]);
   });
 });
 
@@ -156,9 +173,9 @@ function generator(name: string): WorkloadConfig {
 }
 
 async function aggregator(name: string): Promise<WorkloadConfig> {
-  const { secret } = await postgres.database("telemetry");
+  const { secret } = await postgres.database(`telemetry_${name}`);
   return {
-    ...common("counts", "aggregator"),
+    ...common(`counts-${name}`, "aggregator"),
     database: { secret },
     aggregator: {
       topic: topic(name),
