@@ -25,6 +25,21 @@ async function ask(title: string, args: readonly string[], pick = (text: string)
 
 const last = (lines: number) => (text: string) => text.trimEnd().split("\n").slice(-lines).join("\n");
 
+/** The last words of the example's pods that are not ready, and of what ran in them before. */
+async function logsOfUnready(): Promise<readonly string[]> {
+  let listing = "";
+  await ask("", ["get", "pods", "-A"], (text) => (listing = text));
+  const pods = podsNotReady(listing)
+    .slice(1)
+    .map((line) => line.split(/\s+/));
+  return await Promise.all(
+    pods.slice(0, 4).map(async ([where = "", pod = "", , status = ""]) => {
+      const previous = status === "CrashLoopBackOff" ? ["--previous"] : [];
+      return await ask(`log of ${where}/${pod}`, ["-n", where, "logs", pod, "--tail=8", ...previous]);
+    }),
+  );
+}
+
 export async function diagnose(example: Example): Promise<string> {
   const conditions = `jsonpath={range .status.conditions[*]}{.type}={.status} {.reason}: {.message}{"\\n"}{end}`;
   const answers = await Promise.all([
@@ -41,5 +56,5 @@ export async function diagnose(example: Example): Promise<string> {
     ),
     ask("last words of the operator", ["-n", systemNamespace, "logs", "deployment/caudal", "--tail=10"]),
   ]);
-  return answers.join("\n\n");
+  return [...answers, ...(await logsOfUnready())].join("\n\n");
 }

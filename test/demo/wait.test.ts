@@ -19,6 +19,11 @@ describe("changes", () => {
   it("says once what is the case, with the reason why not", () => {
     expect(changes([], [waiting])).toEqual(["  TopicsReady not yet (Waiting): KafkaTopic a is not ready"]);
     expect(changes([waiting], [waiting])).toEqual([]);
+    expect(changes([], [ready])).toEqual([]);
     expect(changes([waiting], [{ ...waiting, status: "True", reason: "AllReady" }])).toEqual(["  TopicsReady"]);
+  });
+
+  it("cuts long messages", () => {
+    expect(changes([], [{ ...waiting, message: "x".repeat(500) }])[0]).toMatch(/^ {2}TopicsReady not yet .{1,160} …$/);
   });
 });

@@ -21,13 +21,17 @@ interface Pipeline {
   readonly status?: { readonly conditions?: readonly Condition[] };
 }
 
-/** The conditions that changed between two looks, as lines for people. */
+const longest = 160;
+
+/** The conditions that changed between two looks, as lines for people; `Ready`, which sums them up, is left out. */
 export function changes(before: readonly Condition[], after: readonly Condition[]): readonly string[] {
   const seen = new Map(before.map((condition) => [condition.type, `${condition.status} ${condition.reason}`]));
   return after
+    .filter(({ type }) => type !== "Ready")
     .filter(({ type, status, reason }) => seen.get(type) !== `${status} ${reason}`)
     .map(({ type, status, reason = "", message = "" }) => {
-      return status === "True" ? `  ${type}` : `  ${type} not yet (${reason}): ${message}`;
+      const line = status === "True" ? `  ${type}` : `  ${type} not yet (${reason}): ${message}`;
+      return line.length > longest ? `${line.slice(0, longest)} …` : line;
     });
 }
 
