@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
 import { pino } from "pino";
+import { checkFakeName } from "@caudal/workloads/generator/core/fake";
 import { startTelemetry, withSpan } from "@caudal/workloads/runtime/telemetry";
 import { checkSql } from "@caudal/workloads/sql/check";
 import { ConfigError, help, type OperatorConfig, readConfig } from "./config.ts";
@@ -54,6 +55,7 @@ const operator = new Operator({
   metrics,
   log,
   askSql: (question) => checkSql(question, { command: sqlCheckCommand(), timeoutMs: SQL_CHECK_MS }),
+  checkFakeName,
   trace: (name, work) => withSpan(telemetry.tracer, name, {}, work),
 });
 

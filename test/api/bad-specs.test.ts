@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import { checkFakeName } from "@caudal/workloads/generator/core/fake";
 import { checkSql } from "@caudal/workloads/sql/check";
 import { pathOf, resources } from "../../operator/src/kube/object.ts";
 import { definitions, type RawAnswer, TestServer } from "./support/server.ts";
@@ -32,6 +33,7 @@ beforeAll(async () => {
   await world.kafka();
   await world.operator({
     askSql: (question) => checkSql(question, { command: [process.execPath, checkSqlFile], timeoutMs: 30_000 }),
+    checkFakeName,
   });
 });
 afterAll(async () => {

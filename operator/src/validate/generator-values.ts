@@ -31,7 +31,9 @@ const KINDS_OF_TYPE = {
   numeric: NUMBERS,
   sequence: ["string", ...NUMBERS],
   uuid: ["uuid", "string"],
-  time: ["timestamp", "date"],
+  fake: ["string", "json"],
+  // As epoch milliseconds in a number.
+  time: ["timestamp", "date", "bigint", "double"],
 } as const;
 
 function valueProblem(
@@ -60,7 +62,7 @@ function valueProblem(
   if (value.uuid !== undefined) return only("uuid", KINDS_OF_TYPE.uuid);
   if (value.now !== undefined) return only("now", KINDS_OF_TYPE.time);
   if (value.time !== undefined) return only("time", KINDS_OF_TYPE.time);
-  if (value.fake !== undefined) return only("fake", ["string"]) ?? checkFakeName?.(value.fake);
+  if (value.fake !== undefined) return only("fake", KINDS_OF_TYPE.fake) ?? checkFakeName?.(value.fake);
   return undefined;
 }
 
