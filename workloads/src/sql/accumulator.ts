@@ -1,11 +1,11 @@
 /** Deltas of one table, merged over blocks until they are taken. */
 import type { DuckDB } from "./duckdb.ts";
-import { ROW, TIME } from "./event-table.ts";
+import { isLate, type TableCensus } from "./census.ts";
+import { ROW, TIME } from "./event-columns.ts";
 import type { TableColumns } from "./evaluation.ts";
 import type { Delta, Merge, Part } from "./plan.ts";
 import { quote } from "./quote.ts";
-import { isText } from "./types.ts";
-import { floorTo, lastEnd } from "./windows.ts";
+import { floorTo } from "./windows.ts";
 
 export type LatePolicy = "Update" | "DeadLetter" | "Drop";
 
@@ -72,30 +72,20 @@ export class Accumulator {
    *
    * @param watermark milliseconds; null: nothing is late
    */
-  async add(watermark: number | null, policy: LatePolicy): Promise<Added> {
-    const { table, inside, groups, arguments: values } = this.#columns;
-    const late = watermark === null ? "false" : `${lastEnd(TIME, table)} <= ${Math.floor(watermark * 1000)}`;
-    const texts = [
-      ...groups.filter((_, index) => isText(table.groups[index]?.duckdbType ?? "")),
-      ...values.filter((_, index) => isText(this.#parts[index]?.part.duckdbType ?? "")),
-    ].map((column) => `sum(strlen(${column}::varchar))`);
-    const [counts] = await this.#duckdb.rows(
-      `select count(*)::integer as n, (count(*) filter (${late}))::integer as late, ${texts.length === 0 ? "0" : texts.map((sum) => `coalesce(${sum}, 0)`).join(" + ")}::double as bytes from ${this.#source} where ${inside}`,
-    );
-    const [inTable, lateRows] = [Number(counts?.["n"]), Number(counts?.["late"])];
-    const leaveOut = policy !== "Update" && lateRows > 0;
+  async add(census: TableCensus, watermark: number | null, policy: LatePolicy): Promise<Added> {
+    const { inside } = this.#columns;
+    const leaveOut = policy !== "Update" && census.late > 0;
+    const late = isLate(this.#columns, watermark);
     const leftOut = leaveOut
-      ? (await this.#duckdb.rows(`select ${ROW} as n from ${this.#source} where ${inside} and ${late} order by 1`)).map(
-          ({ n }) => Number(n),
-        )
+      ? await this.#duckdb.rows(`select ${ROW} as n from ${this.#source} where ${inside} and ${late} order by 1`)
       : [];
-    const counted = inTable - leftOut.length;
+    const counted = census.events - leftOut.length;
     if (counted > 0) {
       const added = await this.#insert(leaveOut ? `${inside} and not (${late})` : inside);
       this.#rows += added;
-      this.#textBytes += (Number(counts?.["bytes"]) / inTable) * added;
+      this.#textBytes += (census.textBytes / census.events) * added;
     }
-    return { counted, late: lateRows, leftOut };
+    return { counted, late: census.late, leftOut: leftOut.map(({ n }) => Number(n)) };
   }
 
   async #insert(condition: string): Promise<number> {

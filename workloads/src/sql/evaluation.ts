@@ -3,8 +3,9 @@
  * for each table whether an event is in it. An expression that fails takes its events out, never the others.
  */
 import { type Finding, finding } from "./bad-rows.ts";
+import { keyBytes } from "./census.ts";
 import type { DuckDB } from "./duckdb.ts";
-import { ROW, rowList, TIME } from "./event-table.ts";
+import { ROW, rowList, TIME } from "./event-columns.ts";
 import type { AggregatorPlan, TablePlan } from "./plan.ts";
 import { quote } from "./quote.ts";
 import { isText, isTime, mayBeInfinite } from "./types.ts";
@@ -27,7 +28,8 @@ interface Computed {
   readonly duckdbType: string;
 }
 
-const MAX_KEY_BYTES = 1024;
+/** PostgreSQL's indexes hold entries of up to 2,704 bytes; columns that are no text take the rest. */
+export const MAX_KEY_BYTES = 1024;
 
 export class Evaluation {
   readonly tables: readonly TableColumns[];
@@ -79,18 +81,19 @@ export class Evaluation {
     this.source = plan.where === undefined && conditions.length + values.size === 0 ? "event" : "evaluated";
   }
 
-  /** Evaluates over `event`, takes bad events out of it, and says why. */
+  /** Evaluates over `event`. @returns why the events that cannot be evaluated, and are taken out of `evaluated`, cannot */
   async run(): Promise<ReadonlyMap<number, Finding>> {
-    const found = new Map<number, Finding>();
-    if (this.source !== "event") {
-      for (const [row, failure] of await this.#evaluate()) found.set(row, failure);
-      for (const [row, unfit] of await this.#findUnfit()) found.set(row, unfit);
-    }
-    for (const [row, tooLong] of await this.#findLongKeys()) if (!found.has(row)) found.set(row, tooLong);
-    if (found.size > 0)
-      for (const table of new Set(["event", this.source]))
-        await this.#duckdb.connection.run(`delete from ${table} where ${ROW} in (${rowList(found.keys())})`);
+    if (this.source === "event") return new Map();
+    const found = new Map(await this.#evaluate());
+    const unfit = await this.#findUnfit();
+    if (unfit.size > 0) await this.takeOut(unfit.keys());
+    for (const [row, why] of unfit) found.set(row, why);
     return found;
+  }
+
+  /** Removes rows from the table that holds the columns. */
+  async takeOut(rows: Iterable<number>): Promise<void> {
+    await this.#duckdb.connection.run(`delete from ${this.source} where ${ROW} in (${rowList(rows)})`);
   }
 
   /** @param among condition over the rows of `event` */
@@ -172,27 +175,23 @@ from (select ${[...passed, ...columns(this.#conditions)].join(", ")} from event 
     return found;
   }
 
-  async #findLongKeys(): Promise<ReadonlyMap<number, Finding>> {
+  /** Finds events whose group key is too long for an index of PostgreSQL. */
+  async findLongKeys(): Promise<ReadonlyMap<number, Finding>> {
     const found = new Map<number, Finding>();
-    const keys = this.tables.flatMap(({ table, groups, inside }) => {
-      const texts = groups.filter((_, index) => isText(table.groups[index]?.duckdbType ?? ""));
-      const length = texts.map((column) => `coalesce(strlen(${column}::varchar), 0)`).join(" + ");
-      return texts.length === 0 ? [] : [{ table: table.name, length: `case when ${inside} then ${length} else 0 end` }];
-    });
-    if (keys.length === 0) return found;
-    const rows = await this.#duckdb.rows(
-      `select ${ROW} as n, [${keys.map(({ length }) => length).join(", ")}] as l from ${this.source} where ${keys.map(({ length }) => `${length} > ${MAX_KEY_BYTES}`).join(" or ")}`,
-    );
-    for (const { n, l } of rows) {
-      const lengths = (l as readonly unknown[]).map(Number);
-      const index = lengths.findIndex((length) => length > MAX_KEY_BYTES);
-      found.set(
-        Number(n),
-        finding(
-          "GroupKeyTooLong",
-          `the group of ${keys[index]?.table ?? "a table"} has ${lengths[index] ?? 0} bytes of text, more than ${MAX_KEY_BYTES}`,
-        ),
+    for (const columns of this.tables) {
+      const length = keyBytes(columns);
+      if (length === null) continue;
+      const rows = await this.#duckdb.rows(
+        `select ${ROW} as n, ${length} as l from ${this.source} where ${columns.inside} and ${length} > ${MAX_KEY_BYTES}`,
       );
+      for (const { n, l } of rows)
+        found.set(
+          Number(n),
+          finding(
+            "GroupKeyTooLong",
+            `the group of ${columns.table.name} has ${Number(l)} bytes of text, more than ${MAX_KEY_BYTES}`,
+          ),
+        );
     }
     return found;
   }

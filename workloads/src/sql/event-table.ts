@@ -2,6 +2,8 @@
 import type { TopicConfig } from "@caudal/crds";
 import { type Finding, finding } from "./bad-rows.ts";
 import type { DuckDB } from "./duckdb.ts";
+import { OK, ROW, rowList, TIME } from "./event-columns.ts";
+import { findTooFarAhead, safeUntil } from "./event-time.ts";
 import { explain } from "./explain.ts";
 import { fieldType, jsonColumn } from "./fields.ts";
 import { Lines, lineText, type Slice, timestampLines } from "./lines.ts";
@@ -14,53 +16,71 @@ export class RowsLost extends Error {
   readonly retryable = false;
 }
 
-/** Columns of `event` besides the fields. No field can have these names. */
-export const ROW = quote("#row");
-/** Event time in microseconds. */
-export const TIME = quote("#time");
-const OK = quote("#ok");
-
-/** Numbers of rows as SQL. */
-export const rowList = (rows: Iterable<number>) => [...rows].join(", ");
+/** What a slice gave. */
+export interface Loaded {
+  /** Why the rows that are no events are none. */
+  readonly findings: Map<number, Finding>;
+  /** The latest event's time in microseconds, as text; null without events. */
+  readonly latest: unknown;
+}
 
 export class EventTable {
   readonly #duckdb: DuckDB;
   readonly #topic: TopicConfig;
   readonly #sql: string;
 
+  readonly #maxAheadMs: number;
+
   /** @param fields those that SQL reads; the others are checked all the same */
-  constructor(duckdb: DuckDB, topic: TopicConfig, fields: ReadonlySet<string>) {
+  constructor(duckdb: DuckDB, topic: TopicConfig, fields: ReadonlySet<string>, maxAheadMs: number) {
+    this.#maxAheadMs = maxAheadMs;
     this.#duckdb = duckdb;
     this.#topic = topic;
     this.#sql = `create or replace temp table event as ${eventQuery(topic, fields)}`;
   }
 
   /**
-   * Reads the slice's lines. Each row is in `event` or in the result, never in both.
+   * Reads the slice's lines. Each row is in `event` or among the findings, never in both.
    *
-   * @returns why the rows that are no events are none
    * @throws RowsLost when DuckDB does not give a row for each line
    */
-  async load(slice: Slice): Promise<ReadonlyMap<number, Finding>> {
+  async load(slice: Slice): Promise<Loaded> {
     const lines = new Lines(slice);
     await this.#read(lines);
+    const safe = safeUntil(slice, this.#maxAheadMs);
     const [counts] = await this.#duckdb.rows(
-      `select count(*)::integer as n, (count(*) filter (not ${OK}))::integer as bad from event`,
+      `select count(*)::integer as n, (count(*) filter (not ${OK}))::integer as bad,
+        (count(*) filter (${OK} and ${safe === null ? "false" : `${TIME} > ${safe}::hugeint`}))::integer as suspects,
+        (max(${TIME}) filter (${OK}))::varchar as latest from event`,
     );
     const expected = slice.to - slice.from;
     if (counts?.["n"] !== expected)
       throw new RowsLost(
         `DuckDB made ${String(counts?.["n"])} rows of ${expected} records; this is a bug, nothing is lost`,
       );
-    if (counts["bad"] === 0) return lines.findings;
+    const findings = counts["bad"] === 0 ? new Map<number, Finding>() : await this.#takeOutBad(lines);
+    if (safe === null || counts["suspects"] === 0) return { findings, latest: counts["latest"] };
+    const ahead = await findTooFarAhead(this.#duckdb, slice, this.#maxAheadMs, safe);
+    if (ahead.size === 0) return { findings, latest: counts["latest"] };
+    for (const [row, found] of ahead) findings.set(row, found);
+    return { findings, latest: await this.takeOut(ahead.keys()) };
+  }
+
+  /** Removes rows. @returns the latest time that is left */
+  async takeOut(rows: Iterable<number>): Promise<unknown> {
+    await this.#duckdb.connection.run(`delete from event where ${ROW} in (${rowList(rows)})`);
+    const [left] = await this.#duckdb.rows(`select max(${TIME})::varchar as latest from event`);
+    return left?.["latest"];
+  }
+
+  async #takeOutBad({ slice, findings }: Lines): Promise<Map<number, Finding>> {
     const bad = await this.#duckdb.rows(`select ${ROW} as n from event where not ${OK}`);
-    const found = new Map<number, Finding>();
-    for (const { n } of bad) {
+    const found = bad.map(({ n }) => {
       const row = Number(n);
-      found.set(row, lines.findings.get(row) ?? this.#explain(slice, row));
-    }
+      return [row, findings.get(row) ?? this.#explain(slice, row)] as const;
+    });
     await this.#duckdb.connection.run(`delete from event where not ${OK}`);
-    return found;
+    return new Map(found);
   }
 
   async #read(lines: Lines): Promise<void> {

@@ -2,10 +2,11 @@
 import type { AggregatorConfig, TopicConfig } from "@caudal/crds";
 import type { RecordBlock } from "../kafka/record-block.ts";
 import { Accumulator, type LatePolicy } from "./accumulator.ts";
-import { type Finding, finding } from "./bad-rows.ts";
+import type { Finding } from "./bad-rows.ts";
+import { takeCensus } from "./census.ts";
 import { type DuckDB, openDuckDB } from "./duckdb.ts";
-import { Evaluation } from "./evaluation.ts";
-import { EventTable, ROW, rowList, TIME } from "./event-table.ts";
+import { Evaluation, MAX_KEY_BYTES } from "./evaluation.ts";
+import { EventTable } from "./event-table.ts";
 import { type Slice, slices } from "./lines.ts";
 import type { AggregatorPlan, BlockResult, Delta } from "./plan.ts";
 
@@ -39,7 +40,6 @@ export class Kernel {
   readonly #events: EventTable;
   readonly #evaluation: Evaluation;
   readonly #accumulators: readonly Accumulator[];
-  readonly #maxAheadMs: number;
   readonly #policy: LatePolicy;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -49,12 +49,12 @@ export class Kernel {
       duckdb,
       topic,
       new Set([...plan.fields, ...plan.tables.flatMap((table) => table.fields)]),
+      options.maxAheadMs,
     );
     this.#evaluation = new Evaluation(duckdb, plan);
     this.#accumulators = this.#evaluation.tables.map(
       (columns, index) => new Accumulator(duckdb, this.#evaluation.source, columns, index),
     );
-    this.#maxAheadMs = options.maxAheadMs;
     this.#policy = options.lateEvents;
   }
 
@@ -111,41 +111,27 @@ export class Kernel {
   }
 
   async #addSlice(slice: Slice, watermark: number | null, result: Tally): Promise<void> {
-    const findings = new Map(await this.#events.load(slice));
-    for (const [row, ahead] of await this.#takeOutTooFarAhead(slice)) findings.set(row, ahead);
+    const loaded = await this.#events.load(slice);
+    const { findings } = loaded;
+    const before = findings.size;
     for (const [row, found] of await this.#evaluation.run()) findings.set(row, found);
+    let census = await this.#takeCensus(watermark);
+    if (census.some(({ longestKey }) => longestKey > MAX_KEY_BYTES)) {
+      const tooLong = await this.#evaluation.findLongKeys();
+      await this.#evaluation.takeOut(tooLong.keys());
+      for (const [row, found] of tooLong) findings.set(row, found);
+      census = await this.#takeCensus(watermark);
+    }
     result.addBad(slice, findings);
-    const [largest] = await this.#duckdb.rows(`select max(${TIME})::varchar as t from event`);
-    result.addTime(largest?.["t"]);
-    for (const [index, accumulator] of this.#accumulators.entries())
-      result.addTable(index, await accumulator.add(watermark, this.#policy));
+    result.addTime(findings.size === before ? loaded.latest : await this.#events.takeOut(findings.keys()));
+    for (const [index, table] of census.entries()) {
+      const added = await this.#accumulators[index]?.add(table, watermark, this.#policy);
+      if (added !== undefined) result.addTable(index, added);
+    }
   }
 
-  async #takeOutTooFarAhead({ block, from, to }: Slice): Promise<ReadonlyMap<number, Finding>> {
-    const found = new Map<number, Finding>();
-    let earliest = Infinity;
-    for (const time of block.timestamps.subarray(from, to)) if (time >= 0 && time < earliest) earliest = time;
-    if (earliest === Infinity) return found;
-    // No event that is near enough to the earliest record can be too far ahead of its own.
-    const suspects = await this.#duckdb.rows(
-      `select ${ROW} as n, ${TIME} / 1000 as t from event where ${TIME} > ${Math.floor(earliest + this.#maxAheadMs)}000::hugeint`,
-    );
-    for (const { n, t } of suspects) {
-      const [row, time] = [Number(n), Number(t)];
-      const record = block.timestamps[row] ?? -1;
-      if (record < 0 || time <= record + this.#maxAheadMs) continue;
-      const [event, produced] = [new Date(time).toISOString(), new Date(record).toISOString()];
-      found.set(
-        row,
-        finding(
-          "TooFarAhead",
-          `the event is of ${event}, its record of ${produced}, more than ${this.#maxAheadMs} ms before`,
-        ),
-      );
-    }
-    if (found.size > 0)
-      await this.#duckdb.connection.run(`delete from event where ${ROW} in (${rowList(found.keys())})`);
-    return found;
+  async #takeCensus(watermark: number | null) {
+    return await takeCensus(this.#duckdb, this.#evaluation.source, this.#evaluation.tables, watermark);
   }
 
   async #forget(): Promise<void> {

@@ -1,0 +1,12 @@
+/** Columns of the table `event` besides the fields. No field can have these names. */
+import { quote } from "./quote.ts";
+
+/** The row in its block. */
+export const ROW = quote("#row");
+/** Event time in microseconds. */
+export const TIME = quote("#time");
+/** Whether the line became an event. */
+export const OK = quote("#ok");
+
+/** Numbers of rows as SQL. */
+export const rowList = (rows: Iterable<number>) => [...rows].join(", ");
