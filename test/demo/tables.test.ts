@@ -18,6 +18,11 @@ describe("formatTable", () => {
     );
   });
 
+  it("writes times short", () => {
+    const rows = [{ at: "2026-11-21T08:52:41.068083+00:00" }];
+    expect(formatTable({ name: "t", count: 1, rows })).toContain("2026-11-21 08:52:41");
+  });
+
   it("says that there is nothing yet", () => {
     expect(formatTable({ name: "t", count: 0, rows: [] })).toBe("t: 0 rows");
   });

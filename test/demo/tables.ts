@@ -35,6 +35,9 @@ export async function readTables(example: Example, rows: number): Promise<readon
 function cell(value: unknown): string {
   if (value === null) return "∅";
   if (typeof value === "number" && !Number.isInteger(value)) return value.toFixed(3);
+  // Times are UTC in these tables; to the second is enough to look at.
+  const time = typeof value === "string" ? /^(\d{4}-\d\d-\d\d)T([\d:]{8})(?:\.\d+)?\+00:00$/.exec(value) : null;
+  if (time !== null) return `${time[1]} ${time[2]}`;
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
