@@ -1,0 +1,316 @@
+import { describe, expect, test } from "vitest";
+import type { Condition, ConditionType } from "@caudal/crds";
+import {
+  givenChild,
+  givenFacts,
+  givenKafka,
+  givenObservation,
+  givenPipeline,
+  givenPod,
+  NOW,
+} from "../testing/given.ts";
+import type { Facts } from "./facts.ts";
+import { coarse } from "./stages.ts";
+import { statusOf } from "./status.ts";
+
+function condition(facts: Facts, type: ConditionType): Pick<Condition, "status" | "reason" | "message"> {
+  const found = statusOf(facts).status.conditions?.find((entry) => entry.type === type);
+  if (found === undefined) throw new TypeError(`no condition ${type}`);
+  return found;
+}
+const said = (facts: Facts, type: ConditionType) => {
+  const { status, reason } = condition(facts, type);
+  return `${status} ${reason}`;
+};
+const suspended = givenPipeline((spec) => (spec.suspend = true));
+
+test("a pipeline where everything is well has all six conditions True, for its generation", () => {
+  const { status } = statusOf(givenFacts());
+  expect(status.conditions?.map(({ type, status: value }) => `${type} ${value}`)).toEqual([
+    "Ready True",
+    "ConfigValid True",
+    "TopicsReady True",
+    "DatabaseReady True",
+    "WorkloadsReady True",
+    "Healthy True",
+  ]);
+  expect(status.conditions?.every(({ observedGeneration }) => observedGeneration === 2)).toBe(true);
+  expect(status).toMatchObject({ observedGeneration: 2, stagesReady: "2/2", lag: "0" });
+});
+
+describe("the cause is named", () => {
+  const topic = (status: Record<string, unknown>) =>
+    givenFacts({ children: [givenChild("KafkaTopic", "app-events", status)] });
+  const cases: [string, Facts, ConditionType, string][] = [
+    [
+      "a bad spec",
+      givenFacts({ problems: [{ reason: "SqlInvalid", message: "m" }] }),
+      "ConfigValid",
+      "False SqlInvalid",
+    ],
+    [
+      "a check that failed",
+      givenFacts({ unchecked: { reason: "SqlNotChecked", message: "m" } }),
+      "ConfigValid",
+      "Unknown SqlNotChecked",
+    ],
+    [
+      "Strimzi missing",
+      givenFacts({
+        observation: givenObservation({ installed: { strimzi: false, cloudNativePg: true, podMonitors: false } }),
+      }),
+      "TopicsReady",
+      "False StrimziNotInstalled",
+    ],
+    [
+      "CloudNativePG missing",
+      givenFacts({
+        observation: givenObservation({ installed: { strimzi: true, cloudNativePg: false, podMonitors: false } }),
+      }),
+      "DatabaseReady",
+      "False CloudNativePGNotInstalled",
+    ],
+    [
+      "no Kafka",
+      givenFacts({ observation: givenObservation({ kafka: undefined }) }),
+      "TopicsReady",
+      "False KafkaNotFound",
+    ],
+    [
+      "no Secret",
+      givenFacts({ observation: givenObservation({ secrets: new Map() }) }),
+      "DatabaseReady",
+      "False SecretNotFound",
+    ],
+    [
+      "a Secret without a key",
+      givenFacts({
+        observation: givenObservation({
+          secrets: new Map([["app-events-db-app", { name: "app-events-db-app", exists: true, keys: { host: "1" } }]]),
+        }),
+      }),
+      "DatabaseReady",
+      "False SecretKeyMissing",
+    ],
+    [
+      "a topic that Strimzi refuses",
+      topic({ conditions: [{ type: "Ready", status: "False", reason: "NotSupported", message: "fewer" }] }),
+      "TopicsReady",
+      "False KafkaTopicNotSupported",
+    ],
+    ["a topic that nobody has looked at", topic({}), "TopicsReady", "False KafkaTopicPending"],
+    [
+      "a topic whose Ready is of an older generation",
+      topic({ conditions: [{ type: "Ready", status: "True" }], observedGeneration: 0 }),
+      "TopicsReady",
+      "False KafkaTopicPending",
+    ],
+    [
+      "a paused topic",
+      topic({ conditions: [{ type: "ReconciliationPaused", status: "True" }], observedGeneration: 1 }),
+      "TopicsReady",
+      "False ReconciliationPaused",
+    ],
+    [
+      "a user that says NotReady=True",
+      givenFacts({
+        children: [
+          givenChild("KafkaUser", "u", {
+            conditions: [{ type: "NotReady", status: "True", reason: "InvalidResource", message: "m" }],
+            observedGeneration: 1,
+          }),
+        ],
+      }),
+      "TopicsReady",
+      "False KafkaUserInvalidResource",
+    ],
+    [
+      "a Kafka that is not ready, behind a topic that waits",
+      givenFacts({
+        observation: givenObservation({
+          kafka: {
+            ...givenKafka(),
+            status: { conditions: [{ type: "NotReady", status: "True", reason: "Creating", message: "m" }] },
+          },
+        }),
+        children: [givenChild("KafkaTopic", "t", {})],
+      }),
+      "TopicsReady",
+      "False KafkaCreating",
+    ],
+    [
+      "a failed write",
+      givenFacts({ failures: [{ kind: "KafkaTopic", name: "t", reason: "NotOwned", message: "m" }] }),
+      "TopicsReady",
+      "False NotOwned",
+    ],
+    [
+      "a database that starts",
+      givenFacts({ children: [givenChild("Cluster", "app-events-db", { phase: "Setting up primary" })] }),
+      "DatabaseReady",
+      "False ClusterNotReady",
+    ],
+    ["a Deployment that is missing", givenFacts({ children: [] }), "WorkloadsReady", "False DeploymentMissing"],
+    [
+      "a stage that waits",
+      givenFacts({ held: [{ stage: { name: "events", role: "generator" }, reason: "KafkaNotReady", message: "m" }] }),
+      "WorkloadsReady",
+      "False KafkaNotReady",
+    ],
+    [
+      "an image that cannot be pulled",
+      givenFacts({
+        observation: givenObservation({
+          pods: [givenPod("events", { ready: false, blocked: { reason: "ImagePullBackOff", message: "m" } })],
+        }),
+      }),
+      "WorkloadsReady",
+      "False ImagePullBackOff",
+    ],
+    [
+      "no heartbeat",
+      givenFacts({ observation: givenObservation({ pods: [] }) }),
+      "WorkloadsReady",
+      "False HeartbeatUnknown",
+    ],
+    [
+      "an old heartbeat",
+      givenFacts({
+        observation: givenObservation({
+          pods: [givenPod("events", {}, { heartbeat: NOW - 61_000 }), givenPod("metrics")],
+        }),
+      }),
+      "WorkloadsReady",
+      "False HeartbeatOld",
+    ],
+    [
+      "a failed stage",
+      givenFacts({
+        observation: givenObservation({
+          pods: [
+            givenPod("events"),
+            givenPod("metrics", {}, { state: "Failed", error: { reason: "RetentionPassed", message: "m", at: NOW } }),
+          ],
+        }),
+      }),
+      "WorkloadsReady",
+      "False RetentionPassed",
+    ],
+    ["draining", givenFacts({ observation: givenObservation({ pipeline: suspended }) }), "Ready", "False Draining"],
+    [
+      "suspended",
+      givenFacts({ observation: givenObservation({ pipeline: suspended, pods: [] }) }),
+      "Ready",
+      "False Suspended",
+    ],
+    [
+      "suspended and not healthy nor ill",
+      givenFacts({ observation: givenObservation({ pipeline: suspended, pods: [] }) }),
+      "Healthy",
+      "Unknown Suspended",
+    ],
+  ];
+  test.each(cases)("%s", (_name, facts, type, expected) => expect(said(facts, type)).toBe(expected));
+});
+
+test("Ready tells the first cause, in the order in which one would look for it", () => {
+  const facts = givenFacts({ children: [], problems: [{ reason: "UnknownField", message: "spec.x" }] });
+  expect(condition(facts, "Ready")).toMatchObject({
+    status: "False",
+    reason: "UnknownField",
+    message: "ConfigValid: spec.x",
+  });
+});
+
+describe("Healthy tells", () => {
+  const behind = (nextOffset: number, previousLag: number) => {
+    const partitions = [{ topic: "t", partition: 0, nextOffset, endOffset: 10_000, idle: false }];
+    const pod = givenPod("metrics", {}, { partitions });
+    return { ...pod, ...(pod.status && { status: { ...pod.status, previousLag } }) };
+  };
+  const facts = (pod: ReturnType<typeof givenPod>) =>
+    givenFacts({ observation: givenObservation({ pods: [givenPod("events"), pod] }) });
+  const watermark = (partition: number, ms: number, idle = false) => ({
+    topic: "t",
+    partition,
+    nextOffset: 1,
+    endOffset: 1,
+    watermark: NOW - ms,
+    idle,
+  });
+
+  test("a lag that grows, and not one that shrinks", () => {
+    expect(said(facts(behind(0, 2_000)), "Healthy")).toBe("False LagGrowing");
+    expect(said(facts(behind(0, 20_000)), "Healthy")).toBe("True EventsFlow");
+  });
+
+  test("recent dead letters, and not those of long ago", () => {
+    const pod = givenPod("metrics");
+    const at = (deadLettersAt: number) => ({ ...pod, ...(pod.status && { status: { ...pod.status, deadLettersAt } }) });
+    expect(said(facts(at(NOW - 60_000)), "Healthy")).toBe("False DeadLetters");
+    expect(said(facts(at(NOW - 3_600_000)), "Healthy")).toBe("True EventsFlow");
+  });
+
+  test("the partition that holds the watermark, unless it is idle", () => {
+    const held = givenPod("metrics", {}, { partitions: [watermark(0, 0), watermark(3, 3_600_000)] });
+    expect(condition(facts(held), "Healthy").message).toContain("partition t/3 holds the watermark");
+    const idle = givenPod("metrics", {}, { partitions: [watermark(0, 0), watermark(3, 3_600_000, true)] });
+    expect(said(facts(idle), "Healthy")).toBe("True EventsFlow");
+  });
+
+  test("the last error that stands", () => {
+    const pod = givenPod("metrics", {}, { error: { reason: "BrokerAway", message: "no broker answers", at: NOW } });
+    expect(condition(facts(pod), "Healthy")).toMatchObject({ status: "False", reason: "BrokerAway" });
+  });
+});
+
+test("the time of the last transition stays while the status does", () => {
+  const first = statusOf(givenFacts()).status;
+  const later = givenObservation({ now: NOW + 60_000, pipeline: { ...givenPipeline(), status: first } });
+  const times = (facts: Facts) =>
+    statusOf(facts).status.conditions?.map(({ lastTransitionTime }) => lastTransitionTime);
+  const still = givenObservation({
+    ...later,
+    pods: [
+      givenPod("events", {}, { heartbeat: NOW + 59_000 }),
+      givenPod("metrics", {}, { heartbeat: NOW + 59_000 }),
+    ].map((pod) => ({ ...pod, ...(pod.status && { status: { ...pod.status, at: NOW + 59_000 } }) })),
+  });
+  expect(times(givenFacts({ observation: still }))).toEqual(
+    first.conditions?.map(({ lastTransitionTime }) => lastTransitionTime),
+  );
+  const changed = statusOf(givenFacts({ observation: still, children: [] })).status.conditions;
+  expect(changed?.find(({ type }) => type === "Ready")?.lastTransitionTime).toBe("2026-01-01T12:01:00Z");
+  expect(changed?.find(({ type }) => type === "ConfigValid")?.lastTransitionTime).toBe("2026-01-01T12:00:00Z");
+});
+
+test("reasons that other operators give become what the API server takes", () => {
+  const facts = givenFacts({ failures: [{ kind: "KafkaTopic", name: "t", reason: "1 odd-reason!", message: "m" }] });
+  expect(condition(facts, "TopicsReady").reason).toBe("oddreason");
+});
+
+test("released objects are listed, sorted", () => {
+  const released = (name: string) => {
+    const child = givenChild("KafkaTopic", name, {});
+    return [
+      `KafkaTopic/${name}`,
+      { ...child, metadata: { ...child.metadata, labels: { "caudal.dev/released": "true" } } },
+    ] as const;
+  };
+  const observation = givenObservation({ children: new Map([released("b"), released("a")]) });
+  expect(statusOf(givenFacts({ observation })).status.released).toEqual([
+    { kind: "KafkaTopic", name: "a" },
+    { kind: "KafkaTopic", name: "b" },
+  ]);
+});
+
+test.each([
+  [0, "0"],
+  [1, "<1k"],
+  [999, "<1k"],
+  [1_000, "<10k"],
+  [99_999, "<100k"],
+  [100_000, "<1M"],
+  [5_000_000, "<10M"],
+  [999_999_999, "<1G"],
+])("a lag of %d is shown as %s", (lag, shown) => expect(coarse(lag)).toBe(shown));
