@@ -74,6 +74,13 @@ describe("charts/platform", () => {
     });
   });
 
+  it("writes large numbers as Kafka reads them, not as floats", async () => {
+    const text = await helm(["template", "test", chartFolder("platform"), ...valueArgs({ values: ["large-numbers"] })]);
+    expect(text).toContain("log.retention.ms: 604800000\n");
+    expect(text).toContain("log.cleaner.min.cleanable.ratio: 0.3\n");
+    expect(text).toContain('compression.type: "zstd"\n');
+  });
+
   it("authorizes by ACLs once there are logins", async () => {
     const kafka = only(await render("platform", { set: scram }), "Kafka");
     expect(kafka.spec).toMatchObject({
