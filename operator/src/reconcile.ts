@@ -59,6 +59,8 @@ export async function reconcile(context: ReconcileContext, key: string): Promise
   const accepted = findings.problems.length === 0 && findings.unchecked === undefined;
   const planned = accepted ? plan(observation, context.settings) : undefined;
   const done = planned === undefined ? undefined : await applyPlan(context, observation, planned);
+  // Somebody else writes too: what was observed is old, and a status made of it would be wrong.
+  if (done?.failures.some(({ reason }) => reason === "Conflict") === true) return { failed: true };
   const facts: Facts = {
     observation,
     ...findings,

@@ -14,6 +14,7 @@ import type { Writes } from "./writes.ts";
 
 /** No object has it: server-side apply with it creates, or finds a conflict, and never changes what exists. */
 const NEVER = "1";
+const ATTEMPTS = 3;
 const STRIMZI_MANAGED = "strimzi.io/managed";
 
 export interface Applied {
@@ -47,12 +48,21 @@ export async function applyObject(
   observed: KubeObject | undefined,
 ): Promise<Applied> {
   const about = { kind: wanted.kind, name: wanted.metadata.name };
-  try {
-    return { ...about, ...(await write(context, wanted, observed ?? (await context.readLive(wanted)))) };
-  } catch (error) {
-    if (!(error instanceof KubeError) || error instanceof Unreachable) throw error;
-    const { reason, message, retryable } = error;
-    return { ...about, result: "failed", reason, message: `${titleOf(wanted)}: ${message}`, retryable };
+  let live = observed;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      live ??= await context.readLive(wanted);
+      return { ...about, ...(await write(context, wanted, live)) };
+    } catch (error) {
+      if (!(error instanceof KubeError) || error instanceof Unreachable) throw error;
+      if (error instanceof Conflict && attempt < ATTEMPTS) {
+        // It has changed since it was observed, by its status most often: judge it as it is now.
+        live = undefined;
+        continue;
+      }
+      const { reason, message, retryable } = error;
+      return { ...about, result: "failed", reason, message: `${titleOf(wanted)}: ${message}`, retryable };
+    }
   }
 }
 

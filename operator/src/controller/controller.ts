@@ -1,6 +1,6 @@
 /** Takes keys off the queue and reconciles each; what fails comes again after its back-off. */
 import type { Logger } from "pino";
-import { KubeError, TooManyRequests } from "../kube/errors.ts";
+import { Conflict, KubeError, TooManyRequests } from "../kube/errors.ts";
 import type { KeyedQueue } from "./queue.ts";
 
 export interface Outcome {
@@ -83,7 +83,8 @@ export class Controller {
       end(outcome.requeueAfterMs === undefined ? "success" : "requeue_after");
     } catch (error) {
       const expected = error instanceof KubeError;
-      log[expected ? "warn" : "error"](
+      // Conflicts are how two writers find out about each other: nothing is wrong.
+      log[error instanceof Conflict ? "debug" : expected ? "warn" : "error"](
         { pipeline: key, reason: expected ? error.reason : "Unexpected", error: describe(error) },
         "reconcile failed; it is tried again",
       );

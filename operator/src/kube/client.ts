@@ -57,9 +57,11 @@ const ATTEMPTS = 4;
 
 export class HttpKubeClient implements KubeClient {
   readonly #transport: Transport;
+  readonly #timeoutMs: number;
 
-  constructor(transport: Transport) {
+  constructor(transport: Transport, options: { readonly timeoutMs?: number } = {}) {
     this.#transport = transport;
+    this.#timeoutMs = options.timeoutMs ?? CALL_TIMEOUT_MS;
   }
 
   async get(resource: Resource, namespace: string, name: string): Promise<KubeObject | undefined> {
@@ -95,7 +97,7 @@ export class HttpKubeClient implements KubeClient {
       method: "GET",
       path,
       query: { ...query, watch: "true", allowWatchBookmarks: "true" },
-      timeoutMs: CALL_TIMEOUT_MS,
+      timeoutMs: this.#timeoutMs,
       signal,
     };
     const { status, body, retryAfterMs } = await this.#transport.send(call);
@@ -193,8 +195,8 @@ export class HttpKubeClient implements KubeClient {
 
   async #once(call: Omit<Call, "timeoutMs">): Promise<unknown> {
     const what = `${call.method} ${call.path}`;
-    const { status, body, retryAfterMs } = await this.#transport.send({ ...call, timeoutMs: CALL_TIMEOUT_MS });
-    const limit = setTimeout(() => body.destroy(new Unreachable("the answer did not end")), CALL_TIMEOUT_MS);
+    const { status, body, retryAfterMs } = await this.#transport.send({ ...call, timeoutMs: this.#timeoutMs });
+    const limit = setTimeout(() => body.destroy(new Unreachable("the answer did not end")), this.#timeoutMs);
     let content: string;
     try {
       content = await text(body);

@@ -1,0 +1,49 @@
+import { expect, test } from "vitest";
+import type { PipelineStatus, StreamPipeline } from "@caudal/crds";
+import type { KubeClient } from "../kube/client.ts";
+import { givenPipeline } from "../testing/given.ts";
+import { StatusWriter } from "./status.ts";
+
+const stage = { name: "s", role: "aggregator", state: "Running", replicas: 1, readyReplicas: 1 };
+const status = (lag: string, stagesReady = "1/1"): PipelineStatus => ({
+  lag,
+  stagesReady,
+  stages: [{ ...stage, lag }],
+});
+
+function writer() {
+  const patches: unknown[] = [];
+  const client = {
+    patch: async (_resource: unknown, _at: unknown, patch: unknown) => {
+      patches.push(patch);
+      return patch;
+    },
+  } as unknown as KubeClient;
+  return { writer: new StatusWriter(client), patches };
+}
+const pipeline = (before?: PipelineStatus): StreamPipeline => ({
+  ...givenPipeline(),
+  ...(before && { status: before }),
+});
+
+test("a status that is as it was is not written", async () => {
+  const { writer: statusWriter, patches } = writer();
+  expect(await statusWriter.write(pipeline(status("0")), status("0"), 0)).toEqual({});
+  expect(patches).toEqual([]);
+});
+
+test("a lag alone is written at most every 30 seconds; anything else at once", async () => {
+  const { writer: statusWriter, patches } = writer();
+  await statusWriter.write(pipeline(), status("0"), 100_000);
+  expect(await statusWriter.write(pipeline(status("0")), status("<1k"), 110_000)).toEqual({ laterMs: 20_000 });
+  expect(patches).toHaveLength(1);
+  await statusWriter.write(pipeline(status("0")), status("<1k", "0/1"), 110_000);
+  await statusWriter.write(pipeline(status("<1k")), status("<10k"), 140_000);
+  expect(patches).toHaveLength(3);
+});
+
+test("what is gone is removed, and the write names the version that was observed", async () => {
+  const { writer: statusWriter, patches } = writer();
+  await statusWriter.write(pipeline({ ...status("0"), released: [{ kind: "KafkaTopic", name: "t" }] }), status("0"), 0);
+  expect(patches[0]).toMatchObject({ metadata: { uid: "u1", resourceVersion: "7" }, status: { released: null } });
+});
