@@ -125,12 +125,11 @@ const zombieRun = async (entry?: string): Promise<string[]> => {
   return await wrong(ends);
 };
 
-describe("a worker that was stopped for longer than its session", () => {
-  it("cannot count anything twice", async () => {
-    expect(await zombieRun()).toEqual([]);
-  });
-
-  it("counts twice when the compare-and-set is taken out", async () => {
-    expect(await zombieRun(join(import.meta.dirname, "without-compare.ts"))).not.toEqual([]);
-  });
+it("a worker that was stopped for longer than its session counts nothing twice, but does without the compare-and-set", async () => {
+  const [compared, blind] = await Promise.all([
+    zombieRun(),
+    zombieRun(join(import.meta.dirname, "without-compare.ts")),
+  ]);
+  expect(compared).toEqual([]);
+  expect(blind).not.toEqual([]);
 });

@@ -56,7 +56,7 @@ export async function expectedTables(
   const file = join(tmpdir(), `caudal-log-${process.pid}-${Date.now()}.ndjson`);
   const lines = records
     .filter((record) => record.value !== null && keep(record))
-    .map(({ value }) => `${String(value)}\n`);
+    .map(({ value }) => `${JSON.stringify(JSON.parse(String(value)))}\n`);
   writeFileSync(file, lines.join(""));
   const instance = await DuckDBInstance.create(":memory:", { threads: "1" });
   const connection = await instance.connect();

@@ -98,8 +98,8 @@ export class Worker {
       );
     if (catchingUp) await this.#catchUp(wake);
     await this.#sealDue();
-    this.#parts.report.seen(ends, this.#chain.length === 0 && this.#nothingOpen(), performance.now());
     if (this.#chain.failure !== undefined) throw this.#chain.failure.error;
+    this.#parts.report.seen(ends, this.#chain.length === 0 && this.#nothingOpen(), performance.now());
   }
 
   async #catchUp(wake: AbortSignal): Promise<void> {

@@ -10,8 +10,8 @@ const QUICK = new Set(["ProgressMoved", "RefusedByDatabase", "TransactionConflic
 const FIRST_MS = 100;
 const QUICK_MAX_MS = 1_000;
 const MAX_MS = 10_000;
-/** A person has to do something: asked again often enough that it goes on soon after, and below the heartbeat's limit. */
-const PERSON_MS = 15_000;
+/** A person has to do something: asked again often enough that it goes on soon after. */
+const PERSON_MS = 5_000;
 
 /** Whether the failure is part of ordinary life: another worker has the partition, or a record has to be found. */
 export function isQuick({ reason }: Failure): boolean {
