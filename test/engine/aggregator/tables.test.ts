@@ -220,6 +220,13 @@ describe("a table", () => {
     ]);
   });
 
+  it("of hopping windows may have groups of any name", async () => {
+    const names = ["k", "step", "back", "pane_start", "w", "p"];
+    const groups = names.map((name) => ({ name, expression: name, duckdbType: "VARCHAR", postgresType: "text" }));
+    await prepareTables(connection, owner, [{ ...hopping, groups }]);
+    expect(await database.query(`select ${names.join(", ")} from per_three_minutes`)).toEqual([]);
+  });
+
   it("is updated in place: no updated column is indexed", async () => {
     await begin(minute);
     for (let i = 0; i < 20; i++)

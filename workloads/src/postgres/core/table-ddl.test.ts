@@ -72,10 +72,10 @@ describe("a result table", () => {
       from (
         select "window_start", "region", sum("n")::bigint as "n", sum("_total_s")::numeric as "_total_s", sum("_total_n")::bigint as "_total_n", min("first")::text as "first", max("revision") as "revision", max("updated_at") as "updated_at"
         from (
-          select date_bin(interval '60000 milliseconds', p."window_start", timestamptz 'epoch') - k * interval '60000 milliseconds' as "window_start", p."region", p."n", p."_total_s", p."_total_n", p."first", p."revision", p."updated_at", p."window_start" as pane_start
-          from "caudal"."orders_panes" p cross join generate_series(0, 2) as k
+          select date_bin(interval '60000 milliseconds', p."window_start", timestamptz 'epoch') - back.step * interval '60000 milliseconds' as "window_start", p."region", p."n", p."_total_s", p."_total_n", p."first", p."revision", p."updated_at", p."window_start" as "#pane"
+          from "caudal"."orders_panes" p cross join generate_series(0, 2) as back(step)
         ) as w
-        where "window_start" + interval '180000 milliseconds' > pane_start
+        where "window_start" + interval '180000 milliseconds' > "#pane"
         group by 1, 2
       ) as m",
       ]

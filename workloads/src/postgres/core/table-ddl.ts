@@ -43,11 +43,11 @@ export function createView(table: TablePlan): string {
   const overlapping = Math.ceil(table.size / table.advance);
   const size = milliseconds(table.size);
   const windows = [
-    `    select date_bin(${milliseconds(table.advance)}, p."window_start", timestamptz 'epoch') - k * ${milliseconds(table.advance)} as "window_start"`,
+    `    select date_bin(${milliseconds(table.advance)}, p."window_start", timestamptz 'epoch') - back.step * ${milliseconds(table.advance)} as "window_start"`,
     ...groups.map((group) => `p.${group}`),
     ...parts.map((part) => `p.${identifier(part.column)}`),
     `p."revision"`,
-    `p."updated_at", p."window_start" as pane_start`,
+    `p."updated_at", p."window_start" as "#pane"`,
   ];
   const merged = [
     `  select "window_start"`,
@@ -75,9 +75,9 @@ from (
 ${merged.join(", ")}
   from (
 ${windows.join(", ")}
-    from ${qualified(storage(table))} p cross join generate_series(0, ${overlapping - 1}) as k
+    from ${qualified(storage(table))} p cross join generate_series(0, ${overlapping - 1}) as back(step)
   ) as w
-  where "window_start" + ${size} > pane_start
+  where "window_start" + ${size} > "#pane"
   group by ${["1", ...groups.map((_, index) => String(index + 2))].join(", ")}
 ) as m`;
 }

@@ -25,7 +25,11 @@ describe("a table", () => {
     ["is made where nothing is", fresh, "create"],
     ["is kept by its owner", made, "keep"],
     ["is kept before its first commit", { ...made, hasRows: false, hasProgress: false }, "keep"],
-    ["is kept with columns that people added", { ...made, columns: [...columns, { name: "note", type: "text" }] }, "keep"],
+    [
+      "is kept with columns that people added",
+      { ...made, columns: [...columns, { name: "note", type: "text" }] },
+      "keep",
+    ],
     ["passes on when the old uid is gone", { ...made, claim: { ...claim, uid: "before" } }, "inherit"],
   ])("%s", (_, observed, action) => {
     expect(decideTable(observed, owner).action).toBe(action);
@@ -40,7 +44,11 @@ describe("a table", () => {
     ["TableExists", "someone else made a view", { ...fresh, nameTaken: true }],
     ["TableChanged", "its definition is another", { ...made, plan: "q" }],
     ["TableChanged", "a column is missing", { ...made, columns: columns.slice(0, 1) }],
-    ["TableChanged", "a column has another type", { ...made, columns: [...columns.slice(0, 1), { name: "n", type: "integer" }] }],
+    [
+      "TableChanged",
+      "a column has another type",
+      { ...made, columns: [...columns.slice(0, 1), { name: "n", type: "integer" }] },
+    ],
     ["TableMissing", "it was dropped", { ...made, columns: null, nameTaken: false }],
     ["TableMissing", "the view of its panes was dropped", { ...made, nameTaken: false }],
     ["TableWithoutProgress", "its progress was deleted", { ...made, hasProgress: false }],
