@@ -5,6 +5,7 @@
  * may lead them to any partition. Progress is kept about every second and when draining, after the acknowledgement: at
  * least once. After a crash at most the last second is made again, with the same values where they depend on the seed.
  */
+import { SpanKind } from "@opentelemetry/api";
 import { setTimeout as sleep } from "node:timers/promises";
 import { consumerGroup, type GeneratorConfig } from "@caudal/crds";
 import { KafkaCluster } from "../kafka/cluster.ts";
@@ -134,7 +135,13 @@ class Generator {
     });
     const events = due.reduce((sum, one) => sum + one.events, 0);
     if (events === 0) return false;
-    await withSpan(this.#context.tracer, "generate", { attributes: { "caudal.events": events } }, async () => {
+    const attributes = {
+      "caudal.events": events,
+      "messaging.system": "kafka",
+      "messaging.operation.type": "send",
+      "messaging.destination.name": this.#config.topic.name,
+    };
+    await withSpan(this.#context.tracer, "generate", { kind: SpanKind.PRODUCER, attributes }, async () => {
       const traceparent = activeTraceparent();
       const headers: Header[] = traceparent === undefined ? [] : [["traceparent", traceparent]];
       const made = new Map<Shard, number>();
