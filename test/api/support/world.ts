@@ -44,9 +44,7 @@ export class World {
   }
 
   /** Starts an operator for this namespace alone. */
-  async operator(
-    options: Partial<OperatorOptions> & { identity?: string; leaderElection?: boolean } = {},
-  ): Promise<Operator> {
+  async operator(options: Partial<OperatorOptions> & Partial<OperatorConfig> = {}): Promise<Operator> {
     const config: OperatorConfig = {
       workloadImage: "caudal/workloads:test",
       imagePullPolicy: "IfNotPresent",
@@ -55,8 +53,8 @@ export class World {
       ownNamespace: this.namespace,
       identity: options.identity ?? "operator-1",
       leaderElection: true,
-      leaseName: "caudal-operator",
-      hmacSecretName: "caudal-operator-hmac-key",
+      leaseName: options.leaseName ?? "caudal-operator",
+      hmacSecretName: options.hmacSecretName ?? "caudal-operator-hmac-key",
       port: 0,
       workers: 2,
       resyncMs: 1_000,
