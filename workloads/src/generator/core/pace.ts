@@ -27,7 +27,8 @@ export function ratePace(eventsPerSecond: number, { shards }: Share, start: numb
   return {
     due(now, done) {
       const debt = (now - origin) * perMs - (done - base);
-      if (debt > mostDebt) {
+      // One more than is caught up: at a low rate an event is a little overdue at each tick that makes it.
+      if (debt > mostDebt + 1) {
         origin = now - mostDebt / perMs;
         base = done;
         return Math.floor(mostDebt);
@@ -48,7 +49,9 @@ export function burstPace(
   start: number,
   doneAtStart: number,
 ): Pace {
-  let burst = Math.floor((shard + doneAtStart * shards) / count);
+  // The burst of the shard's next event; where bursts are smaller than the number of shards, that of its round.
+  const nextEvent = doneAtStart * shards + (count >= shards ? shard : 0);
+  let burst = Math.floor(nextEvent / count);
   let next = start;
   return {
     due(now, done) {
