@@ -162,7 +162,8 @@ function eventQuery({ fields, timestamp }: TopicConfig, used: ReadonlySet<string
 from (select ${[...passed, ...json, ...values].join(", ")}
 from (select ${[
     ROW,
-    `(prefix(line, '{') or prefix(ltrim(line, chr(32) || chr(9)), '{')) and o is not null as ${quote("#root")}`,
+    // Both sides of an `or` are computed for every row, the else of a case only where it is needed.
+    `case when prefix(line, '{') then true else prefix(ltrim(line, chr(32) || chr(9)), '{') end as ${quote("#root")}`,
     ...record,
     ...fields.map(({ name }) => `o.${quote(name)}::varchar as ${jsonColumn(name)}`),
   ].join(", ")}

@@ -58,6 +58,13 @@ const UUID = '"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"';
 const DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}";
 const TIME = "[0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?";
 
+/** The two spellings that most programs write, at a third of the cost of the general way; NULL for any other. */
+function usualTime(json: string): string {
+  const parse = (fraction: string) =>
+    `make_timestamptz(epoch_us(try_strptime(${json}, '"%Y-%m-%dT%H:%M:%S${fraction}Z"')))`;
+  return `case strlen(${json}) when 26 then ${parse(".%g")} when 22 then ${parse("")} end`;
+}
+
 const simple: Readonly<Record<string, FieldType>> = {
   string: {
     duckdbType: "VARCHAR",
@@ -82,8 +89,11 @@ const simple: Readonly<Record<string, FieldType>> = {
   },
   timestamp: {
     duckdbType: "TIMESTAMP WITH TIME ZONE",
-    read: (json) =>
-      `case when ${matches(json, `"${DATE}([T ]${TIME})?"`)} then try_cast(${inside(json)} as timestamptz) when ${matches(json, '-?[0-9]{1,15}|"-?[0-9]{1,15}"')} then make_timestamptz(trim(${json}, '"')::bigint * 1000) end`,
+    read: (json) => {
+      const text = `when ${matches(json, `"${DATE}([T ]${TIME})?"`)} then try_cast(${inside(json)} as timestamptz)`;
+      const number = `when ${matches(json, '-?[0-9]{1,15}|"-?[0-9]{1,15}"')} then make_timestamptz(trim(${json}, '"')::bigint * 1000)`;
+      return `coalesce(${usualTime(json)}, case ${text} ${number} end)`;
+    },
     inRange: (value) => `epoch_us(${value}) between ${TIME_RANGE.from}000 and ${TIME_RANGE.to}999`,
   },
   date: {
