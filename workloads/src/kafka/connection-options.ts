@@ -1,5 +1,5 @@
 /**
- * How to reach the brokers, for both client libraries. Secrets are files, read again at each connection or login,
+ * How to reach the brokers. Secrets are files, read again at each connection or login,
  * so that a rotated password or authority is used from the next connection on without a restart.
  */
 import { readFileSync } from "node:fs";
@@ -8,7 +8,6 @@ import { join } from "node:path";
 import type { ConnectionOptions as TlsOptions } from "node:tls";
 import type { KafkaConnection } from "@caudal/crds";
 import type { ConnectionOptions } from "@platformatic/kafka";
-import type { KafkaConfig, SASLOptions } from "kafkajs";
 import { ConfigInvalid, describeError } from "../runtime/errors.ts";
 
 export interface HostPort {
@@ -50,34 +49,6 @@ export function connectionOptions(kafka: KafkaConnection, host: string): Connect
             password: () => secret(kafka, "password"),
           },
         }),
-  };
-}
-
-/** The part of a kafkajs configuration that says where and how to connect. */
-export function kafkajsConnection(kafka: KafkaConnection): Pick<KafkaConfig, "brokers" | "ssl" | "sasl"> {
-  parseBootstrap(kafka.bootstrapServers);
-  const { sasl } = kafka;
-  // kafkajs keeps these objects and reads their properties at each connection and login: getters read the file then.
-  const login = sasl && {
-    mechanism: sasl.mechanism,
-    get username() {
-      return username(kafka);
-    },
-    get password() {
-      return secret(kafka, "password");
-    },
-  };
-  return {
-    brokers: [...kafka.bootstrapServers],
-    ...(kafka.tls === undefined
-      ? {}
-      : {
-          ssl: Object.defineProperty({}, "ca", {
-            enumerable: true,
-            get: () => tlsOptions(kafka).ca,
-          }) as TlsOptions,
-        }),
-    ...(login === undefined ? {} : { sasl: login as SASLOptions }),
   };
 }
 

@@ -26,7 +26,7 @@ export function fakeMaker(name: string): (stream: Stream, now: number) => string
 /** What is wrong with a faker name, with near ones to write instead; undefined when nothing is. */
 export function checkFakeName(name: string): string | undefined {
   const fake = find(name);
-  if (fake === undefined) return `faker has no "${name}"; ${suggestions(name)}`;
+  if (fake === undefined) return `faker gives no value by the name "${name}"; ${suggestions(name)}`;
   try {
     if (textOf(fake()) !== undefined) return undefined;
   } catch {
