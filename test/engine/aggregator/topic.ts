@@ -1,6 +1,14 @@
 /** A topic as its producers and an independent reader see it, by kafkajs. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Admin, CompressionTypes, Kafka, logLevel, Partitioners, type Producer } from "kafkajs";
+import {
+  type Admin,
+  CompressionTypes,
+  Kafka,
+  KafkaJSProtocolError,
+  logLevel,
+  Partitioners,
+  type Producer,
+} from "kafkajs";
 import { poll } from "../../cluster/host/poll.ts";
 import type { Broker } from "../broker.ts";
 
@@ -44,7 +52,11 @@ export async function createTopic(
   const configEntries = Object.entries(config).map(([key, value]) => ({ name: key, value }));
   await admin.createTopics({
     topics: [{ topic: name, numPartitions: partitions, configEntries }],
-    waitForLeaders: true,
+    waitForLeaders: false,
+  });
+  await poll(async () => ((await hasLeaders(admin, name)) ? true : undefined), {
+    seconds: 30,
+    onTimeout: () => `topic ${name} has no leaders`,
   });
   const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner, metadataMaxAge: 500 });
   await producer.connect();
@@ -97,6 +109,16 @@ export async function createTopic(
       await Promise.all([producer.disconnect(), transactional?.disconnect(), admin.disconnect()]);
     },
   };
+}
+
+async function hasLeaders(admin: Admin, name: string): Promise<boolean> {
+  try {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [name] });
+    return topics[0]?.partitions.every(({ leader }) => leader >= 0) === true;
+  } catch (error) {
+    if (error instanceof KafkaJSProtocolError) return false; // not known to every broker yet
+    throw error;
+  }
 }
 
 async function readTo(kafka: Kafka, topic: string, ends: ReadonlyMap<number, number>): Promise<LoggedRecord[]> {

@@ -16,6 +16,9 @@ export interface Letter {
   readonly tables?: readonly string[];
 }
 
+/** What a batch needs of the kernel. */
+export type BatchKernel = Pick<Kernel, "add" | "take" | "discard" | "pendingRows" | "pendingBytes">;
+
 export interface SealedBatch {
   readonly deltas: readonly Delta[];
   readonly moves: readonly Move[];
@@ -50,7 +53,7 @@ export interface Judgement {
 const MAX_LINKS = 128;
 
 export class OpenBatch {
-  readonly #kernel: Kernel;
+  readonly #kernel: BatchKernel;
   readonly #tables: readonly TablePlan[];
   readonly #moves = new Map<string, Move>();
   readonly #late = new Map<string, number>();
@@ -62,7 +65,7 @@ export class OpenBatch {
   #letterBytes = 0;
   #since: number | undefined;
 
-  constructor(kernel: Kernel, tables: readonly TablePlan[]) {
+  constructor(kernel: BatchKernel, tables: readonly TablePlan[]) {
     this.#kernel = kernel;
     this.#tables = tables;
   }

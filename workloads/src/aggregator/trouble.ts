@@ -33,7 +33,15 @@ export class Trouble {
     this.#health.setError(reason, message);
     if (now - this.#since >= PATIENCE_MS) this.#health.setReady(false, `${reason}: ${message}`);
     // The same again and again is one line in the log.
-    if (message !== this.#last) this.#log.warn({ reason, error: message }, "waiting, and trying again");
+    if (message !== this.#last)
+      this.#log.warn(
+        {
+          reason,
+          error: message,
+          ...(reason === "Unexpected" && error instanceof Error ? { stack: error.stack } : {}),
+        },
+        "waiting, and trying again",
+      );
     this.#last = message;
   }
 

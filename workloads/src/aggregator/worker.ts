@@ -3,10 +3,9 @@ import type { PartitionEnd, RecordBlock } from "../kafka/record-block.ts";
 import { RowRefused } from "../postgres/errors.ts";
 import { withSpan } from "../runtime/telemetry.ts";
 import type { RuntimeContext } from "../runtime/role.ts";
-import type { Kernel } from "../sql/kernel.ts";
 import type { TablePlan } from "../sql/plan.ts";
 import type { Assignment } from "./assign.ts";
-import { type Judgement, OpenBatch, type Piece, type SealedBatch } from "./batch.ts";
+import { type BatchKernel, type Judgement, OpenBatch, type Piece, type SealedBatch } from "./batch.ts";
 import { CommitChain } from "./commit-chain.ts";
 import { isDue, isFull } from "./core/bounds.ts";
 import { ceiling, isForemost, joinLanes, type Lane, laneKey } from "./core/lanes.ts";
@@ -23,12 +22,12 @@ export interface WorkerParts {
   readonly tables: readonly TablePlan[];
   readonly buryLate: boolean;
   readonly openReader: (topic: { readonly name: string; readonly topicId: string }) => Reader;
-  readonly ledger: Ledger;
+  readonly ledger: Pick<Ledger, "control" | "commit">;
   readonly deadLetters: DeadLetters;
-  readonly keeper: WatermarkKeeper;
-  readonly report: Report;
+  readonly keeper: Pick<WatermarkKeeper, "current" | "isDue" | "keep">;
+  readonly report: Pick<Report, "assigned" | "seen" | "committed" | "idleDue" | "groupOffsets" | "publish">;
   /** Opens the kernel of some of the tables, or gives the one that is open. */
-  readonly kernel: (tables: readonly TablePlan[]) => Promise<Kernel>;
+  readonly kernel: (tables: readonly TablePlan[]) => Promise<BatchKernel>;
   /** For lag tools, after a commit; it never fails. */
   readonly publishOffsets: (offsets: readonly { readonly partition: number; readonly offset: number }[]) => void;
   /** By partition, the offset below which a batch was refused by PostgreSQL: until there, record by record. */

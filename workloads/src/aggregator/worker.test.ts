@@ -1,0 +1,233 @@
+import { trace } from "@opentelemetry/api";
+import { pino } from "pino";
+import { describe, expect, it } from "vitest";
+import type { RecordBlock } from "../kafka/record-block.ts";
+import type { Connection } from "../postgres/connection.ts";
+import { ProgressMoved, RowRefused } from "../postgres/errors.ts";
+import { Drain } from "../runtime/drain.ts";
+import { Health } from "../runtime/health.ts";
+import type { Delta, TablePlan } from "../sql/plan.ts";
+import type { Letter, SealedBatch } from "./batch.ts";
+import { planLanes } from "./core/lanes.ts";
+import type { Fetched, Position, Reader } from "./ports.ts";
+import { Worker, type WorkerParts } from "./worker.ts";
+
+const log = pino({ level: "silent" });
+const table = (name: string): TablePlan => ({
+  ...{ name, hash: `plan of ${name}`, size: 1, advance: 1, pane: 1, panes: false },
+  ...{ fields: [], groups: [], aggregates: [] },
+});
+const tables = [table("a"), table("b")];
+
+/** Records with even offsets only, as a compacted log has them; `bad` ones cannot become events. */
+class Log {
+  end: number;
+  readonly bad: ReadonlySet<number>;
+
+  constructor(end: number, bad: readonly number[] = []) {
+    this.end = end;
+    this.bad = new Set(bad);
+  }
+
+  block(partition: number, from: number, most: number): RecordBlock {
+    const all = Array.from({ length: this.end }, (_, offset) => offset).filter((offset) => offset % 2 === 0);
+    const offsets = all.filter((offset) => offset >= from).slice(0, most);
+    return {
+      ...{ topic: "t", partition, count: offsets.length, leaderEpoch: 1 },
+      nextOffset: offsets.length < most ? this.end : (offsets.at(-1) ?? 0) + 1,
+      offsets: Float64Array.from(offsets),
+      timestamps: new Float64Array(offsets.length),
+      kinds: new Uint8Array(offsets.length),
+      lines: Buffer.alloc(0),
+      lineEnds: new Uint32Array(offsets.length),
+      traceparents: [],
+      original: (row) => ({ offset: offsets[row] ?? -1, timestamp: 0, key: null, value: null, headers: [] }),
+    };
+  }
+}
+
+/** Everything around a worker in memory; PostgreSQL is a map that is compared and set. */
+class World {
+  readonly progress = new Map<string, number>();
+  /** Offsets that each table has counted. */
+  readonly counted = new Map<string, number[]>();
+  readonly letters: number[] = [];
+  readonly commits: SealedBatch[] = [];
+  refuse: (offset: number) => boolean = () => false;
+  readonly refused = new Map<number, number>();
+  readonly log: Log;
+
+  constructor(source: Log, places: Readonly<Record<string, number>>) {
+    this.log = source;
+    for (const [name, offset] of Object.entries(places)) this.progress.set(name, offset);
+  }
+
+  async run(until: () => boolean): Promise<void> {
+    const wake = new AbortController();
+    const lanes = planLanes(
+      [...this.progress].map(([name, offset]) => ({ table: name, partition: 0, offset, epoch: -1 })),
+      ["a", "b"],
+    );
+    const scope = { owner: { pipeline: "p", stage: "s", uid: "u" }, topic: "t", topicId: "id" };
+    const stop = () => void (until() && wake.abort());
+    await new Worker(this.#parts(stop), { scope, lanes, partitionCount: 1 }).run(wake.signal);
+  }
+
+  #parts(onRound: () => void): WorkerParts {
+    return {
+      context: { drain: new Drain(), health: new Health(1), tracer: trace.getTracer("test"), log },
+      ...{ tables, buryLate: false, refused: this.refused, publishOffsets: () => undefined },
+      openReader: () => new FakeReader(this.log, onRound),
+      ledger: { control: undefined as unknown as Connection, commit: async (_, batch) => await this.#commit(batch) },
+      deadLetters: {
+        send: async (_, letters: readonly Letter[]) => {
+          this.letters.push(...letters.map(({ record }) => record.offset));
+          await Promise.resolve();
+        },
+      },
+      keeper: { current: null, isDue: () => false, keep: async () => await Promise.resolve() },
+      report: {
+        ...{ assigned: () => undefined, seen: () => undefined, committed: () => undefined, publish: () => undefined },
+        ...{ idleDue: () => [], groupOffsets: () => [] },
+      },
+      kernel: async (some) => await Promise.resolve(new FakeKernel(some, this.log)),
+    };
+  }
+
+  async #commit(batch: SealedBatch): Promise<void> {
+    await Promise.resolve();
+    for (const { output, from } of batch.moves)
+      if (this.progress.get(output) !== from) throw new ProgressMoved(`${output} is not at ${from}`);
+    const rows = batch.deltas.flatMap((delta) => delta.windowStart.map(Number));
+    if (rows.some(this.refuse)) throw new RowRefused("no");
+    for (const { output, to } of batch.moves) this.progress.set(output, to);
+    for (const delta of batch.deltas)
+      this.counted.set(delta.table.name, [
+        ...(this.counted.get(delta.table.name) ?? []),
+        ...delta.windowStart.map(Number),
+      ]);
+    this.commits.push(batch);
+  }
+}
+
+class FakeReader implements Reader {
+  readonly #log: Log;
+  readonly #onRound: () => void;
+  #at: Position | undefined;
+
+  constructor(source: Log, onRound: () => void) {
+    this.#log = source;
+    this.#onRound = onRound;
+  }
+  read(position: Position): void {
+    this.#at = position;
+  }
+  drop(): void {
+    this.#at = undefined;
+  }
+  close(): void {
+    this.#at = undefined;
+  }
+  async next(): Promise<Fetched> {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    this.#onRound();
+    if (this.#at === undefined) return { blocks: [], ends: [] };
+    const block = this.#log.block(this.#at.partition, this.#at.offset, 3);
+    this.#at = { ...this.#at, offset: block.nextOffset };
+    return {
+      blocks: [block],
+      ends: [{ topic: "t", partition: 0, lastStableOffset: this.#log.end, logStartOffset: 0 }],
+    };
+  }
+}
+
+/** A delta whose "window starts" are the offsets that it counted. */
+class FakeKernel {
+  readonly #tables: readonly TablePlan[];
+  readonly #log: Log;
+  #offsets: string[] = [];
+  pendingBytes = 0;
+
+  constructor(some: readonly TablePlan[], source: Log) {
+    this.#tables = some;
+    this.#log = source;
+  }
+  get pendingRows(): number {
+    return this.#offsets.length;
+  }
+  async add(block: RecordBlock, { from = 0, to = block.count }: { from?: number; to?: number }) {
+    const rows = Array.from({ length: to - from }, (_, index) => from + index);
+    const isBad = (row: number) => this.#log.bad.has(block.offsets[row] ?? -1);
+    this.#offsets.push(...rows.filter((row) => !isBad(row)).map((row) => String(block.offsets[row])));
+    const bad = rows.filter(isBad).map((row) => ({ row, reason: "MalformedJson", detail: "" }));
+    return await Promise.resolve({ accepted: rows.length - bad.length, bad, late: [], tables: [], maxEventTime: null });
+  }
+  async take(): Promise<readonly Delta[]> {
+    const windowStart = this.#offsets;
+    this.#offsets = [];
+    const delta = { rows: windowStart.length, windowStart, groups: [], parts: [] };
+    return await Promise.resolve(this.#tables.map((one) => ({ table: one, ...delta })));
+  }
+  async discard(): Promise<void> {
+    this.#offsets = [];
+    await Promise.resolve();
+  }
+}
+
+const evens = (from: number, to: number) =>
+  Array.from({ length: to - from }, (_, index) => from + index).filter((offset) => offset % 2 === 0);
+const lanesAt = (world: World, offset: number) => [...world.progress.values()].every((at) => at >= offset);
+
+describe("a worker", () => {
+  it("gives every record to every table once, also to one that catches up", async () => {
+    const world = new World(new Log(61), { a: 30, b: 0 });
+    await world.run(() => lanesAt(world, 61));
+    expect(world.counted.get("a")).toEqual(evens(30, 61));
+    expect(world.counted.get("b")).toEqual(evens(0, 61));
+  });
+
+  it("lets a table that has caught up go on with the others in one commit", async () => {
+    const world = new World(new Log(40), { a: 34, b: 0 });
+    await world.run(() => {
+      if (lanesAt(world, 40)) world.log.end = 90;
+      return lanesAt(world, 90);
+    });
+    expect(world.commits.at(-1)?.moves.map(({ output }) => output)).toEqual(["a", "b"]);
+  });
+
+  it("sends a dead letter once, and never commits a table that catches up past the one that sends them", async () => {
+    const world = new World(new Log(61, [10, 40, 50]), { a: 30, b: 0 });
+    await world.run(() => lanesAt(world, 61));
+    expect(world.letters).toEqual([40, 50]);
+    const at: Record<string, number> = { a: 30, b: 0 };
+    for (const { output, to } of world.commits.flatMap(({ moves }) => moves)) {
+      at[output] = to;
+      if (output === "b") expect(to).toBeLessThanOrEqual(Math.max(at["a"] ?? 0, to === at["a"] ? to : 0));
+    }
+  });
+
+  it("moves past bad records when there is nothing else", async () => {
+    const world = new World(new Log(3, [0, 2]), { a: 0, b: 0 });
+    await world.run(() => lanesAt(world, 3));
+    expect([world.letters, world.counted.get("a") ?? []]).toEqual([[0, 2], []]);
+  });
+
+  it("stops when progress is not what it thought, and commits nothing after", async () => {
+    const world = new World(new Log(61), { a: 0, b: 0 });
+    const running = world.run(() => lanesAt(world, 61));
+    world.progress.set("b", 44);
+    await expect(running).rejects.toThrow(ProgressMoved);
+    expect(world.commits).toEqual([]);
+  });
+
+  it("finds the records that the database refuses when it is run again", async () => {
+    const world = new World(new Log(61), { a: 0, b: 0 });
+    world.refuse = (offset) => offset === 4 || offset === 20;
+    await expect(world.run(() => lanesAt(world, 61))).rejects.toThrow(RowRefused);
+    for (let turn = 0; turn < 3 && !lanesAt(world, 61); turn++)
+      await world.run(() => lanesAt(world, 61)).catch((error: unknown) => expect(error).toBeInstanceOf(RowRefused));
+    expect(world.letters).toEqual([4, 20]);
+    expect(world.counted.get("a")).toEqual(evens(0, 61).filter((offset) => offset !== 4 && offset !== 20));
+    expect(world.refused.size).toBe(0);
+  });
+});
