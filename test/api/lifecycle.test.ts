@@ -100,8 +100,9 @@ describe("deletion", () => {
       );
     });
     expect((await world.need(resources.kafkaTopic, "app-events")).metadata.uid).toBe(before.metadata.uid);
-    expect((await world.need(resources.databaseCluster, "app-events-db")).metadata.annotations).toMatchObject({
-      "caudal.dev/owner": again.metadata.uid,
+    await eventually("and the database", async () => {
+      const { metadata } = await world.need(resources.databaseCluster, "app-events-db");
+      return metadata.annotations?.["caudal.dev/owner"] === again.metadata.uid;
     });
   });
 

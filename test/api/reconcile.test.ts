@@ -86,6 +86,39 @@ describe("the example", () => {
   });
 });
 
+test("an operator of all namespaces looks after this one too, and one of another namespace does not", async () => {
+  const elsewhere = await World.create(server);
+  await world.operator({ namespaces: [elsewhere.namespace] });
+  await world.kafka();
+  await world.apply("app-events");
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  expect((await world.pipeline("app-events")).status).toBeUndefined();
+  await world.stop();
+  await world.operator({ namespaces: [] });
+  await world.expectCondition("app-events", "ConfigValid", "True");
+  await eventually("the generator exists", async () => (await world.list(resources.deployment)).length === 1);
+});
+
+test("/metrics has controller-runtime's names, /livez and /readyz tell that the loops run and the caches are filled", async () => {
+  const operator = await world.operator();
+  await world.ready("app-events");
+  const get = async (path: string) => await fetch(`http://127.0.0.1:${operator.port}${path}`);
+  expect((await get("/livez")).status).toBe(200);
+  expect((await get("/readyz")).status).toBe(200);
+  const text = await (await get("/metrics")).text();
+  for (const line of [
+    'controller_runtime_reconcile_errors_total{controller="streampipeline"}',
+    'controller_runtime_active_workers{controller="streampipeline"} ',
+    'workqueue_adds_total{name="streampipeline"}',
+    'leader_election_master_status{name="caudal-operator"} 1',
+    'caudal_pipelines{ready="True"} 1',
+    `caudal_pipeline_condition{namespace="${world.namespace}",pipeline="app-events",type="Ready",status="True"} 1`,
+    `caudal_stage_lag_events{namespace="${world.namespace}",pipeline="app-events",stage="metrics",role="aggregator"} 10`,
+    'caudal_operator_writes_total{kind="Deployment",action="Created"} 2',
+  ])
+    expect(text).toContain(line);
+});
+
 describe("drift", () => {
   test("of a child is put right", async () => {
     await world.operator();

@@ -78,6 +78,11 @@ export const deadLettersGoElsewhere: Check = (input) =>
         message: `${where}: ${name} is the topic that the stage reads: its dead letters would come back for ever; use another`,
       };
     const declared = topicOf(input, name);
+    if (declared === undefined && input.pipeline.spec.kafka.external !== undefined)
+      return {
+        reason: "DeadLetterTopicMissing",
+        message: `${where}: nobody here makes the topic ${name} on a Kafka outside: create it there, and declare it in spec.topics with managed: false`,
+      };
     if (declared === undefined || (declared.fields?.length ?? 0) === 0) return [];
     return {
       reason: "DeadLetterTopicInvalid",

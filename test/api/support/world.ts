@@ -49,7 +49,7 @@ export class World {
       workloadImage: "caudal/workloads:test",
       imagePullPolicy: "IfNotPresent",
       imagePullSecrets: [],
-      namespaces: [this.namespace],
+      namespaces: options.namespaces ?? [this.namespace],
       ownNamespace: this.namespace,
       identity: options.identity ?? "operator-1",
       leaderElection: true,
