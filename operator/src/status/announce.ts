@@ -11,7 +11,11 @@ export interface Announcement {
 
 const TOLD = ["Ready", "ConfigValid", "Healthy"];
 /** What goes by in the ordinary life of a pipeline. */
-const QUIET = new Set(["RollingOut", "Draining", "Suspended", "NoReports", "HeartbeatUnknown", "DeploymentMissing"]);
+const ORDINARY = ["RollingOut", "Draining", "Suspended", "HeartbeatUnknown", "DeploymentMissing", "ClusterNotReady"];
+
+function isOrdinary(reason: string): boolean {
+  return ORDINARY.includes(reason) || reason.endsWith("Pending");
+}
 
 export function announce(before: PipelineStatus | undefined, after: PipelineStatus): Announcement[] {
   return (after.conditions ?? []).flatMap((condition) => {
@@ -20,7 +24,7 @@ export function announce(before: PipelineStatus | undefined, after: PipelineStat
     const good = condition.status === "True";
     if (good && condition.type !== "Ready") return [];
     return {
-      type: good || QUIET.has(condition.reason) ? "Normal" : "Warning",
+      type: good || isOrdinary(condition.reason) ? "Normal" : "Warning",
       reason: condition.reason,
       action: condition.type,
       note: condition.message === "" ? `${condition.type} is ${condition.status}` : condition.message,
