@@ -19,7 +19,7 @@ spec:
       timestamp: at
       fields:
         - { name: who, type: string }
-        - { name: n, type: integer }
+        - { name: amount, type: integer }
         - { name: x, type: double, nullable: true }
         - { name: at, type: timestamp }
   aggregators:
@@ -29,21 +29,21 @@ spec:
         - name: bad_input_counts
           window: { tumbling: { size: 1h } }
           groupBy: [who]
-          aggregates: ["count(*) as count", "sum(n) as total"]
+          aggregates: ["count(*) as count", "sum(amount) as total"]
 `;
 
 const at = Date.now();
-const event = (fields: Record<string, unknown>) => JSON.stringify({ who: "good", n: 1, x: 0.5, at, ...fields });
+const event = (fields: Record<string, unknown>) => JSON.stringify({ who: "good", amount: 1, x: 0.5, at, ...fields });
 /** Each with the reason under which it must be found; undefined: it is a good event. */
 const inputs: { name: string; value: string | Buffer | null; reason?: string }[] = [
   { name: "a good event", value: event({}) },
-  { name: "malformed JSON", value: '{"who": "good", "n": ', reason: "MalformedJson" },
+  { name: "malformed JSON", value: '{"who": "good", "amount": ', reason: "MalformedJson" },
   { name: "a JSON null", value: "null", reason: "NotAnObject" },
   { name: "an array", value: "[1, 2]", reason: "NotAnObject" },
-  { name: "1.7 for an integer", value: event({ n: 1.7 }), reason: "WrongType" },
-  { name: "true for a number", value: event({ n: true }), reason: "WrongType" },
-  { name: "NaN", value: `{"who":"good","n":1,"x":NaN,"at":${at}}`, reason: "MalformedJson" },
-  { name: "1e400", value: `{"who":"good","n":1,"x":1e400,"at":${at}}`, reason: "OutOfRange" },
+  { name: "1.7 for an integer", value: event({ amount: 1.7 }), reason: "WrongType" },
+  { name: "true for a number", value: event({ amount: true }), reason: "WrongType" },
+  { name: "NaN", value: `{"who":"good","amount":1,"x":NaN,"at":${at}}`, reason: "MalformedJson" },
+  { name: "1e400", value: `{"who":"good","amount":1,"x":1e400,"at":${at}}`, reason: "OutOfRange" },
   { name: "a missing field", value: JSON.stringify({ who: "good", at }), reason: "MissingField" },
   { name: "an extra field", value: event({ extra: { deep: [1] } }) },
   { name: "line breaks inside a value", value: JSON.stringify(JSON.parse(event({ who: "good" })), null, 2) },
