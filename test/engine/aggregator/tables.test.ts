@@ -13,8 +13,9 @@ import {
 import { migrate } from "../../../workloads/src/postgres/schema.ts";
 import { announce, prepareTables } from "../../../workloads/src/postgres/tables.ts";
 import { moveWatermark, readWatermark } from "../../../workloads/src/postgres/watermarks.ts";
-import type { Delta, TablePlan } from "../../../workloads/src/sql/plan.ts";
+import type { TablePlan } from "../../../workloads/src/sql/plan.ts";
 import { type Database, type Postgres, startPostgres } from "../postgres.ts";
+import { delta, hopping, minute } from "./plans.ts";
 
 let server: Postgres;
 let database: Database;
@@ -23,65 +24,6 @@ const open: Connection[] = [];
 let count = 0;
 
 const owner: Owner = { pipeline: "shop/events", stage: "metrics", uid: "first" };
-const minute: TablePlan = {
-  name: "per_minute",
-  hash: "plan 1",
-  size: 60_000,
-  advance: 60_000,
-  pane: 60_000,
-  panes: false,
-  fields: [],
-  groups: [{ name: "kind", expression: "kind", duckdbType: "VARCHAR", postgresType: "text" }],
-  aggregates: [
-    {
-      name: "n",
-      postgresType: "bigint",
-      value: '"n"',
-      parts: [
-        { column: "n", postgresType: "bigint", duckdbType: "BIGINT", merge: "add", function: "count", expression: "1" },
-      ],
-    },
-    {
-      name: "mean",
-      postgresType: "double precision",
-      value: '"_mean_s" / nullif("_mean_n", 0)',
-      parts: [
-        {
-          column: "_mean_s",
-          postgresType: "double precision",
-          duckdbType: "DOUBLE",
-          merge: "add",
-          function: "sum",
-          expression: "v",
-        },
-        {
-          column: "_mean_n",
-          postgresType: "bigint",
-          duckdbType: "BIGINT",
-          merge: "add",
-          function: "count",
-          expression: "v",
-        },
-      ],
-    },
-    {
-      name: "lowest",
-      postgresType: "double precision",
-      value: '"lowest"',
-      parts: [
-        {
-          column: "lowest",
-          postgresType: "double precision",
-          duckdbType: "DOUBLE",
-          merge: "least",
-          function: "min",
-          expression: "v",
-        },
-      ],
-    },
-  ],
-};
-const hopping: TablePlan = { ...minute, name: "per_three_minutes", hash: "plan 2", size: 180_000, panes: true };
 const scope = { owner, topic: "events", topicId: "id" };
 
 const connect = async (): Promise<Connection> => {
@@ -89,21 +31,6 @@ const connect = async (): Promise<Connection> => {
   open.push(opened);
   return opened;
 };
-const delta = (
-  table: TablePlan,
-  rows: readonly (readonly [string, string | null, string, string | null, string])[],
-): Delta => ({
-  table,
-  rows: rows.length,
-  windowStart: rows.map(([start]) => `2026-01-01T00:${start}:00Z`),
-  groups: [rows.map(([, kind]) => kind)],
-  parts: [
-    rows.map(([, , n]) => n),
-    rows.map(([, , , sum]) => sum),
-    rows.map(([, , , , n]) => n),
-    rows.map(([, , , sum]) => sum),
-  ],
-});
 const move = (from: number, to: number, change: Partial<Move> = {}): Move => ({
   output: minute.name,
   plan: minute.hash,
