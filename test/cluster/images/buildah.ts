@@ -23,6 +23,12 @@ export async function inStore(image: string): Promise<boolean> {
   return await succeeds("buildah", [...store, "inspect", "--type", "image", "--format", "{{.FromImageID}}", image]);
 }
 
+/** Brings an archive into the store. */
+export async function pullArchive(file: string, image: string): Promise<void> {
+  const id = await buildah("pull", "--quiet", `oci-archive:${file}`);
+  await buildah("tag", id, image);
+}
+
 /** Where an image goes that is not for the store: uncompressed, because it is unpacked next. */
 export function archiveOf(file: string, image: string): string {
   return `oci-archive:${file}:${image}`;

@@ -7,9 +7,10 @@ import { cached, contentKey, filesBelow } from "../host/cache.ts";
 import { withLock } from "../host/lock.ts";
 import { cacheDir, repository } from "../host/paths.ts";
 import { run } from "../host/run.ts";
-import { archiveOf, assemble, buildDockerfile, inStore } from "./buildah.ts";
+import { archiveOf, assemble, buildDockerfile, inStore, pullArchive } from "./buildah.ts";
 import { writeKafkaScripts, kafkaScripts } from "./kafka-tools.ts";
 import { nodeRootFs, rootFsTar, servicesRootFs } from "./debian.ts";
+import { archiveUpperLayers, lowestLayer } from "./layout.ts";
 import { images, type BuiltImage, type ImageKey } from "./names.ts";
 
 const kafkaSources = join(import.meta.dirname, "kafka");
@@ -34,26 +35,26 @@ async function archived(key: ImageKey, tag: string, make: (output: string) => Pr
   return { ...name, tag, archive: join(folder, "image.tar") };
 }
 
-/** An image of the store that others build upon; made once. */
-async function base(name: string, key: string, make: (image: string) => Promise<void>): Promise<string> {
-  const image = `localhost/caudal/${name}:${key}`;
-  return await withLock(join(cacheDir, "locks", `${name}-${key}`), 900, async () => {
-    if (!(await inStore(image))) await make(image);
-    return image;
-  });
-}
-
 /** Debian with Node, the very file that runs this program. */
-async function nodeBase(): Promise<string> {
-  const key = contentKey([nodeRootFs.key, process.version, process.arch]);
-  return await base("base", key, async (image) => {
+async function nodeBase(): Promise<BuiltImage> {
+  const tag = contentKey([nodeRootFs.key, process.version, process.arch]);
+  return await archived("base", tag, async (output) => {
     const tar = await rootFsTar(nodeRootFs);
     const add = [
       { source: tar, target: "/" },
       { source: process.execPath, target: "/usr/local/bin/node" },
     ];
-    await assemble(image, { add });
+    await assemble(output, { add });
   });
+}
+
+/** Its name in buildah's store, where it is the archive's very layers. */
+async function baseInStore(base: BuiltImage, layer: string): Promise<string> {
+  const image = `${base.repository}:${layer.slice(0, 12)}`;
+  await withLock(join(cacheDir, "locks", `base-${base.tag}`), 900, async () => {
+    if (!(await inStore(image))) await pullArchive(base.archive, image);
+  });
+  return image;
 }
 
 async function staticImage(key: "pause" | "coredns"): Promise<BuiltImage> {
@@ -98,11 +99,20 @@ export function ownTag(key: OwnImage, below: string): string {
   return contentKey([below], folder, [join(folder, "Dockerfile"), ...filesBelow(join(folder, "dist"))]);
 }
 
+/** Only what is above the base: that is loaded once, for all. */
 async function ownImage(key: OwnImage): Promise<BuiltImage> {
-  const tag = ownTag(key, `${nodeRootFs.key} ${process.version}`);
-  return await archived(key, tag, async (output) => {
-    await buildDockerfile(output, ownImages[key], await nodeBase());
+  const base = await nodeBase();
+  const layer = await lowestLayer(base.archive);
+  const name = images[key];
+  const tag = ownTag(key, layer);
+  const folder = await cached(`image-${key}`, tag, async (unfinished) => {
+    const layout = join(unfinished, "layout");
+    const output = `oci:${layout}:${name.repository}:${tag}`;
+    await buildDockerfile(output, ownImages[key], await baseInStore(base, layer));
+    await archiveUpperLayers(layout, join(unfinished, "image.tar"));
   });
+  await prune(`image-${key}`);
+  return { ...name, tag, archive: join(folder, "image.tar") };
 }
 
 /** Whether there is a bundle for it. */
@@ -116,6 +126,8 @@ export async function buildImage(key: ImageKey): Promise<BuiltImage> {
     case "pause":
     case "coredns":
       return await staticImage(key);
+    case "base":
+      return await nodeBase();
     case "services":
       return await servicesImage();
     case "standIns":

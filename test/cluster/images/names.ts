@@ -15,6 +15,8 @@ const image = (name: string, ...aliases: string[]): ImageName => ({
 export const images = {
   pause: image("pause", "pause:1"),
   coredns: image("coredns"),
+  /** What our own images are built upon. */
+  base: image("base"),
   /** What Kafka and PostgreSQL run on is nearly all of their images: they are one, by two names. */
   services: image("dev-services", "dev-kafka:4.3.1", "dev-postgres:17"),
   standIns: image("stand-ins", "stand-ins:dev"),

@@ -12,6 +12,7 @@ import { runningNode, startNode, type RunningNode } from "./node.ts";
 
 const titles: Readonly<Record<ImageKey, string>> = {
   pause: "the pause image",
+  base: "the image of Debian with Node",
   coredns: "the image of CoreDNS",
   services: "the image of Kafka and PostgreSQL",
   standIns: "the image of the stand-ins",
@@ -23,10 +24,10 @@ async function image(progress: Progress, key: ImageKey): Promise<BuiltImage> {
   return await progress.step(`making ${titles[key]}`, async () => await buildImage(key));
 }
 
-/** Our own images, of the bundles that exist. */
+/** Our own images, of the bundles that exist, after what they are built upon. */
 async function ownImages(progress: Progress): Promise<readonly BuiltImage[]> {
   const keys: readonly OwnImage[] = ["standIns", "operator", "workloads"];
-  const made: BuiltImage[] = [];
+  const made = [await image(progress, "base")];
   for (const key of keys.filter(isBuilt)) made.push(await image(progress, key));
   return made;
 }
