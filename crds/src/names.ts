@@ -49,7 +49,7 @@ export const HTTP_PORT = 8080;
 /** Columns that every table has besides its groups and aggregates. */
 export const RESERVED_COLUMNS = ["window_start", "window_end", "revision", "updated_at"] as const;
 
-/** Name of a stage's dead-letter topic unless the spec names another. */
-export function defaultDeadLetterTopic(stage: string): string {
-  return `${stage}-dlq`;
+/** Name of a stage's dead-letter topic unless the spec names another: of its pipeline too, for a Kafka serves many. */
+export function defaultDeadLetterTopic(pipeline: string, stage: string): string {
+  return `${pipeline}-${stage}-dlq`;
 }

@@ -54,7 +54,7 @@ describe("an object that is not ours", () => {
     );
     const topic = await world.need(resources.kafkaTopic, "app-events");
     expect(topic.metadata.annotations).toMatchObject({ "caudal.dev/adopted": "true", "strimzi.io/managed": "false" });
-    expect(await world.get(resources.kafkaTopic, "metrics-dlq")).toBeUndefined();
+    expect(await world.get(resources.kafkaTopic, "app-events-metrics-dlq")).toBeUndefined();
   });
 
   test("of another pipeline is named in the refusal", async () => {

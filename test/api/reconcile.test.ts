@@ -27,7 +27,7 @@ describe("the example", () => {
       "Deployment/app-events-events-#",
       "Deployment/app-events-metrics-#",
       "KafkaTopic/app-events",
-      "KafkaTopic/metrics-dlq",
+      "KafkaTopic/app-events-metrics-dlq",
       "PodDisruptionBudget/app-events-events-#",
       "PodDisruptionBudget/app-events-metrics-#",
       "PodMonitor/app-events-db",
@@ -159,9 +159,9 @@ describe("a change of the spec", () => {
     });
     await eventually("the topic is released", async () => {
       const { status } = await world.pipeline("app-events");
-      return status?.released?.[0]?.name === "metrics-dlq";
+      return status?.released?.[0]?.name === "app-events-metrics-dlq";
     });
-    const topic = await world.need(resources.kafkaTopic, "metrics-dlq");
+    const topic = await world.need(resources.kafkaTopic, "app-events-metrics-dlq");
     expect(topic.metadata.labels).toMatchObject({ "caudal.dev/released": "true" });
     expect(topic.metadata.annotations).toMatchObject({ "strimzi.io/managed": "false" });
     expect(topic.spec).toMatchObject({ partitions: 1 });
@@ -176,7 +176,7 @@ describe("a change of the spec", () => {
     await eventually("it is released", async () => (await world.pipeline("app-events")).status?.released !== undefined);
     await world.apply("app-events");
     await eventually("it is back", async () => {
-      const { metadata } = await world.need(resources.kafkaTopic, "metrics-dlq");
+      const { metadata } = await world.need(resources.kafkaTopic, "app-events-metrics-dlq");
       return (
         metadata.labels?.["caudal.dev/released"] === undefined &&
         metadata.annotations?.["strimzi.io/managed"] === undefined

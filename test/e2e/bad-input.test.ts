@@ -79,7 +79,7 @@ beforeAll(async () => {
   database = await openDatabase("app-events-db", secret.metadata.name);
   const bad = inputs.filter((input) => input.reason !== undefined).length;
   letters = await until("every bad record in the dead-letter topic", 120, async () => {
-    const found = await kafka.readAll("counts-dlq");
+    const found = await kafka.readAll("bad-input-counts-dlq");
     return found.length >= bad && found;
   });
 });

@@ -108,7 +108,7 @@ afterAll(async () => {
     undefined,
     200_000,
   );
-  await database.close();
+  await (database as Database | undefined)?.close();
   await kafka.close();
 });
 

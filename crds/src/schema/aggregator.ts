@@ -74,7 +74,9 @@ export const Aggregator = Type.Object(
         "What becomes of late events: Update revises their row, DeadLetter and Drop leave it. They are always counted.",
     }),
     deadLetterTopic: Type.Optional(
-      TopicName("Topic for events that cannot be read; <stage>-dlq by default, with 1 partition, kept for 14 days."),
+      TopicName(
+        "Topic for events that cannot be read; <pipeline>-<stage>-dlq by default, with 1 partition, kept for 14 days.",
+      ),
     ),
     tables: listMap(Table, { minItems: 1, maxItems: 32, description: "The tables that are computed." }),
     replicas: Replicas,

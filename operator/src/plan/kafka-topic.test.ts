@@ -17,22 +17,24 @@ test("without a number of partitions it has three", () => {
 
 test("topics that exist already, and those of a Kafka outside, are not made", () => {
   const unmanaged = givenPipeline((spec) => (spec.topics = [{ name: "app-events", managed: false }]));
-  expect(Object.keys(specs(unmanaged))).toEqual(["metrics-dlq"]);
+  expect(Object.keys(specs(unmanaged))).toEqual(["app-events-metrics-dlq"]);
   const outside = givenPipeline((spec) => (spec.kafka = { external: { bootstrapServers: "a:9092" } }));
   expect(specs(outside)).toEqual({});
 });
 
 describe("a dead-letter topic", () => {
   test("has one partition, 14 days, and room for the reason beside the source's largest record", () => {
-    expect(specs(givenPipeline())["metrics-dlq"]).toEqual({
+    expect(specs(givenPipeline())["app-events-metrics-dlq"]).toEqual({
       partitions: 1,
       config: { "max.message.bytes": "1114124", "retention.ms": "1209600000" },
     });
   });
 
   test("that the spec declares is as declared", () => {
-    const pipeline = givenPipeline((spec) => spec.topics.push({ name: "metrics-dlq", managed: true, partitions: 9 }));
-    expect(specs(pipeline)["metrics-dlq"]).toEqual({ partitions: 9 });
+    const pipeline = givenPipeline((spec) =>
+      spec.topics.push({ name: "app-events-metrics-dlq", managed: true, partitions: 9 }),
+    );
+    expect(specs(pipeline)["app-events-metrics-dlq"]).toEqual({ partitions: 9 });
   });
 
   test("that two stages share is made once, for the larger records", () => {

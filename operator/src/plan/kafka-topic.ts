@@ -29,10 +29,11 @@ export function buildKafkaTopics(pipeline: StreamPipeline): KubeObject[] {
 }
 
 /** Two aggregators may share one: it takes the larger events of both. */
-function deadLetterTopics({ spec }: StreamPipeline): TopicSpec[] {
+function deadLetterTopics({ metadata, spec }: StreamPipeline): TopicSpec[] {
   const declared = new Map(spec.topics.map((topic) => [topic.name, topic]));
   const wanted = new Map<string, { bytes: number; source: Topic | undefined }>();
-  for (const { name, topic, deadLetterTopic = defaultDeadLetterTopic(name) } of spec.aggregators ?? []) {
+  for (const stage of spec.aggregators ?? []) {
+    const { topic, deadLetterTopic = defaultDeadLetterTopic(metadata.name, stage.name) } = stage;
     if (declared.has(deadLetterTopic)) continue;
     const source = declared.get(topic);
     const bytes = Number(source?.config?.["max.message.bytes"] ?? MESSAGE_BYTES) + DEAD_LETTER_ROOM;

@@ -26,7 +26,7 @@ test("with simple authorization it may do what its stages do: no topic or group 
   };
   expect(acls.map(({ resource, operations }) => `${resource.type} ${resource.name} ${operations.join()}`)).toEqual([
     "topic app-events Describe,Read,Write",
-    "topic metrics-dlq Describe,Write",
+    "topic app-events-metrics-dlq Describe,Write",
     "group caudal.ns.app-events. Describe,Read",
     "transactionalId caudal.ns.app-events. Describe,Write",
   ]);

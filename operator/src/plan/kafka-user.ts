@@ -37,7 +37,8 @@ function buildAcls({ metadata, spec }: StreamPipeline): Acl[] {
     operations.set(topic, known);
   };
   for (const { topic } of spec.generators ?? []) allow(topic, "Describe", "Read", "Write");
-  for (const { name, topic, deadLetterTopic = defaultDeadLetterTopic(name) } of spec.aggregators ?? []) {
+  for (const stage of spec.aggregators ?? []) {
+    const { topic, deadLetterTopic = defaultDeadLetterTopic(metadata.name, stage.name) } = stage;
     allow(topic, "Describe", "Read");
     allow(deadLetterTopic, "Describe", "Write");
   }

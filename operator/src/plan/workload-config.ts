@@ -37,11 +37,18 @@ export function buildWorkloadConfig(
     const { name: _n, role: _r, topic: _t, resources: _s, template: _p, replicas: _c, ...fields } = stage;
     return { ...config, generator: { ...fields, topic } };
   }
-  return { ...config, database: { secret: path.database }, aggregator: buildAggregatorConfig({ spec }, stage) };
+  return {
+    ...config,
+    database: { secret: path.database },
+    aggregator: buildAggregatorConfig({ metadata, spec }, stage),
+  };
 }
 
 /** What an aggregator computes; also what its SQL is checked with. */
-export function buildAggregatorConfig({ spec }: Pick<StreamPipeline, "spec">, stage: Aggregator): AggregatorConfig {
+export function buildAggregatorConfig(
+  { metadata, spec }: Pick<StreamPipeline, "metadata" | "spec">,
+  stage: Aggregator,
+): AggregatorConfig {
   const { watermark, lateEvents, tables, replicas } = stage;
   return {
     topic: topicConfig(spec, stage.topic),
@@ -52,7 +59,7 @@ export function buildAggregatorConfig({ spec }: Pick<StreamPipeline, "spec">, st
       maxAheadMs: parseDuration(watermark.maxAhead),
     },
     lateEvents,
-    deadLetterTopic: stage.deadLetterTopic ?? defaultDeadLetterTopic(stage.name),
+    deadLetterTopic: stage.deadLetterTopic ?? defaultDeadLetterTopic(metadata.name, stage.name),
     tables,
     replicas,
   };

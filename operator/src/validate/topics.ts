@@ -47,10 +47,11 @@ export const stageTopicsHaveFields: Check = (input) =>
 
 /** Kafka writes `.` and `_` alike in its metrics and refuses the second topic of such a pair. */
 export const topicNamesDoNotCollide: Check = ({ pipeline }) => {
-  const { topics, aggregators = [] } = pipeline.spec;
+  const { metadata, spec } = pipeline;
+  const { topics, aggregators = [] } = spec;
   const declared = topics.map(({ name }) => name);
   const letters = aggregators
-    .map(({ name, deadLetterTopic }) => deadLetterTopic ?? defaultDeadLetterTopic(name))
+    .map(({ name, deadLetterTopic }) => deadLetterTopic ?? defaultDeadLetterTopic(metadata.name, name))
     .filter((name) => !declared.includes(name));
   return duplicates(
     [...declared, ...new Set(letters)],
@@ -65,7 +66,7 @@ export const topicNamesDoNotCollide: Check = ({ pipeline }) => {
 /** Dead letters are records of another form: they cannot go where events of the schema are. */
 export const deadLettersGoElsewhere: Check = (input) =>
   (input.pipeline.spec.aggregators ?? []).flatMap((stage) => {
-    const name = stage.deadLetterTopic ?? defaultDeadLetterTopic(stage.name);
+    const name = stage.deadLetterTopic ?? defaultDeadLetterTopic(input.pipeline.metadata.name, stage.name);
     const where = `spec.aggregators[${stage.name}].deadLetterTopic`;
     if (name === "." || name === "..")
       return {
