@@ -107,6 +107,8 @@ const expected: Expected[] = [
   },
 ];
 
+const operator = "app.kubernetes.io/name=caudal,app.kubernetes.io/component=operator";
+
 let kafka: ClusterKafka;
 let database: Database | undefined;
 
@@ -155,13 +157,11 @@ describe("exact tables under faults", () => {
       done.killed++;
     };
     const killOperator = async () => {
-      const [pod] = await list(
-        "pods",
-        "app.kubernetes.io/name=caudal,app.kubernetes.io/component=operator",
-        SYSTEM_NAMESPACE,
-      );
-      if (pod !== undefined && signalPod(pod, "SIGKILL") > 0) done.operatorKilled++;
-      await untilOperatorRuns();
+      await until("a running operator to kill", 120, async () => {
+        const [pod] = await list("pods", operator, SYSTEM_NAMESPACE);
+        return pod !== undefined && signalPod(pod, "SIGKILL") > 0;
+      });
+      done.operatorKilled++;
     };
     const stopped = (async () => {
       const [pod] = await until("a running aggregator to stop", 60, async () => {
@@ -233,14 +233,3 @@ describe("exact tables under faults", () => {
     expect(await differences(records.slice(1), columns, expected, db)).not.toEqual([]);
   });
 });
-
-async function untilOperatorRuns(): Promise<void> {
-  await until("the operator to run again", 120, async () => {
-    const [deployment] = await list<{ status?: { readyReplicas?: number } }>(
-      "deployments",
-      "app.kubernetes.io/name=caudal,app.kubernetes.io/component=operator",
-      SYSTEM_NAMESPACE,
-    );
-    return (deployment?.status?.readyReplicas ?? 0) > 0;
-  });
-}

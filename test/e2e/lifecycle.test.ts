@@ -42,6 +42,7 @@ spec:
   topics:
     - name: lifecycle-events
       partitions: ${partitions}
+      config: { max.message.bytes: "1048588" }
       timestamp: at
       fields: [{ name: kind, type: string }, { name: at, type: timestamp }]
   generators:
@@ -136,19 +137,11 @@ describe("the life of a pipeline", () => {
       60,
       async () => (await list("deployments", "caudal.dev/pipeline=lifecycle,caudal.dev/stage=metrics"))[0],
     );
-    await kubectl([
-      "-n",
-      NAMESPACE,
-      "patch",
-      "kafkatopic",
-      "lifecycle-events",
-      "--type=merge",
-      "-p",
-      '{"spec":{"config":{"retention.ms":"1000"}}}',
-    ]);
+    const changed = '{"spec":{"config":{"max.message.bytes":"2097164"}}}';
+    await kubectl(["-n", NAMESPACE, "patch", "kafkatopic", "lifecycle-events", "--type=merge", "-p", changed]);
     await until("the topic's configuration as the spec has it", 60, async () => {
       const topic = await get("kafkatopic", "lifecycle-events");
-      return (topic?.spec["config"] as Record<string, unknown> | undefined)?.["retention.ms"] === undefined;
+      return (topic?.spec["config"] as Record<string, unknown> | undefined)?.["max.message.bytes"] === "1048588";
     });
     await untilCondition("lifecycle", "Ready", "True", 120);
   });

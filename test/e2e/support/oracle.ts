@@ -24,7 +24,7 @@ export interface Difference {
 }
 
 /**
- * @param columns of the events, as DuckDB's `read_json` takes them: name → type
+ * @param columns of the events, name → type as DuckDB writes it; at least one is TIMESTAMP
  * @returns every row that differs, at most 20 a table; empty when all is exact
  */
 export async function differences(
@@ -39,10 +39,18 @@ export async function differences(
   const connection = await instance.connect();
   try {
     writeFileSync(file, records.map((record) => `${record.value?.toString("utf8") ?? "null"}\n`).join(""));
-    const types = Object.entries(columns).map(([name, type]) => `'${name}': '${type}'`);
+    // An event time comes as ISO 8601 or as epoch milliseconds: both are read as text first.
+    const times = Object.keys(columns).filter((name) => columns[name] === "TIMESTAMP");
+    const types = Object.entries(columns).map(
+      ([name, type]) => `'${name}': '${type === "TIMESTAMP" ? "VARCHAR" : type}'`,
+    );
+    const parsed = times.map(
+      (name) =>
+        `case when ${name} ~ '[0-9]+' then make_timestamp(${name}::bigint * 1000) else ${name}::timestamptz::timestamp end as ${name}`,
+    );
     await connection.run("set timezone = 'UTC'");
     await connection.run(
-      `create table events as select * from read_json('${file}', format = 'newline_delimited', columns = {${types.join(", ")}})`,
+      `create table events as select * replace (${parsed.join(", ")}) from read_json('${file}', format = 'newline_delimited', columns = {${types.join(", ")}})`,
     );
     const found: Difference[] = [];
     for (const table of tables) {
