@@ -9,6 +9,8 @@ import { spawn } from "node:child_process";
 import { appendFileSync, closeSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { ensureTestPrograms } from "./cluster/host/packages.ts";
+import { progressTo } from "./cluster/host/progress.ts";
 
 const root = join(import.meta.dirname, "..");
 const results = join(root, ".cache", "test-results");
@@ -170,6 +172,7 @@ async function runLane(lane: readonly Part[]): Promise<void> {
   }
 }
 
+if (chosen.some((part) => part.name === "engine" || part.name === "telemetry")) await ensureTestPrograms(progressTo());
 // Parts on the cluster mostly wait, for pods and for faults to pass: the others fill that time.
 await Promise.all([runLane(chosen.filter((part) => !part.cluster)), runLane(chosen.filter((part) => part.cluster))]);
 if (!values.keep && chosen.some((part) => part.cluster)) {

@@ -1,6 +1,6 @@
 /** The host's own programs that the native cluster needs, installed from Debian if they are missing. */
-import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
+import { accessSync, constants, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
 import { HostUnfit, ToolMissing } from "./errors.ts";
 import { type Progress } from "./progress.ts";
 import { run } from "./run.ts";
@@ -26,9 +26,19 @@ export const hostPrograms: readonly HostProgram[] = [
   { file: "mvn", debianPackage: "maven" },
 ];
 
+/** What the tests need besides: a broker and a PostgreSQL as processes of the host. */
+export const testPrograms: readonly HostProgram[] = [
+  { file: "java", debianPackage: "default-jre-headless" },
+  { file: "mvn", debianPackage: "maven" },
+  { file: "/usr/bin/pg_createcluster", debianPackage: "postgresql" },
+];
+
 /** The packages of those programs that are not found. */
-export function missingPackages(find: (file: string) => string | undefined): readonly string[] {
-  return hostPrograms.filter(({ file }) => find(file) === undefined).map(({ debianPackage }) => debianPackage);
+export function missingPackages(
+  find: (file: string) => string | undefined,
+  programs: readonly HostProgram[] = hostPrograms,
+): readonly string[] {
+  return programs.filter(({ file }) => find(file) === undefined).map(({ debianPackage }) => debianPackage);
 }
 
 function readable(path: string): boolean {
@@ -56,13 +66,29 @@ export async function ensureHostPrograms(progress: Progress): Promise<void> {
     throw new HostUnfit(
       "Without Docker the cluster needs root (namespaces, mounts). Start Docker, or run this as root",
     );
-  const packages = missingPackages(onHost);
+  await install(missingPackages(onHost), progress);
+}
+
+/** Installs what the tests need, or says what has to be installed. */
+export async function ensureTestPrograms(progress: Progress): Promise<void> {
+  await install(missingPackages(onHost, testPrograms), progress);
+}
+
+/** Debian's PostgreSQL makes and starts a server of its own unless this file says otherwise. */
+const noServer = "/etc/postgresql-common/createcluster.conf";
+
+async function install(packages: readonly string[], progress: Progress): Promise<void> {
   if (packages.length === 0) return;
-  if (onHost("apt-get") === undefined)
+  if (onHost("apt-get") === undefined || process.getuid?.() !== 0)
     throw new ToolMissing(`Install these first (Debian's names): ${packages.join(" ")}`);
   await progress.step(`installing Debian packages: ${packages.join(" ")}`, async () => {
     const env = { DEBIAN_FRONTEND: "noninteractive" };
+    if (packages.includes("postgresql") && !existsSync(noServer)) {
+      mkdirSync(dirname(noServer), { recursive: true });
+      writeFileSync(noServer, "create_main_cluster = false\n");
+    }
+    const options = ["-y", "-qq", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confold"];
     await run("apt-get", ["update", "-qq"], { env });
-    await run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...packages], { env });
+    await run("apt-get", ["install", ...options, ...packages], { env });
   });
 }
