@@ -110,10 +110,10 @@ group by ${[1, ...groups.map((_, index) => index + 2)].join(", ")}`;
   async compact(): Promise<void> {
     if (this.#rows < Math.max(COMPACT_ROWS, this.#compacted * 2)) return;
     const before = this.#rows;
-    const result = await this.#duckdb.connection.run(`create or replace temp table merged as ${this.#merged()}`);
+    const [created] = await this.#duckdb.rows(`create or replace temp table merged as ${this.#merged()}`);
     await this.#duckdb.connection.run(`drop table ${this.#name}`);
     await this.#duckdb.connection.run(`alter table merged rename to ${this.#name}`);
-    this.#rows = this.#compacted = result.rowsChanged;
+    this.#rows = this.#compacted = Number(created?.["Count"]);
     this.#textBytes *= this.#rows / before;
   }
 

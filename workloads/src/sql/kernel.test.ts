@@ -308,3 +308,12 @@ test("pending rows of equal keys are merged now and then, so that memory stays b
   expect(new Set(delta?.parts[0])).toEqual(new Set(["8"]));
   expect(new Set(delta?.parts[1])).toEqual(new Set(["4.0"]));
 });
+
+test("what many blocks gave is still there when the last of them made it merge", async () => {
+  const kernel = await kernelOf(configOf(topic, [tableOf({ groupBy: ["n"], aggregates: ["count(*) as c"] })]));
+  await kernel.add(blockOf(Array.from({ length: 50_000 }, (_, n) => at(0, { n }))), { watermark: null });
+  expect(kernel.pendingRows).toBe(50_000);
+  const [delta] = await kernel.take();
+  await kernel.close();
+  expect(delta?.rows).toBe(50_000);
+});
