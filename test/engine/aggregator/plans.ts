@@ -1,5 +1,8 @@
 /** Plans of two tables, and deltas for them, where no SQL has to be compiled. */
-import type { Delta, TablePlan } from "../../../workloads/src/sql/plan.ts";
+import { Dictionary, NULL_CODE } from "../../../workloads/src/kernel/dictionary.ts";
+import type { Column } from "../../../workloads/src/kernel/columns.ts";
+import type { Delta } from "../../../workloads/src/kernel/delta.ts";
+import type { TablePlan } from "../../../workloads/src/sql/plan.ts";
 
 export const minute: TablePlan = {
   name: "per_minute",
@@ -66,12 +69,22 @@ export const delta = (
 ): Delta => ({
   table,
   rows: rows.length,
-  windowStart: rows.map(([start]) => `2026-01-01T00:${start}:00Z`),
-  groups: [rows.map(([, kind]) => kind)],
+  windowStart: Float64Array.from(rows, ([start]) => Date.parse(`2026-01-01T00:${start}:00Z`)),
+  groups: [texts(rows.map(([, kind]) => kind))],
   parts: [
-    rows.map(([, , n]) => n),
-    rows.map(([, , , sum]) => sum),
-    rows.map(([, , , , n]) => n),
-    rows.map(([, , , sum]) => sum),
+    numbers(rows.map(([, , n]) => n)),
+    numbers(rows.map(([, , , sum]) => sum)),
+    numbers(rows.map(([, , , , n]) => n)),
+    numbers(rows.map(([, , , sum]) => sum)),
   ],
 });
+
+function texts(values: readonly (string | null)[]): Column {
+  const dictionary = new Dictionary();
+  const codes = values.map((value) => (value === null ? NULL_CODE : dictionary.codeOf(value)));
+  return { kind: "text", dictionary, values: Int32Array.from(codes) };
+}
+
+function numbers(values: readonly (string | null)[]): Column {
+  return { kind: "number", values: Float64Array.from(values, (value) => Number(value ?? NaN)), bigs: new Map() };
+}

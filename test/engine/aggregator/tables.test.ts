@@ -174,7 +174,7 @@ describe("a table", () => {
     await begin(minute);
     const commit = connection.transaction("commit", [
       compareAndMove(scope, [move(0, 3)]),
-      upsert(delta(minute, [["00", "a", "99999999999999999999", null, "0"]])),
+      upsert(delta(minute, [["00", "a\0", "1", null, "0"]])),
     ]);
     await expect(commit).rejects.toThrow(RowRefused);
     expect(await readProgress(await connect(), owner, "events", [minute.name], [0])).toMatchObject([{ nextOffset: 0 }]);

@@ -3,7 +3,7 @@ import type { KafkaConnection } from "@caudal/crds";
 import { KafkaCluster } from "@caudal/workloads/kafka/cluster";
 import { listOffsets } from "@caudal/workloads/kafka/offsets";
 import { TopicReader } from "@caudal/workloads/kafka/reader";
-import type { RecordBlock } from "@caudal/workloads/kafka/record-block";
+import { type RecordBlock, valueAt } from "@caudal/workloads/kafka/record-block";
 import { createMetrics } from "@caudal/workloads/runtime/metrics";
 import { Kafka, logLevel } from "kafkajs";
 import { pino } from "pino";
@@ -27,16 +27,16 @@ export function kafkajs(bootstrap: string): Kafka {
 export interface Row {
   readonly partition: number;
   readonly offset: number;
+  /** The value as text, "" for null. */
   readonly line: string;
 }
 
 export function rowsOf(block: RecordBlock): Row[] {
-  let begin = 0;
-  return Array.from(block.lineEnds, (end, row) => {
-    const line = block.lines.toString("utf8", begin, end - 1);
-    begin = end;
-    return { partition: block.partition, offset: block.offsets[row] ?? -1, line };
-  });
+  return Array.from(block.offsets, (offset, row) => ({
+    partition: block.partition,
+    offset,
+    line: valueAt(block, row)?.toString() ?? "",
+  }));
 }
 
 export interface ReadToEnd {

@@ -11,7 +11,7 @@ import { compareAndMove, type MoveStatement } from "../postgres/progress.ts";
 import { ConfigInvalid } from "../runtime/errors.ts";
 import type { Role, RuntimeContext } from "../runtime/role.ts";
 import { compilePlan } from "../sql/compile.ts";
-import { Kernel } from "../sql/kernel.ts";
+import { Kernel } from "../kernel/kernel.ts";
 import { assign } from "./assign.ts";
 import { Assignments } from "./assignments.ts";
 import { Holding } from "./holding.ts";

@@ -1,8 +1,9 @@
 /** What is merged in memory between two commits: results of unbroken runs of offsets, and what goes with them. */
 import type { OriginalRecord, RecordBlock } from "../kafka/record-block.ts";
 import type { Move } from "../postgres/progress.ts";
-import type { Kernel } from "../sql/kernel.ts";
-import type { BlockResult, Delta, TablePlan } from "../sql/plan.ts";
+import type { Delta } from "../kernel/delta.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import type { BlockResult, TablePlan } from "../sql/plan.ts";
 import type { BatchSize } from "./core/bounds.ts";
 import type { Lane } from "./core/lanes.ts";
 

@@ -1,5 +1,5 @@
 /** The kernels of a process: one for each set of tables that stand together, kept as long as the process. */
-import type { Kernel } from "../sql/kernel.ts";
+import type { Kernel } from "../kernel/kernel.ts";
 import type { TablePlan } from "../sql/plan.ts";
 
 export class Kernels {

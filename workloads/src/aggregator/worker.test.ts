@@ -6,7 +6,8 @@ import type { Connection } from "../postgres/connection.ts";
 import { ProgressMoved, RowRefused } from "../postgres/errors.ts";
 import { Drain } from "../runtime/drain.ts";
 import { Health } from "../runtime/health.ts";
-import type { Delta, TablePlan } from "../sql/plan.ts";
+import type { Delta } from "../kernel/delta.ts";
+import type { TablePlan } from "../sql/plan.ts";
 import type { Letter, SealedBatch } from "./batch.ts";
 import { planLanes } from "./core/lanes.ts";
 import type { Fetched, Position, Reader } from "./ports.ts";
@@ -37,9 +38,9 @@ class Log {
       nextOffset: offsets.length < most ? this.end : (offsets.at(-1) ?? 0) + 1,
       offsets: Float64Array.from(offsets),
       timestamps: new Float64Array(offsets.length),
-      kinds: new Uint8Array(offsets.length),
-      lines: Buffer.alloc(0),
-      lineEnds: new Uint32Array(offsets.length),
+      bytes: Buffer.alloc(0),
+      starts: new Int32Array(offsets.length),
+      ends: new Int32Array(offsets.length),
       traceparents: [],
       original: (row) => ({ offset: offsets[row] ?? -1, timestamp: 0, key: null, value: null, headers: [] }),
     };
@@ -98,14 +99,11 @@ class World {
     await Promise.resolve();
     for (const { output, from } of batch.moves)
       if (this.progress.get(output) !== from) throw new ProgressMoved(`${output} is not at ${from}`);
-    const rows = batch.deltas.flatMap((delta) => delta.windowStart.map(Number));
+    const rows = batch.deltas.flatMap((delta) => [...delta.windowStart]);
     if (rows.some(this.refuse)) throw new RowRefused("no");
     for (const { output, to } of batch.moves) this.progress.set(output, to);
     for (const delta of batch.deltas)
-      this.counted.set(delta.table.name, [
-        ...(this.counted.get(delta.table.name) ?? []),
-        ...delta.windowStart.map(Number),
-      ]);
+      this.counted.set(delta.table.name, [...(this.counted.get(delta.table.name) ?? []), ...[...delta.windowStart]]);
     this.commits.push(batch);
   }
 }
@@ -145,7 +143,7 @@ class FakeReader implements Reader {
 class FakeKernel {
   readonly #tables: readonly TablePlan[];
   readonly #log: Log;
-  #offsets: string[] = [];
+  #offsets: number[] = [];
   pendingBytes = 0;
 
   constructor(some: readonly TablePlan[], source: Log) {
@@ -158,12 +156,12 @@ class FakeKernel {
   async add(block: RecordBlock, { from = 0, to = block.count }: { from?: number; to?: number }) {
     const rows = Array.from({ length: to - from }, (_, index) => from + index);
     const isBad = (row: number) => this.#log.bad.has(block.offsets[row] ?? -1);
-    this.#offsets.push(...rows.filter((row) => !isBad(row)).map((row) => String(block.offsets[row])));
+    this.#offsets.push(...rows.filter((row) => !isBad(row)).map((row) => block.offsets[row] ?? -1));
     const bad = rows.filter(isBad).map((row) => ({ row, reason: "MalformedJson", detail: "" }));
     return await Promise.resolve({ accepted: rows.length - bad.length, bad, late: [], tables: [], maxEventTime: null });
   }
   async take(): Promise<readonly Delta[]> {
-    const windowStart = this.#offsets;
+    const windowStart = Float64Array.from(this.#offsets);
     this.#offsets = [];
     const delta = { rows: windowStart.length, windowStart, groups: [], parts: [] };
     return await Promise.resolve(this.#tables.map((one) => ({ table: one, ...delta })));

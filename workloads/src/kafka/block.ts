@@ -9,15 +9,10 @@
 import { type AbortedTransaction, committedBatches } from "./aborted.ts";
 import { Cursor } from "./cursor.ts";
 import { CorruptBatch } from "./errors.ts";
-import { type OriginalRecord, type RecordBlock, ValueKind } from "./record-block.ts";
+import { NULL_VALUE, type OriginalRecord, type RecordBlock } from "./record-block.ts";
 import { readBatches, type RecordBatch, unpack } from "./record-batch.ts";
 import { Originals, type Segment } from "./original.ts";
 import { Traceparents } from "./traceparents.ts";
-
-const LF = 0x0a;
-const CR = 0x0d;
-const SPACE = 0x20;
-const QUOTE = 0x22;
 
 export interface FetchedBytes {
   readonly topic: string;
@@ -41,7 +36,7 @@ export function decodeBlock(fetched: FetchedBytes): RecordBlock {
     (batch) => batch.lastOffset >= fetchOffset && batch.baseOffset < lastStableOffset,
   );
   const last = batches.at(-1);
-  const columns = new Columns(committedBatches(batches, fetched.aborted), fetchOffset);
+  const columns = new Columns(committedBatches(batches, fetched.aborted), fetchOffset, fetched.records);
   const originals = new Originals(columns.segments);
   return {
     topic: fetched.topic,
@@ -51,9 +46,9 @@ export function decodeBlock(fetched: FetchedBytes): RecordBlock {
     leaderEpoch: last?.leaderEpoch ?? -1,
     offsets: columns.offsets.subarray(0, columns.count),
     timestamps: columns.timestamps.subarray(0, columns.count),
-    kinds: columns.kinds.subarray(0, columns.count),
-    lines: columns.lines.subarray(0, columns.length),
-    lineEnds: columns.lineEnds.subarray(0, columns.count),
+    bytes: columns.bytes,
+    starts: columns.starts.subarray(0, columns.count),
+    ends: columns.ends.subarray(0, columns.count),
     traceparents: columns.traceparents.list,
     original: (row: number): OriginalRecord => originals.record(row),
   };
@@ -63,41 +58,39 @@ export function decodeBlock(fetched: FetchedBytes): RecordBlock {
 class Columns {
   readonly offsets: Float64Array;
   readonly timestamps: Float64Array;
-  readonly kinds: Uint8Array;
-  readonly lineEnds: Uint32Array;
-  readonly lines: Buffer;
+  readonly starts: Int32Array;
+  readonly ends: Int32Array;
+  readonly bytes: Buffer;
   readonly segments: Segment[] = [];
   readonly traceparents = new Traceparents();
   count = 0;
-  length = 0;
 
-  constructor(batches: readonly RecordBatch[], fetchOffset: number) {
+  constructor(batches: readonly RecordBatch[], fetchOffset: number, fetched: Buffer) {
     const rows = batches.reduce((sum, batch) => sum + batch.count, 0);
-    const unpacked = batches.map(unpack);
     this.offsets = new Float64Array(rows);
     this.timestamps = new Float64Array(rows);
-    this.kinds = new Uint8Array(rows);
-    this.lineEnds = new Uint32Array(rows);
-    // A record has at least 7 bytes besides its value: more than its line has.
-    this.lines = Buffer.allocUnsafeSlow(unpacked.reduce((sum, records) => sum + records.length, 0));
+    this.starts = new Int32Array(rows);
+    this.ends = new Int32Array(rows);
+    const { bytes, places } = gather(batches, fetched);
+    this.bytes = bytes;
     batches.forEach((batch, index) => {
       const firstRow = this.count;
-      this.#add(batch, unpacked[index] ?? batch.packed, fetchOffset);
+      const { from, to } = places[index] ?? { from: 0, to: 0 };
+      this.#add(batch, from, to, fetchOffset);
       this.segments.push({ batch, firstRow, rows: this.count - firstRow, fetchOffset });
     });
-    this.#endLines();
   }
 
-  #add(batch: RecordBatch, records: Buffer, fetchOffset: number): void {
-    const { offsets, timestamps, kinds, lineEnds, lines } = this;
+  /** @param at where the batch's records begin in `bytes` @param limit where they end */
+  #add(batch: RecordBatch, at: number, limit: number, fetchOffset: number): void {
+    const { offsets, timestamps, starts, ends, bytes } = this;
     const { baseOffset, baseTimestamp, appendTime } = batch;
-    const cursor = new Cursor(records);
+    const cursor = new Cursor(bytes, at);
     let row = this.count;
-    let to = this.length;
     for (let i = 0; i < batch.count; i++) {
       const length = cursor.varint();
       const end = cursor.at + length;
-      if (length < 0 || end > records.length) throw tornRecord(batch);
+      if (length < 0 || end > limit) throw tornRecord(batch);
       cursor.at++;
       const timestampDelta = cursor.varint();
       const offset = baseOffset + cursor.varint();
@@ -108,37 +101,43 @@ class Columns {
       const keyLength = cursor.varint();
       if (keyLength > 0) cursor.at += keyLength;
       const valueLength = cursor.varint();
-      const valueEnd = cursor.at + valueLength;
+      const start = cursor.at;
+      const valueEnd = valueLength > 0 ? start + valueLength : start;
       if (valueEnd >= end) throw tornRecord(batch);
-      if (valueLength > 0) {
-        records.copy(lines, to, cursor.at, valueEnd);
-        to += valueLength;
-        cursor.at = valueEnd;
-      } else {
-        kinds[row] = valueLength === 0 ? ValueKind.Empty : ValueKind.Null;
-        lines[to++] = QUOTE;
-        lines[to++] = QUOTE;
-      }
-      lines[to++] = SPACE;
+      starts[row] = start;
+      ends[row] = valueLength < 0 ? NULL_VALUE : valueEnd;
       offsets[row] = offset;
       timestamps[row] = appendTime ?? baseTimestamp + timestampDelta;
-      lineEnds[row] = to;
       row++;
-      if (records[cursor.at] !== 0 && !this.traceparents.full) this.traceparents.collect(cursor);
+      if (bytes[valueEnd] !== 0 && !this.traceparents.full) {
+        cursor.at = valueEnd;
+        this.traceparents.collect(cursor);
+      }
       cursor.at = end;
     }
     this.count = row;
-    this.length = to;
   }
+}
 
-  /** Breaks inside values become spaces, which JSON reads alike between tokens; then each line gets its LF. */
-  #endLines(): void {
-    const { lines, lineEnds, count } = this;
-    const written = lines.subarray(0, this.length);
-    for (const lineBreak of [CR, LF])
-      for (let at = written.indexOf(lineBreak); at >= 0; at = written.indexOf(lineBreak, at + 1)) written[at] = SPACE;
-    for (let row = 0; row < count; row++) lines[(lineEnds[row] ?? 0) - 1] = LF;
+interface Gathered {
+  readonly bytes: Buffer;
+  /** Where the records of each batch are in them. */
+  readonly places: readonly { readonly from: number; readonly to: number }[];
+}
+
+/** The records of all batches in one buffer: what was fetched, or a new one where something has to be unpacked. */
+function gather(batches: readonly RecordBatch[], fetched: Buffer): Gathered {
+  if (batches.every(({ codec }) => codec === 0)) {
+    const places = batches.map(({ packed }) => {
+      const from = packed.byteOffset - fetched.byteOffset;
+      return { from, to: from + packed.length };
+    });
+    return { bytes: fetched, places };
   }
+  const unpacked = batches.map(unpack);
+  let end = 0;
+  const places = unpacked.map(({ length }) => ({ from: end, to: (end += length) }));
+  return { bytes: Buffer.concat(unpacked, end), places };
 }
 
 function tornRecord(batch: RecordBatch): CorruptBatch {

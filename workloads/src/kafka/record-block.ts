@@ -3,9 +3,8 @@
  * without an object a record. Row i is record i in every column.
  */
 
-/** What a record's value was before it became a line. */
-export const ValueKind = { Value: 0, Empty: 1, Null: 2 } as const;
-export type ValueKind = (typeof ValueKind)[keyof typeof ValueKind];
+/** End of a value that is null; of one without bytes the end is its start. */
+export const NULL_VALUE = -1;
 
 export interface RecordBlock {
   readonly topic: string;
@@ -19,15 +18,21 @@ export interface RecordBlock {
   readonly offsets: Float64Array;
   /** Epoch milliseconds of each record, as the broker keeps them. */
   readonly timestamps: Float64Array;
-  readonly kinds: Uint8Array;
-  /** count lines of NDJSON, each ended by one LF. CR and LF inside a value are spaces; an empty or null value is the line `""`. */
-  readonly lines: Buffer;
-  /** End of line i in `lines`, its LF included. */
-  readonly lineEnds: Uint32Array;
+  /** All values, with what is between them in the log. A view of what was fetched: keep no part of it after the block. */
+  readonly bytes: Buffer;
+  /** Where each value begins in `bytes`, and where it ends: NULL_VALUE for a value that is null. */
+  readonly starts: Int32Array;
+  readonly ends: Int32Array;
   /** Distinct W3C `traceparent` headers of the records, at most 32, for links. */
   readonly traceparents: readonly string[];
   /** The record as it was, byte for byte, for the dead-letter topic. */
   original(row: number): OriginalRecord;
+}
+
+/** A row's value as a view; null for one that is null. */
+export function valueAt({ bytes, starts, ends }: RecordBlock, row: number): Buffer | null {
+  const end = ends[row] ?? NULL_VALUE;
+  return end === NULL_VALUE ? null : bytes.subarray(starts[row], end);
 }
 
 export interface OriginalRecord {

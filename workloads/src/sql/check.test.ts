@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { CheckFailed, checkSql } from "./check.ts";
-import { configOf, tableOf, topicOf } from "./testing/block.ts";
+import { configOf, tableOf, topicOf } from "../kernel/testing/block.ts";
 
 const command = [process.execPath, join(import.meta.dirname, "check-sql.ts")] as const;
 const input = (table: Parameters<typeof tableOf>[0]) => ({

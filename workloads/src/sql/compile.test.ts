@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { compile } from "./compile.ts";
-import { configOf, tableOf, topicOf } from "./testing/block.ts";
+import { configOf, tableOf, topicOf } from "../kernel/testing/block.ts";
 
 const topic = {
   ...topicOf(

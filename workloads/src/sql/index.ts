@@ -3,6 +3,5 @@ export { BAD_ROW_REASONS, type BadRowReason } from "./bad-rows.ts";
 export { CheckFailed, checkSql, type CheckOptions } from "./check.ts";
 export type { CheckedTable, CheckInput, CheckOutput } from "./check-sql.ts";
 export { type Compiled, compile, compilePlan } from "./compile.ts";
-export { type BlockInput, Kernel, type KernelOptions } from "./kernel.ts";
 export type * from "./plan.ts";
 export { SqlError, type SqlProblem } from "./sql-error.ts";

@@ -101,15 +101,3 @@ export interface BlockResult {
   /** Largest event time among the accepted rows, epoch milliseconds. */
   readonly maxEventTime: number | null;
 }
-
-/** Rows to merge into one table: column arrays of one length, sorted bytewise by (groups, window_start). */
-export interface Delta {
-  readonly table: TablePlan;
-  readonly rows: number;
-  /** ISO 8601 text in UTC, as PostgreSQL reads timestamptz. */
-  readonly windowStart: readonly string[];
-  /** One array a group column, values as PostgreSQL's text, or null. */
-  readonly groups: readonly (readonly (string | null)[])[];
-  /** One array a part, in the order of aggregates and their parts. */
-  readonly parts: readonly (readonly (string | null)[])[];
-}

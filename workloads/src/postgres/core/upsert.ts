@@ -1,5 +1,8 @@
 /** The prepared statement that merges one delta into its table. Pure: SQL out. */
-import type { Delta, Merge, TablePlan } from "../../sql/plan.ts";
+import type { Column } from "../../kernel/columns.ts";
+import type { Delta } from "../../kernel/delta.ts";
+import type { Merge, TablePlan } from "../../sql/plan.ts";
+import { binaryArray, windowStarts } from "./binary-array.ts";
 import { identifier, qualified, storage } from "./identifiers.ts";
 import { milliseconds, uniqueParts } from "./table-ddl.ts";
 
@@ -40,13 +43,24 @@ ${[...sets, `"updated_at" = now()`].map((set) => `  ${set}`).join(",\n")}`;
 }
 
 /** @param delta rows in bytewise order: two workers then lock common rows in one order */
-export function upsert(delta: Delta): UpsertStatement {
-  const { table } = delta;
+export function upsert({ table, windowStart, groups, parts }: Delta): UpsertStatement {
   const columns = table.aggregates.flatMap((aggregate) => aggregate.parts.map((part) => part.column));
-  const parts = uniqueParts(table).map((part) => delta.parts[columns.indexOf(part.column)] ?? []);
+  const encodedParts = uniqueParts(table).map((part) =>
+    binaryArray(part, columnOf(parts, columns.indexOf(part.column))),
+  );
   return {
     name: `upsert ${table.name}`,
     text: upsertText(table),
-    values: [delta.windowStart, ...delta.groups, ...parts],
+    values: [
+      windowStarts(windowStart),
+      ...table.groups.map((group, index) => binaryArray(group, columnOf(groups, index))),
+      ...encodedParts,
+    ],
   };
+}
+
+function columnOf(columns: readonly Column[], index: number): Column {
+  const column = columns[index];
+  if (column === undefined) throw new RangeError(`a delta has no column ${index}`);
+  return column;
 }

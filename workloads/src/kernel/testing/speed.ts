@@ -1,7 +1,7 @@
-/** Prints how many events of the app-events pipeline the kernel computes per CPU-second: `node workloads/src/sql/testing/speed.ts [rows]`. */
+/** Prints how many events of the app-events pipeline the kernel computes per CPU-second: `node workloads/src/kernel/testing/speed.ts [rows]`. */
 import { blockOf, configOf, kernelOf, NOW, tableOf, topicOf } from "./block.ts";
 
-const ROUNDS = 50;
+const ROUNDS = 400;
 const rows = Number(process.argv[2] ?? 10_000);
 const kinds = ["view", "click", "search", "purchase"];
 const topic = topicOf(
@@ -35,7 +35,7 @@ const { user, system } = process.cpuUsage(before);
 const elapsed = performance.now() - start;
 const deltas = await kernel.take();
 await kernel.close();
-console.log(`${rows} events a block, ${Math.round(block.lines.length / rows)} bytes an event`);
+console.log(`${rows} events a block, ${Math.round(block.bytes.length / rows)} bytes an event`);
 console.log(
   `${((rows * ROUNDS) / (user + system)).toFixed(2)} M events per CPU-second, ${(elapsed / ROUNDS).toFixed(1)} ms a block`,
 );

@@ -1,7 +1,7 @@
-/** Columns of the table `event` besides the fields. No field can have these names. */
-import { quote } from "./quote.ts";
+/** Columns of DuckDB's tables of events besides the fields. No field can have these names. */
+import { quote } from "../sql/quote.ts";
 
-/** The row in its block. */
+/** The row in its slice. */
 export const ROW = quote("#row");
 /** Event time in microseconds. */
 export const TIME = quote("#time");

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { BAD_ROW_REASONS, type BadRowReason } from "./bad-rows.ts";
-import { explain } from "./explain.ts";
+import { BAD_ROW_REASONS, type BadRowReason } from "../sql/bad-rows.ts";
+import { explain } from "../sql/explain.ts";
 import type { Kernel } from "./kernel.ts";
 import { blockOf, configOf, kernelOf, NOW, rowsOf, tableOf, topicOf, type Value } from "./testing/block.ts";
 
@@ -122,7 +122,7 @@ test.for(cases)("%s is a bad row with its reason, and its neighbours count", asy
   expect(result.accepted).toBe(2);
   expect(result.maxEventTime).toBe(NOW);
   const [counts] = await kernel.take();
-  expect(rowsOf(counts)).toEqual(["00:00 | k | 2 3.0 2"]);
+  expect(rowsOf(counts)).toEqual(["00:00 | k | 2 3 2"]);
 });
 
 test("all kinds of bad rows in one block keep their places", async () => {
@@ -133,7 +133,7 @@ test("all kinds of bad rows in one block keep their places", async () => {
   );
   expect(result.accepted).toBe(cases.length);
   expect(rowsOf((await kernel.take())[0])).toEqual([
-    `00:00 | k | ${cases.length} ${(cases.length * 1.5).toFixed(1)} ${cases.length}`,
+    `00:00 | k | ${cases.length} ${cases.length * 1.5} ${cases.length}`,
   ]);
 });
 
@@ -159,7 +159,7 @@ test.for<readonly [string, Value]>([
 
 test("of a key that is there twice the first counts", async () => {
   await kernel.add(blockOf([JSON.stringify(good).replace("{", '{"amount":7,')]), { watermark: null });
-  expect(rowsOf((await kernel.take())[0])).toEqual(["00:00 | k | 1 7.0 1"]);
+  expect(rowsOf((await kernel.take())[0])).toEqual(["00:00 | k | 1 7 1"]);
 });
 
 test("a group key of exactly 1024 bytes is kept", async () => {

@@ -1,0 +1,51 @@
+/** A slice of events as columns. Row i of a slice is element i of every column. */
+import { Dictionary, NULL_CODE } from "./dictionary.ts";
+import { storageOf } from "./storage.ts";
+
+/** Stands in a column of numbers for an integer that a double cannot hold: it is among the column's bigs. */
+export const BIG = Infinity;
+
+/** Texts as codes of a dictionary, NULL as {@link NULL_CODE}. */
+export interface TextColumn {
+  readonly kind: "text";
+  /** Replaced by an empty one when it has become large: what was made with the old one keeps that. */
+  dictionary: Dictionary;
+  readonly values: Int32Array;
+}
+
+/** Numbers, NULL as NaN. */
+export interface NumberColumn {
+  readonly kind: "number";
+  readonly values: Float64Array;
+  /** By row, integers beyond 2^53. */
+  readonly bigs: Map<number, bigint>;
+}
+
+export type Column = TextColumn | NumberColumn;
+
+export function makeColumn(duckdbType: string, rows: number): Column {
+  return storageOf(duckdbType).kind === "text"
+    ? { kind: "text", dictionary: new Dictionary(), values: new Int32Array(rows) }
+    : { kind: "number", values: new Float64Array(rows), bigs: new Map() };
+}
+
+export function setNull(column: Column, row: number): void {
+  column.values[row] = column.kind === "text" ? NULL_CODE : NaN;
+}
+
+/** Sets an integer of any size. */
+export function setInteger(column: NumberColumn, row: number, value: bigint): void {
+  const number = Number(value);
+  if (Number.isSafeInteger(number)) {
+    column.values[row] = number;
+    return;
+  }
+  column.values[row] = BIG;
+  column.bigs.set(row, value);
+}
+
+/** The number in a row that is not NULL. */
+export function numberAt(column: NumberColumn, row: number): number | bigint {
+  const value = column.values[row] as number;
+  return value === BIG ? (column.bigs.get(row) ?? value) : value;
+}

@@ -1,0 +1,225 @@
+/**
+ * The user's SQL over good events, by DuckDB: a column for each expression that is more than a field, and for each
+ * condition. An expression that fails takes its events out, never the others.
+ */
+import type { TopicConfig } from "@caudal/crds";
+import { type Finding, finding } from "../sql/bad-rows.ts";
+import type { DuckDB } from "../sql/duckdb.ts";
+import { fieldType } from "../sql/fields.ts";
+import type { AggregatorPlan, TablePlan } from "../sql/plan.ts";
+import { quote } from "../sql/quote.ts";
+import { isText, isTime, mayBeInfinite } from "../sql/types.ts";
+import { type Column, makeColumn, type NumberColumn } from "./columns.ts";
+import { ROW, rowList } from "./event-columns.ts";
+import { EventTable } from "./event-table.ts";
+import { readColumns } from "./transfer.ts";
+
+/** Columns of one table of the plan. */
+export interface TableColumns {
+  readonly table: TablePlan;
+  /** 1 where an event is in the table; null: all are. */
+  readonly inside: NumberColumn | null;
+  readonly groups: readonly Column[];
+  /** By aggregate, by part; null counts every event. */
+  readonly arguments: readonly (Column | null)[];
+}
+
+interface Computed {
+  readonly name: string;
+  readonly sql: string;
+  /** Name of the column that must be true for the expression to be evaluated. */
+  readonly when: string | null;
+  readonly duckdbType: string;
+  readonly column: Column;
+}
+
+const ALL = "true";
+
+export class Evaluation {
+  readonly tables: readonly TableColumns[];
+  readonly #duckdb: () => Promise<DuckDB>;
+  readonly #events: EventTable;
+  readonly #where: string | undefined;
+  readonly #conditions: readonly (Computed & { readonly column: NumberColumn })[];
+  readonly #values: readonly Computed[];
+  readonly #fields: readonly string[];
+
+  /**
+   * @param fields columns by field name, of all fields that the plan's SQL reads
+   * @param rows that a slice has at most
+   */
+  constructor(
+    duckdb: () => Promise<DuckDB>,
+    plan: AggregatorPlan,
+    topic: TopicConfig,
+    fields: ReadonlyMap<string, Column>,
+    rows: number,
+  ) {
+    const conditions: (Computed & { column: NumberColumn })[] = [];
+    const values = new Map<string, Computed>();
+    this.tables = plan.tables.map((table, index) => {
+      const inside = table.where === undefined ? null : condition(table.where, index, rows);
+      if (inside !== null) conditions.push(inside);
+      const columnOf = (sql: string, duckdbType: string): Column => {
+        const field = fields.get(sql);
+        if (field !== undefined) return field;
+        const key = JSON.stringify([inside?.name, sql, duckdbType]);
+        const known = values.get(key) ?? {
+          name: quote(`#value ${values.size}`),
+          sql,
+          when: inside?.name ?? null,
+          duckdbType,
+          column: makeColumn(duckdbType, rows),
+        };
+        values.set(key, known);
+        return known.column;
+      };
+      return {
+        table,
+        inside: inside?.column ?? null,
+        groups: table.groups.map((group) => columnOf(group.expression, group.duckdbType)),
+        arguments: table.aggregates.flatMap(({ parts }) => {
+          // Parts share their argument; all but a lone count say its type.
+          const type = parts[0]?.function === "count" ? "BOOLEAN" : (parts[0]?.duckdbType ?? "BOOLEAN");
+          return parts.map(({ expression }) =>
+            expression === ALL ? null : columnOf(type === "BOOLEAN" ? counted(expression, fields) : expression, type),
+          );
+        }),
+      };
+    });
+    this.#duckdb = duckdb;
+    this.#where = plan.where;
+    this.#conditions = conditions;
+    this.#values = [...values.values()];
+    this.#fields = [...fields.keys()].map(quote);
+    const types = new Map(topic.fields.map(({ name, type }) => [name, fieldType(type)?.duckdbType ?? "VARCHAR"]));
+    this.#events = new EventTable([...fields].map(([name, column]) => [name, types.get(name) ?? "VARCHAR", column]));
+  }
+
+  /** Columns of what is evaluated. */
+  get columns(): readonly Column[] {
+    return [...this.#conditions, ...this.#values].map(({ column }) => column);
+  }
+
+  /** Whether there is anything to evaluate: tables of plain fields need no DuckDB. */
+  get needed(): boolean {
+    return this.#where !== undefined || this.#conditions.length + this.#values.length > 0;
+  }
+
+  /**
+   * Evaluates over the events of the rows.
+   *
+   * @returns the rows that are in some table's reach, and why others cannot be evaluated
+   */
+  async run(rows: Int32Array): Promise<{ readonly rows: Int32Array; readonly findings: ReadonlyMap<number, Finding> }> {
+    const duckdb = await this.#duckdb();
+    await this.#events.load(duckdb, rows);
+    const findings = new Map(await this.#evaluate(duckdb));
+    const unfit = await this.#findUnfit(duckdb);
+    if (unfit.size > 0) await duckdb.connection.run(`delete from evaluated where ${ROW} in (${rowList(unfit.keys())})`);
+    for (const [row, why] of unfit) findings.set(row, why);
+    const left = await readColumns(
+      duckdb,
+      { from: "evaluated", row: ROW },
+      [...this.#conditions, ...this.#values].map(({ name, duckdbType, column }) => ({ sql: name, duckdbType, column })),
+    );
+    return { rows: Int32Array.from(left), findings };
+  }
+
+  /** @param among condition over the rows of `event` */
+  #query(among = "true"): string {
+    const guarded = ({ sql, when }: Computed) => (when === null ? `(${sql})` : `case when ${when} then (${sql}) end`);
+    const columns = (list: readonly Computed[]) =>
+      list.map((computed) => `${guarded(computed)}::${computed.duckdbType} as ${computed.name}`);
+    return `select ${[ROW, ...this.#conditions.map(({ name }) => name), ...columns(this.#values)].join(", ")}
+from (select ${[ROW, ...this.#fields, ...columns(this.#conditions)].join(", ")} from event where ${among} and ${this.#where === undefined ? "true" : `(${this.#where})`})`;
+  }
+
+  async #evaluate(duckdb: DuckDB): Promise<ReadonlyMap<number, Finding>> {
+    const create = `create or replace temp table evaluated as ${this.#query()}`;
+    try {
+      await duckdb.connection.run(create);
+      return new Map();
+    } catch {
+      const failed = await this.#findFailing(duckdb);
+      if (failed.size > 0) await duckdb.connection.run(`delete from event where ${ROW} in (${rowList(failed.keys())})`);
+      await duckdb.connection.run(create);
+      return failed;
+    }
+  }
+
+  /** Halves the rows until the failing ones stand alone: each with DuckDB's own words. */
+  async #findFailing(duckdb: DuckDB): Promise<ReadonlyMap<number, Finding>> {
+    const failed = new Map<number, Finding>();
+    const rows = (await duckdb.rows(`select ${ROW} as n from event order by 1`)).map(({ n }) => Number(n));
+    const probe = async (from: number, to: number): Promise<void> => {
+      try {
+        await duckdb.connection.run(
+          `create or replace temp table probe as ${this.#query(`${ROW} between ${rows[from] ?? 0} and ${rows[to - 1] ?? 0}`)}`,
+        );
+      } catch (error) {
+        if (to - from === 1) {
+          failed.set(rows[from] ?? 0, finding("EvaluationFailed", messageOf(error)));
+          return;
+        }
+        const middle = (from + to) >> 1;
+        await probe(from, middle);
+        await probe(middle, to);
+      }
+    };
+    if (rows.length > 0) await probe(0, rows.length);
+    return failed;
+  }
+
+  /** Results that no table could keep: NUL in text, numbers that are not finite, times out of range. */
+  async #findUnfit(duckdb: DuckDB): Promise<ReadonlyMap<number, Finding>> {
+    const checks: { readonly condition: string; readonly found: Finding }[] = [];
+    for (const { name, sql, duckdbType } of this.#values) {
+      if (isText(duckdbType))
+        checks.push({
+          condition: `contains(${name}, chr(0))`,
+          found: finding("NulInText", `${sql} gives a text with NUL`),
+        });
+      if (mayBeInfinite(duckdbType))
+        checks.push({
+          condition: `not isfinite(${name})`,
+          found: finding("EvaluationFailed", `${sql} does not give a finite ${isTime(duckdbType) ? "time" : "number"}`),
+        });
+      if (isTime(duckdbType))
+        checks.push({
+          condition: `isfinite(${name}) and year(${name}) not between 1 and 9999`,
+          found: finding("OutOfRange", `${sql} gives a year before 1 or after 9999`),
+        });
+    }
+    const found = new Map<number, Finding>();
+    if (checks.length === 0) return found;
+    const conditions = checks.map(({ condition: check }) => `coalesce(${check}, false)`);
+    const rows = await duckdb.rows(
+      `select ${ROW} as n, list_position([${conditions.join(", ")}], true) as c from evaluated where ${conditions.join(" or ")}`,
+    );
+    for (const { n, c } of rows) {
+      const check = checks[Number(c) - 1];
+      if (check !== undefined) found.set(Number(n), check.found);
+    }
+    return found;
+  }
+}
+
+function condition(where: string, table: number, rows: number): Computed & { column: NumberColumn } {
+  return {
+    name: quote(`#in ${table}`),
+    sql: `coalesce((${where}), false)`,
+    when: null,
+    duckdbType: "BOOLEAN",
+    column: { kind: "number", values: new Float64Array(rows), bigs: new Map() },
+  };
+}
+
+/** What a lone count needs of its argument: whether it is NULL. A field is its own column. */
+function counted(expression: string, fields: ReadonlyMap<string, Column>): string {
+  return fields.has(expression) ? expression : `case when (${expression}) is not null then true end`;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

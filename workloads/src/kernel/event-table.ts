@@ -1,0 +1,111 @@
+/** The events of a slice as DuckDB's table `event`, with the fields that SQL reads in their own types. */
+import type { DuckDB } from "../sql/duckdb.ts";
+import { quote } from "../sql/quote.ts";
+import { BIG, type Column, type TextColumn } from "./columns.ts";
+import type { Dictionary } from "./dictionary.ts";
+import { ROW } from "./event-columns.ts";
+import { storageOf } from "./storage.ts";
+import { writeColumns } from "./transfer.ts";
+
+interface Field {
+  readonly name: string;
+  readonly duckdbType: string;
+  readonly column: Column;
+  /** Column of the raw table. */
+  readonly raw: string;
+  /** Table of texts by code. */
+  readonly texts: string;
+}
+
+export class EventTable {
+  readonly #fields: readonly Field[];
+  /** What of each text column's dictionary DuckDB has. */
+  readonly #loaded = new Map<TextColumn, { readonly dictionary: Dictionary; size: number }>();
+  #opened = false;
+
+  /** @param fields name, DuckDB type and column of each */
+  constructor(fields: readonly (readonly [name: string, duckdbType: string, column: Column])[]) {
+    this.#fields = fields.map(([name, duckdbType, column], index) => ({
+      name,
+      duckdbType,
+      column,
+      raw: `c${index}`,
+      texts: quote(`texts ${index}`),
+    }));
+  }
+
+  /** Makes `event` anew, with these rows of the columns. */
+  async load(duckdb: DuckDB, rows: Int32Array): Promise<void> {
+    if (!this.#opened) await this.#open(duckdb);
+    await duckdb.connection.run("truncate raw");
+    await writeColumns(
+      duckdb,
+      "raw",
+      rows,
+      this.#fields.map(({ column }) => column),
+    );
+    for (const field of this.#fields)
+      if (field.column.kind === "text") await this.#loadTexts(duckdb, field, field.column);
+    await duckdb.connection.run(this.#create());
+    for (const field of this.#fields) await this.#setLarge(duckdb, field, rows);
+  }
+
+  async #open(duckdb: DuckDB): Promise<void> {
+    const columns = this.#fields.map(({ raw, column }) => `${raw} ${column.kind === "text" ? "integer" : "double"}`);
+    await duckdb.connection.run(`create table raw (${[`${ROW} integer`, ...columns].join(", ")})`);
+    this.#opened = true;
+  }
+
+  #create(): string {
+    const joins: string[] = [];
+    const values = this.#fields.map(({ name, duckdbType, column, raw, texts }) => {
+      if (column.kind === "number")
+        return `case when not isnan(${raw}) and isfinite(${raw}) then ${storageOf(duckdbType).value(raw)} end as ${quote(name)}`;
+      joins.push(`left join ${texts} on ${texts}.code = raw.${raw}`);
+      return `${texts}.value as ${quote(name)}`;
+    });
+    return `create or replace temp table event as select ${[ROW, ...values].join(", ")} from raw ${joins.join(" ")}`;
+  }
+
+  async #loadTexts(duckdb: DuckDB, { texts, duckdbType }: Field, column: TextColumn): Promise<void> {
+    const { dictionary } = column;
+    let loaded = this.#loaded.get(column);
+    if (loaded?.dictionary !== dictionary) {
+      await duckdb.connection.run(`create or replace table ${texts} (code integer, value ${duckdbType})`);
+      loaded = { dictionary, size: 0 };
+      this.#loaded.set(column, loaded);
+    }
+    if (loaded.size === dictionary.size) return;
+    const statement = await duckdb.connection.prepare(
+      `insert into ${texts} select generate_subscripts(l, 1) - 1 + $2, unnest(l)::${duckdbType} from (select string_split(decode($1::blob), chr(0)) as l)`,
+    );
+    try {
+      statement.bindBlob(1, dictionary.joined(loaded.size));
+      statement.bindInteger(2, loaded.size);
+      await statement.run();
+    } finally {
+      statement.destroySync();
+    }
+    loaded.size = dictionary.size;
+  }
+
+  /** Integers that a double cannot hold, one by one: they are rare. */
+  async #setLarge(duckdb: DuckDB, { name, duckdbType, column }: Field, rows: Int32Array): Promise<void> {
+    if (column.kind !== "number" || column.bigs.size === 0) return;
+    const { scale } = storageOf(duckdbType);
+    const large = [...rows]
+      .filter((row) => column.values[row] === BIG)
+      .map((row) => `(${row}, '${withPoint(column.bigs.get(row) ?? 0n, scale)}'::${duckdbType})`);
+    if (large.length > 0)
+      await duckdb.connection.run(
+        `update event set ${quote(name)} = v.value from (values ${large.join(", ")}) as v(place, value) where ${ROW} = v.place`,
+      );
+  }
+}
+
+/** Digits with a point before the last `scale` of them. */
+export function withPoint(value: bigint, scale: number): string {
+  if (scale === 0) return String(value);
+  const digits = String(value < 0n ? -value : value).padStart(scale + 1, "0");
+  return `${value < 0n ? "-" : ""}${digits.slice(0, -scale)}.${digits.slice(-scale)}`;
+}

@@ -1,0 +1,184 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type DuckDB, openDuckDB } from "../sql/duckdb.ts";
+import { fieldType } from "../sql/fields.ts";
+import { type Column, makeColumn, numberAt } from "./columns.ts";
+import { Scanner } from "./scanner.ts";
+import { StrictReader } from "./strict-reader.ts";
+import { blockOf, topicOf } from "./testing/block.ts";
+
+const ROWS = 256;
+const topic = topicOf(
+  {
+    s: "string?",
+    u: "uuid?",
+    b: "boolean?",
+    i: "integer?",
+    n: "bigint?",
+    d: "double?",
+    p: "decimal(12,3)?",
+    t: "timestamp",
+    day: "date?",
+  },
+  "t",
+);
+
+class Read {
+  readonly columns: ReadonlyMap<string, Column>;
+  readonly timeMs = new Float64Array(ROWS);
+
+  constructor() {
+    this.columns = new Map(
+      topic.fields.map(({ name, type }) => [name, makeColumn(fieldType(type)?.duckdbType ?? "", ROWS)]),
+    );
+  }
+
+  row(at: number): readonly unknown[] {
+    return [...this.columns.values()].map((column) => {
+      if (column.kind === "number") return Number.isNaN(column.values[at]) ? null : numberAt(column, at);
+      const code = column.values[at] ?? -1;
+      return code < 0 ? null : column.dictionary.text(code);
+    });
+  }
+}
+
+let duckdb: DuckDB;
+beforeAll(async () => {
+  duckdb = await openDuckDB({ memoryLimit: "128MB" });
+});
+afterAll(() => {
+  duckdb.close();
+});
+
+/** What the scanner takes, and what the strict reader makes of the same rows. */
+async function compare(values: readonly string[]): Promise<number> {
+  const block = blockOf(values);
+  const [fast, strict] = [new Read(), new Read()];
+  const undecided = new Set(new Scanner(topic, fast.columns, fast.timeMs).scan(block, 0, block.count));
+  const reader = new StrictReader(duckdb, topic, strict.columns, strict.timeMs);
+  const findings = await reader.read(block, 0, [...values.keys()]);
+  const taken = [...values.keys()].filter((row) => !undecided.has(row));
+  for (const row of taken) {
+    expect(findings.get(row), values[row]).toBeUndefined();
+    expect(fast.row(row), values[row]).toEqual(strict.row(row));
+    expect(fast.timeMs[row], values[row]).toBe(strict.timeMs[row]);
+  }
+  return taken.length;
+}
+
+const good = {
+  s: '"a text"',
+  u: '"123e4567-e89b-12d3-a456-426614174000"',
+  b: "true",
+  i: "-2147483647",
+  n: "123456789012345",
+  d: "1234.5678",
+  p: '"123456789.123"',
+  t: "1767225600123",
+  day: '"2024-02-29"',
+};
+const render = (fields: object) =>
+  `{${Object.entries(fields)
+    .map(([name, json]) => `"${name}":${String(json)}`)
+    .join(",")}}`;
+
+test("plain events are taken, and read as the strict reader reads them", async () => {
+  const variants: readonly object[] = [
+    good,
+    { ...good, t: '"2026-01-31T23:59:59Z"' },
+    { ...good, t: '"2026-01-31T23:59:59.123456Z"' },
+    { ...good, t: '"1969-12-31T23:59:59.999Z"' },
+    { ...good, t: '"2026-01-31T23:59:59.5+01:30"' },
+    { ...good, t: '"2026-01-31T00:00:00-11:00"' },
+    { ...good, t: -1 },
+    { ...good, p: "0.5", d: "-0.5", n: "0", i: "0" },
+    { ...good, d: "0.1234567890123456789" },
+    { ...good, d: "12345678901234567890" },
+    { ...good, s: '"é😀"', b: "false" },
+    { ...good, s: '""', day: '"0001-01-01"' },
+    { ...good, s: "null", u: "null", b: "null", i: "null", n: "null", d: "null", p: "null", day: "null" },
+    { t: 5 },
+    { ...good, other: '{"a":[1,{"b":"x"}],"c":null,"d":[]}' },
+  ];
+  const values = variants.map(render);
+  expect(await compare([...values, render(good).replaceAll(":", " : ").replaceAll(",", " ,\n ")])).toBe(
+    values.length + 1,
+  );
+});
+
+test("what is not plainly good is never taken for it", async () => {
+  const doubtful = [
+    "00",
+    "01",
+    "-",
+    "1.",
+    ".5",
+    "1e400",
+    "NaN",
+    "tru",
+    '"\\u0041"',
+    '"\\ud800"',
+    '"a',
+    "[]",
+    "{}",
+    "+1",
+    "1 2",
+    "-0",
+  ];
+  const rows = Object.keys(good).flatMap((name) => doubtful.map((json) => render({ ...good, [name]: json })));
+  const broken = [
+    "",
+    "{",
+    "{}",
+    "{} {}",
+    '{"t":1,}',
+    '{"x":1,}',
+    '{,"t":1}',
+    '{"t":1}x',
+    '{"t":1]',
+    '{"t" 1}',
+    '{"T":1,"t":2}',
+    '{"t":1,"t":2}',
+    `\ufeff{"t":1}`,
+  ];
+  await compare(rows.slice(0, ROWS));
+  await compare(broken);
+});
+
+test("whatever the bytes are, the scanner says nothing that the strict reader does not", async () => {
+  const json = fc.oneof(
+    fc.constantFrom(...Object.values(good)),
+    fc.integer().map(String),
+    fc.bigInt({ min: -(2n ** 65n), max: 2n ** 65n }).map(String),
+    fc.double().map((value) => JSON.stringify(value)),
+    fc.double({ noNaN: true, noDefaultInfinity: true, min: -1e6, max: 1e6 }).map(String),
+    fc.date({ noInvalidDate: true }).map((value) => JSON.stringify(value)),
+    fc.date({ noInvalidDate: true }).map((value) => JSON.stringify(value.toJSON().slice(0, 10))),
+    fc.string({ unit: "grapheme" }).map((value) => JSON.stringify(value)),
+    fc.json({ maxDepth: 3 }),
+    fc
+      .tuple(fc.integer({ min: -999_999, max: 999_999 }), fc.integer({ min: 0, max: 5 }))
+      .map(([value, scale]) => (value / 10 ** scale).toFixed(scale)),
+  );
+  const name = fc.constantFrom(...Object.keys(good), "other", "S");
+  const event = fc
+    .array(fc.tuple(name, json), { maxLength: 10 })
+    .map((fields) => `{${fields.map(([key, value]) => `"${key}":${value}`).join(",")}}`);
+  const mutated = fc
+    .tuple(event, fc.nat(), fc.constantFrom("", ",", '"', "{", "}", " ", "\n", "0", "-", ".", "\\"))
+    .map(([text, at, put]) => {
+      const place = at % (text.length + 1);
+      return text.slice(0, place) + put + text.slice(place + 1);
+    });
+  const value = fc.oneof(
+    { weight: 3, arbitrary: event.map((text) => text.replace("{", '{"t":1767225600000,').replace(",}", "}")) },
+    event,
+    mutated,
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(value, { minLength: 20, maxLength: ROWS }), async (values) => {
+      await compare(values);
+    }),
+    { numRuns: 60, seed: 11 },
+  );
+}, 120_000);

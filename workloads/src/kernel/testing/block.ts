@@ -1,0 +1,148 @@
+/** Record blocks and configurations for tests. */
+import type { AggregatorConfig, TopicConfig } from "@caudal/crds";
+import { NULL_VALUE, type RecordBlock } from "../../kafka/record-block.ts";
+import { compilePlan } from "../../sql/compile.ts";
+import { type Column, numberAt } from "../columns.ts";
+import type { Delta } from "../delta.ts";
+import { withPoint } from "../event-table.ts";
+import { Kernel, type KernelOptions } from "../kernel.ts";
+
+/** A value as it is produced: text, bytes, an object (as JSON), null for a tombstone. */
+export type Value = string | Buffer | object | null;
+
+export const NOW = Date.parse("2026-01-01T00:00:00Z");
+
+/** What the reader makes of records with these values. */
+export function blockOf(values: readonly Value[], timestamps?: readonly number[]): RecordBlock {
+  const bytes = values.map((value) =>
+    value === null || Buffer.isBuffer(value)
+      ? value
+      : Buffer.from(typeof value === "string" ? value : JSON.stringify(value)),
+  );
+  let end = 0;
+  const starts = Int32Array.from(bytes, (value) => {
+    const start = end + 1;
+    end = start + (value?.length ?? 0);
+    return start;
+  });
+  const times = Float64Array.from(values, (_, row) => timestamps?.[row] ?? NOW);
+  return {
+    topic: "events",
+    partition: 0,
+    count: values.length,
+    nextOffset: values.length,
+    leaderEpoch: 0,
+    offsets: Float64Array.from(values, (_, row) => row),
+    timestamps: times,
+    // What is between values is anything.
+    bytes: Buffer.concat(bytes.flatMap((value) => [Buffer.from([0x7d]), value ?? Buffer.alloc(0)])),
+    starts,
+    ends: Int32Array.from(bytes, (value, row) => (value === null ? NULL_VALUE : (starts[row] ?? 0) + value.length)),
+    traceparents: [],
+    original: (row) => ({
+      offset: row,
+      timestamp: times[row] ?? -1,
+      key: null,
+      value: bytes[row] ?? null,
+      headers: [],
+    }),
+  };
+}
+
+type Fields = Readonly<Record<string, string>>;
+
+/** @param fields by name, the type, with `?` behind it where nullable */
+export function topicOf(fields: Fields, timestamp?: string): TopicConfig {
+  const list = Object.entries(fields).map(([name, type]) => ({
+    name,
+    type: type.replace("?", ""),
+    nullable: type.endsWith("?"),
+  }));
+  return { name: "events", fields: list, ...(timestamp === undefined ? {} : { timestamp }) };
+}
+
+type TableConfig = AggregatorConfig["tables"][number];
+
+/** A table of one-minute windows that counts, unless told otherwise. */
+export function tableOf(table: Partial<TableConfig> = {}): TableConfig {
+  return {
+    name: "counts",
+    window: { tumbling: { size: "1m" } },
+    groupBy: [],
+    aggregates: ["count(*) as n"],
+    ...table,
+  };
+}
+
+export function configOf(
+  topic: TopicConfig,
+  tables: readonly TableConfig[],
+  more: Partial<AggregatorConfig> = {},
+): AggregatorConfig {
+  return {
+    topic,
+    tables: [...tables],
+    watermark: { maxDelayMs: 10_000, idleTimeoutMs: 60_000, maxAheadMs: 300_000 },
+    lateEvents: "Update",
+    deadLetterTopic: "dlq",
+    replicas: 1,
+    ...more,
+  };
+}
+
+export async function kernelOf(config: AggregatorConfig, options: Partial<KernelOptions> = {}): Promise<Kernel> {
+  return await Kernel.open(await compilePlan(config), config.topic, {
+    maxAheadMs: config.watermark.maxAheadMs,
+    lateEvents: config.lateEvents,
+    ...options,
+  });
+}
+
+/** A delta with its values as text: NULL as null, times of windows as ISO 8601. */
+export interface TextDelta {
+  readonly windowStart: readonly string[];
+  readonly groups: readonly (readonly (string | null)[])[];
+  readonly parts: readonly (readonly (string | null)[])[];
+}
+
+export function textOf(delta: Delta | undefined): TextDelta {
+  if (delta === undefined) return { windowStart: [], groups: [], parts: [] };
+  const { table, windowStart, groups, parts } = delta;
+  const types = table.aggregates.flatMap((aggregate) => aggregate.parts.map(({ duckdbType }) => duckdbType));
+  return {
+    windowStart: Array.from(windowStart, (ms) => new Date(ms).toISOString()),
+    groups: groups.map((column, index) => valuesOf(column, table.groups[index]?.duckdbType ?? "")),
+    parts: parts.map((column, index) => valuesOf(column, types[index] ?? "")),
+  };
+}
+
+function valuesOf(column: Column, duckdbType: string): (string | null)[] {
+  if (column.kind === "text")
+    return Array.from(column.values, (code) => (code < 0 ? null : column.dictionary.text(code)));
+  return Array.from(column.values, (value, row) =>
+    Number.isNaN(value) ? null : show(numberAt(column, row), duckdbType),
+  );
+}
+
+function show(value: number | bigint, duckdbType: string): string {
+  const scale = /^DECIMAL\(\d+,(\d+)\)$/.exec(duckdbType)?.[1];
+  if (scale !== undefined) return withPoint(BigInt(value), Number(scale));
+  if (duckdbType === "BOOLEAN") return String(Number(value) === 1);
+  if (duckdbType === "DATE") return new Date(Number(value) * 86_400_000).toISOString().slice(0, 10);
+  if (duckdbType.startsWith("TIMESTAMP")) {
+    const micros = ((BigInt(value) % 1_000_000n) + 1_000_000n) % 1_000_000n;
+    const seconds = new Date(Number((BigInt(value) - micros) / 1000n)).toISOString();
+    const fraction = micros === 0n ? "" : `.${String(micros).padStart(6, "0").replace(/0+$/, "")}`;
+    return `${seconds.slice(0, 19).replace("T", " ")}${fraction}+00`;
+  }
+  return String(value);
+}
+
+/** Rows of a delta as `window_start | groups | parts`, NULL as `-`. */
+export function rowsOf(delta: Delta | undefined): readonly string[] {
+  if (delta === undefined) return [];
+  const { windowStart, groups, parts } = textOf(delta);
+  const shown = (columns: readonly (readonly (string | null)[])[], row: number) =>
+    columns.map((column) => column[row] ?? "-").join(" ");
+  return windowStart.map((start, row) => `${start.slice(11, 16)} | ${shown(groups, row)} | ${shown(parts, row)}`);
+}

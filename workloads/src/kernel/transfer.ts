@@ -1,0 +1,110 @@
+/** Columns into DuckDB's tables and out of them, in chunks, without an object a row. */
+import type { DuckDBVector } from "@duckdb/node-api";
+import type { DuckDB } from "../sql/duckdb.ts";
+import { type Column, setInteger, setNull } from "./columns.ts";
+import { storageOf } from "./storage.ts";
+
+/** What DuckDB's vectors hold at most. */
+const CHUNK_ROWS = 2048;
+/** Whole numbers up to here are doubles. */
+const MAX_SAFE = "9007199254740991";
+
+/** An expression and the column that gets its values. */
+export interface Wanted {
+  readonly sql: string;
+  readonly duckdbType: string;
+  readonly column: Column;
+}
+
+export interface Source {
+  /** What follows `from`: a table, and a condition. */
+  readonly from: string;
+  /** Expression that gives a row's place. */
+  readonly row: string;
+  /** Row by place; a row's place is its row without it. */
+  readonly rows?: readonly number[];
+}
+
+/** Reads expressions over a table of DuckDB into columns. @returns the rows that the table has: others stay as they are */
+export async function readColumns(duckdb: DuckDB, source: Source, wanted: readonly Wanted[]): Promise<number[]> {
+  const found: number[] = [];
+  const selected = wanted.map(({ sql, duckdbType }) => {
+    const storage = storageOf(duckdbType);
+    const stored = storage.stored(sql);
+    if (storage.kind === "text" || !storage.integer) return stored;
+    return `case when abs(${stored}) <= ${MAX_SAFE} then ${stored}::double end`;
+  });
+  // Integers beyond a double's come as text besides: a NULL there says that there is none.
+  const large = wanted.flatMap((one, index) => (storageOf(one.duckdbType).integer ? [{ ...one, index }] : []));
+  const texts = large.map(({ sql, duckdbType }) => {
+    const stored = storageOf(duckdbType).stored(sql);
+    return `case when abs(${stored}) > ${MAX_SAFE} then ${stored}::varchar end`;
+  });
+  const result = await duckdb.connection.run(
+    `select ${[`${source.row}::double`, ...selected, ...texts].join(", ")} from ${source.from}`,
+  );
+  for (const chunk of await result.fetchAllChunks()) {
+    const count = chunk.rowCount;
+    const places = chunk.getColumnVector(0);
+    const rows = Array.from({ length: count }, (_, i) => {
+      const place = Number(places.getItem(i));
+      return source.rows?.[place] ?? place;
+    });
+    for (const row of rows) found.push(row);
+    for (const [index, { column }] of wanted.entries()) fill(column, rows, chunk.getColumnVector(index + 1));
+    for (const [index, { column }] of large.entries())
+      fillLarge(column, rows, chunk.getColumnVector(1 + wanted.length + index));
+  }
+  return found;
+}
+
+function fill(column: Column, rows: readonly number[], vector: DuckDBVector): void {
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows[i] as number;
+    const value = vector.getItem(i);
+    if (value === null) setNull(column, row);
+    else if (column.kind === "number") column.values[row] = value as number;
+    else column.values[row] = column.dictionary.codeOf(value as string);
+  }
+}
+
+function fillLarge(column: Column, rows: readonly number[], vector: DuckDBVector): void {
+  if (column.kind === "text") return;
+  for (let i = 0; i < rows.length; i++) {
+    const value = vector.getItem(i);
+    if (value !== null) setInteger(column, rows[i] as number, BigInt(value as string));
+  }
+}
+
+/**
+ * Fills an empty table with the rows: the first column is the row, then one an entry: codes of texts as INTEGER, numbers
+ * as DOUBLE with NaN for NULL.
+ */
+export async function writeColumns(
+  duckdb: DuckDB,
+  table: string,
+  rows: Int32Array,
+  columns: readonly Column[],
+): Promise<void> {
+  const { DOUBLE, DuckDBDataChunk, INTEGER } = await import("@duckdb/node-api");
+  const types = [INTEGER, ...columns.map(({ kind }) => (kind === "text" ? INTEGER : DOUBLE))];
+  const appender = await duckdb.connection.createAppender(table);
+  try {
+    for (let from = 0; from < rows.length; from += CHUNK_ROWS) {
+      const part = rows.subarray(from, from + CHUNK_ROWS);
+      const chunk = DuckDBDataChunk.create(types, part.length);
+      const vectors = types.map(
+        (_, index) => chunk.getColumnVector(index) as DuckDBVector & { items: Int32Array | Float64Array },
+      );
+      vectors[0]?.items.set(part);
+      for (const [index, { values }] of columns.entries()) {
+        const items = vectors[index + 1]?.items;
+        if (items !== undefined) for (let i = 0; i < part.length; i++) items[i] = values[part[i] as number] as number;
+      }
+      for (const vector of vectors) vector.flush();
+      appender.appendDataChunk(chunk);
+    }
+  } finally {
+    appender.closeSync();
+  }
+}

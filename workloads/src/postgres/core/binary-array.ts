@@ -1,0 +1,186 @@
+/**
+ * Columns as PostgreSQL's arrays in binary form: an eighth of the work of text, on both sides.
+ *
+ *   dimensions int32 (1) · has nulls int32 · element's type oid · length int32 · first index int32 (1) ·
+ *   then each element: length int32 (-1 for NULL), bytes
+ *
+ * Source: PostgreSQL, array_send, numeric_send and their like.
+ */
+import { BIG, type Column, type NumberColumn, type TextColumn } from "../../kernel/columns.ts";
+import { NULL_CODE } from "../../kernel/dictionary.ts";
+import { storageOf } from "../../kernel/storage.ts";
+import type { GroupColumn } from "../../sql/plan.ts";
+
+/** Times and dates count from 2000-01-01. */
+const EPOCH_DAYS = 10_957;
+const EPOCH_MS = EPOCH_DAYS * 86_400_000;
+const HEADER = 20;
+const NULL = -1;
+const HIGH = 0x1_0000_0000;
+
+/** How values of one type are written. */
+interface Format {
+  readonly oid: number;
+  /** Bytes of a value, where all have as many. */
+  readonly size: number;
+  write(view: DataView, at: number, value: number): void;
+}
+
+const int8: Format = { oid: 20, size: 8, write: writeInt64 };
+const formats: Readonly<Record<string, Format>> = {
+  boolean: { oid: 16, size: 1, write: (view, at, value) => view.setUint8(at, value) },
+  smallint: { oid: 21, size: 2, write: (view, at, value) => view.setInt16(at, value) },
+  integer: { oid: 23, size: 4, write: (view, at, value) => view.setInt32(at, value) },
+  bigint: int8,
+  real: { oid: 700, size: 4, write: (view, at, value) => view.setFloat32(at, value) },
+  "double precision": { oid: 701, size: 8, write: (view, at, value) => view.setFloat64(at, value) },
+  date: { oid: 1082, size: 4, write: (view, at, value) => view.setInt32(at, value - EPOCH_DAYS) },
+  time: { oid: 1083, size: 8, write: writeInt64 },
+  timestamp: { oid: 1114, size: 8, write: writeMicros },
+  timestamptz: { oid: 1184, size: 8, write: writeMicros },
+};
+const TEXT_OID = 25;
+const UUID_OID = 2950;
+const NUMERIC_OID = 1700;
+
+/** @param of types as a plan names them @throws TypeError for one that no plan has */
+export function binaryArray(
+  { postgresType, duckdbType }: Pick<GroupColumn, "postgresType" | "duckdbType">,
+  column: Column,
+): Buffer {
+  if (column.kind === "text") return postgresType === "uuid" ? uuids(column) : texts(column);
+  if (postgresType.startsWith("numeric")) return numerics(column, storageOf(duckdbType).scale);
+  const format = formats[postgresType];
+  if (format === undefined) throw new TypeError(`numbers are no ${postgresType}`);
+  return fixed(format, column);
+}
+
+/** @param milliseconds since 1970 */
+export function windowStarts(milliseconds: Float64Array): Buffer {
+  const [array, view] = allocate(1184, milliseconds.length, 8 * milliseconds.length, false);
+  let at = HEADER;
+  for (const ms of milliseconds) {
+    view.setInt32(at, 8);
+    writeInt64(view, at + 4, (ms - EPOCH_MS) * 1000);
+    at += 12;
+  }
+  return array;
+}
+
+function fixed({ oid, size, write }: Format, { values, bigs }: NumberColumn): Buffer {
+  let nulls = 0;
+  for (const value of values) if (Number.isNaN(value)) nulls++;
+  const [array, view] = allocate(oid, values.length, size * (values.length - nulls), nulls > 0);
+  let at = HEADER;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] as number;
+    if (Number.isNaN(value)) {
+      view.setInt32(at, NULL);
+      at += 4;
+      continue;
+    }
+    view.setInt32(at, size);
+    if (value === BIG) writeLarge(view, at + 4, oid, bigs.get(i) ?? 0n);
+    else write(view, at + 4, value);
+    at += 4 + size;
+  }
+  return array;
+}
+
+function texts({ dictionary, values }: TextColumn): Buffer {
+  let [bytes, nulls] = [0, 0];
+  for (const code of values)
+    if (code === NULL_CODE) nulls++;
+    else bytes += dictionary.length(code);
+  const [array, view] = allocate(TEXT_OID, values.length, bytes, nulls > 0);
+  let at = HEADER;
+  for (const code of values) {
+    const length = code === NULL_CODE ? NULL : dictionary.length(code);
+    view.setInt32(at, length);
+    at += 4;
+    if (length <= 0) continue;
+    dictionary.copy(code, array, at);
+    at += length;
+  }
+  return array;
+}
+
+function uuids({ dictionary, values }: TextColumn): Buffer {
+  let nulls = 0;
+  for (const code of values) if (code === NULL_CODE) nulls++;
+  const [array, view] = allocate(UUID_OID, values.length, 16 * (values.length - nulls), nulls > 0);
+  let at = HEADER;
+  for (const code of values) {
+    view.setInt32(at, code === NULL_CODE ? NULL : 16);
+    at += 4;
+    if (code === NULL_CODE) continue;
+    array.write(dictionary.text(code).replaceAll("-", ""), at, "hex");
+    at += 16;
+  }
+  return array;
+}
+
+/**
+ * Digits in base 10,000: their number, the weight of the first, the sign, digits after the point, then the digits.
+ *
+ * @param scale digits after the point that the numbers leave out
+ */
+function numerics({ values, bigs }: NumberColumn, scale: number): Buffer {
+  const elements: (readonly number[] | null)[] = Array.from(values, (value, i) =>
+    Number.isNaN(value) ? null : digitsOf(value === BIG ? (bigs.get(i) ?? 0n) : BigInt(value), scale),
+  );
+  const bytes = elements.reduce((sum, digits) => sum + (digits === null ? 0 : 8 + 2 * digits.length), 0);
+  const [array, view] = allocate(NUMERIC_OID, values.length, bytes, elements.includes(null));
+  let at = HEADER;
+  for (const [i, digits] of elements.entries()) {
+    view.setInt32(at, digits === null ? NULL : 8 + 2 * digits.length);
+    at += 4;
+    if (digits === null) continue;
+    const negative = values[i] === BIG ? (bigs.get(i) ?? 0n) < 0n : (values[i] as number) < 0;
+    view.setInt16(at, digits.length);
+    view.setInt16(at + 2, digits.length === 0 ? 0 : digits.length - 1 - Math.ceil(scale / 4));
+    view.setUint16(at + 4, negative ? 0x4000 : 0);
+    view.setInt16(at + 6, scale);
+    at += 8;
+    for (const digit of digits) {
+      view.setInt16(at, digit);
+      at += 2;
+    }
+  }
+  return array;
+}
+
+/** Digits in base 10,000, the first not 0; the last group ends where the scale's last group does. */
+function digitsOf(value: bigint, scale: number): number[] {
+  let rest = (value < 0n ? -value : value) * 10n ** BigInt((4 - (scale % 4)) % 4);
+  const digits: number[] = [];
+  for (; rest > 0n; rest /= 10_000n) digits.push(Number(rest % 10_000n));
+  return digits.reverse();
+}
+
+function allocate(oid: number, length: number, bytes: number, hasNulls: boolean): [Buffer, DataView] {
+  const array = Buffer.allocUnsafeSlow(HEADER + 4 * length + bytes);
+  const view = new DataView(array.buffer, array.byteOffset, array.length);
+  view.setInt32(0, 1);
+  view.setInt32(4, hasNulls ? 1 : 0);
+  view.setInt32(8, oid);
+  view.setInt32(12, length);
+  view.setInt32(16, 1);
+  return [array, view];
+}
+
+function writeInt64(view: DataView, at: number, value: number): void {
+  const high = Math.floor(value / HIGH);
+  if (high >= HIGH / 2 || high < -HIGH / 2) throw new RangeError(`${value} has more than 64 bits`);
+  view.setInt32(at, high);
+  view.setUint32(at + 4, value - high * HIGH);
+}
+
+function writeMicros(view: DataView, at: number, value: number): void {
+  writeInt64(view, at, value - EPOCH_MS * 1000);
+}
+
+function writeLarge(view: DataView, at: number, oid: number, value: bigint): void {
+  const isTime = oid === formats["timestamp"]?.oid || oid === formats["timestamptz"]?.oid;
+  view.setBigInt64(at, isTime ? value - BigInt(EPOCH_MS) * 1000n : value);
+}
