@@ -7,7 +7,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["{crds,operator,workloads,test}/**/src/**/*.test.ts", "test/{cluster,demo}/**/*.test.ts"],
+          include: ["{crds,operator,workloads,test}/**/src/**/*.test.ts", "test/{bench,cluster,demo}/**/*.test.ts"],
           testTimeout: 20_000,
         },
       },

@@ -1,4 +1,4 @@
-/** A real Kafka broker (KRaft, one node) on loopback for tests; its data goes with it. */
+/** A real Kafka broker (KRaft, one node) on loopback, for tests and the benchmark; its data goes with it. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -12,6 +12,8 @@ import { kafkaJars } from "./kafka-jars.ts";
 export interface Broker {
   /** host:port */
   readonly bootstrap: string;
+  /** Of the process that runs now; undefined when none does. */
+  readonly pid: number | undefined;
   /** Ends the broker and removes its data. */
   stop(): Promise<void>;
   /** Stops in order, unless it was killed, and starts on the same port with the same data. */
@@ -27,29 +29,37 @@ export interface Broker {
 
 const startSeconds = 90;
 
-/** @param properties added to the broker's own, such as `{"message.max.bytes": "4000000"}` */
-export async function startBroker(properties: Readonly<Record<string, string>> = {}): Promise<Broker> {
+/** Starts soon and takes little: a test's broker lives for seconds. */
+const shortLived = ["-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
+
+/**
+ * @param properties added to the broker's own, such as `{"message.max.bytes": "4000000"}`
+ * @param jvm options of the broker's Java
+ */
+export async function startBroker(
+  properties: Readonly<Record<string, string>> = {},
+  jvm: readonly string[] = shortLived,
+): Promise<Broker> {
   const jars = await kafkaJars();
   const folder = await mkdtemp(join(tmpdir(), "caudal-broker-"));
   const [port, controllerPort] = await freePorts(2);
   const file = join(folder, "server.properties");
   await writeFile(file, serverProperties(folder, port, controllerPort, properties));
   const classpath = `${join(jars, "*")}`;
-  const java = (mainClass: string, args: readonly string[], heap: string): string[] => [
-    `-Xmx${heap}`,
-    "-XX:TieredStopAtLevel=1",
-    "-XX:+UseSerialGC",
+  const java = (mainClass: string, args: readonly string[], options: readonly string[]): string[] => [
+    ...options,
     `-Dlog4j2.configurationFile=${join(import.meta.dirname, "log4j2.properties")}`,
     "-cp",
     classpath,
     mainClass,
     ...args,
   ];
-  await run("java", java("kafka.tools.StorageTool", ["format", "--standalone", "-t", clusterId, "-c", file], "256m"));
+  const format = ["format", "--standalone", "-t", clusterId, "-c", file];
+  await run("java", java("kafka.tools.StorageTool", format, shortLived));
 
   let child: ChildProcess | undefined;
   const start = async (): Promise<void> => {
-    child = await started(java("kafka.Kafka", [file], "512m"));
+    child = await started(java("kafka.Kafka", [file], jvm));
   };
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     const ending = child;
@@ -67,6 +77,9 @@ export async function startBroker(properties: Readonly<Record<string, string>> =
   }
   return {
     bootstrap: `127.0.0.1:${port}`,
+    get pid() {
+      return child?.pid;
+    },
     stop: async () => {
       await end("SIGKILL");
       await rm(folder, { recursive: true, force: true });
@@ -79,7 +92,7 @@ export async function startBroker(properties: Readonly<Record<string, string>> =
     freeze: () => void child?.kill("SIGSTOP"),
     thaw: () => void child?.kill("SIGCONT"),
     tool: async (mainClass, args, input) =>
-      await run("java", java(mainClass, args, "256m"), input === undefined ? {} : { input }),
+      await run("java", java(mainClass, args, shortLived), input === undefined ? {} : { input }),
   };
 }
 

@@ -11,6 +11,8 @@ import { run } from "../cluster/host/run.ts";
 
 export interface Postgres {
   readonly port: number;
+  /** Of the postmaster that runs now; undefined when none does. */
+  readonly pid: number | undefined;
   /** Folder with host, port, dbname, username and password, as a pod finds its mounted secret. */
   readonly secret: string;
   /** Makes another database on this server, with a secret of its own. */
@@ -26,13 +28,15 @@ export interface Postgres {
 
 export interface Database {
   readonly name: string;
+  /** Folder with the files of its secret. */
   readonly secret: string;
   query<Row extends QueryResultRow>(text: string, values?: readonly unknown[]): Promise<Row[]>;
 }
 
 const PASSWORD = "only on loopback";
 
-export async function startPostgres(): Promise<Postgres> {
+/** @param settings of postgresql.conf, in place of or besides those that suit a test */
+export async function startPostgres(settings: Readonly<Record<string, string>> = {}): Promise<Postgres> {
   const bin = binaries();
   const folder = mkdtempSync(join(tmpdir(), "caudal-postgres-"));
   const data = join(folder, "data");
@@ -58,7 +62,7 @@ export async function startPostgres(): Promise<Postgres> {
   }
 
   async function start(): Promise<void> {
-    const settings = {
+    const all = {
       port: String(port),
       listen_addresses: "127.0.0.1",
       unix_socket_directories: "",
@@ -67,10 +71,11 @@ export async function startPostgres(): Promise<Postgres> {
       max_connections: "60",
       max_wal_size: "512MB",
       log_min_messages: "fatal",
+      ...settings,
     };
     const { program, rest } = drop(join(bin, "postgres"), [
       ...["-D", data],
-      ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
+      ...Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
     ]);
     // postgres(1) is what setpriv becomes: the child's pid is the postmaster's.
     server = spawn(program, rest, { cwd: folder, stdio: "ignore" });
@@ -107,6 +112,9 @@ export async function startPostgres(): Promise<Postgres> {
     const { secret } = await database("postgres");
     return {
       port,
+      get pid() {
+        return server?.pid;
+      },
       secret,
       database,
       start,

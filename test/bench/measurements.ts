@@ -1,0 +1,67 @@
+/** The measurements by name: what each needs first, and what it ends with. */
+import type { Progress } from "../cluster/host/progress.ts";
+import { buildWorkloads } from "./engines/caudal.ts";
+import { engines } from "./engines/index.ts";
+import { measureGenerator } from "./generator.ts";
+import { measureLatency } from "./latency.ts";
+import type { Options } from "./options.ts";
+import { throughputChart } from "./report/chart.ts";
+import { generatorTable } from "./report/generator.ts";
+import { latencyTable } from "./report/latency.ts";
+import { summarize } from "./report/results.ts";
+import { configurationList, throughputTable } from "./report/table.ts";
+import type { Bench } from "./running.ts";
+import { measureThroughput } from "./throughput.ts";
+
+export interface Measured {
+  /** For the file of --json. */
+  readonly results: readonly unknown[];
+  /** Markdown. */
+  readonly table: string;
+  /** SVG. */
+  readonly chart?: string;
+  /** What did not come to its end, or is not right: a line each. */
+  readonly wrong: readonly string[];
+}
+
+/** Besides the rate that is asked for, the cost of next to nothing. */
+const TRICKLE = 10;
+
+/** Builds what the measurement needs. @returns the measurement */
+export async function measure(options: Options, progress: Progress): Promise<(bench: Bench) => Promise<Measured>> {
+  const chosen = options.engines.map((name) => engines[name]);
+  switch (options.measure) {
+    case "throughput": {
+      for (const engine of chosen) await engine.prepare(progress);
+      return async (bench) => {
+        const { results, failed } = await measureThroughput(bench, { ...options, engines: chosen }, progress);
+        const summaries = summarize(results);
+        const inexact = summaries.filter(({ exact }) => !exact).map(({ engine }) => `not exact: ${engine}`);
+        return {
+          results,
+          table: `${throughputTable(summaries)}\n\n${configurationList(summaries)}`,
+          chart: throughputChart(summaries),
+          wrong: [...failed.map((title) => `failed: ${title}`), ...inexact],
+        };
+      };
+    }
+    case "latency": {
+      for (const engine of chosen) await engine.prepare(progress);
+      const rates = [...new Set([options.rate, TRICKLE])];
+      return async (bench) => {
+        const results = await measureLatency(bench, { engines: chosen, rates, seconds: options.seconds }, progress);
+        const wrong = results
+          .filter(({ allCounted }) => !allCounted)
+          .map(({ engine, rate }) => `${engine} at ${rate} events/s: the tables do not hold all events`);
+        return { results, table: latencyTable(results), wrong };
+      };
+    }
+    case "generator": {
+      await progress.step("bundling Caudal", buildWorkloads);
+      return async (bench) => {
+        const results = await measureGenerator(bench, options, progress);
+        return { results, table: generatorTable(results), wrong: [] };
+      };
+    }
+  }
+}
