@@ -48,6 +48,9 @@ export const Table = Type.Object(
         description: "What is computed: count, sum, avg, min and max, each with `as name`.",
       },
     ),
+    retention: Type.Optional(
+      Duration("How long a row stays after the end of its window, measured by the watermark; for ever without."),
+    ),
   },
   { description: "A table of results, one row per window and group." },
 );

@@ -7,6 +7,7 @@ import { Producer } from "../kafka/producer.ts";
 import { TopicReader } from "../kafka/reader.ts";
 import type { CallObserver } from "../postgres/connection.ts";
 import type { Owner } from "../postgres/core/table-decision.ts";
+import { checkFloors, type CheckStatement } from "../postgres/marks.ts";
 import { compareAndMove, type MoveStatement } from "../postgres/progress.ts";
 import { ConfigInvalid } from "../runtime/errors.ts";
 import type { Role, RuntimeContext } from "../runtime/role.ts";
@@ -15,6 +16,7 @@ import { Kernel } from "../kernel/kernel.ts";
 import { assign } from "./assign.ts";
 import { Assignments } from "./assignments.ts";
 import { Holding } from "./holding.ts";
+import { keepHouse } from "./keep-house.ts";
 import { Kernels } from "./kernels.ts";
 import { Ledger, type LedgerOptions } from "./ledger.ts";
 import { Report } from "./report.ts";
@@ -22,14 +24,17 @@ import { Trouble } from "./trouble.ts";
 import { WatermarkKeeper } from "./watermark-keeper.ts";
 import { Worker, type WorkerParts } from "./worker.ts";
 
-/** @param move how progress is moved; tests show what happens without the compare */
-export function createAggregator(move: MoveStatement): Role {
+/**
+ * @param move how progress is moved; tests show what happens without the compare
+ * @param check how windows are held against what tables keep
+ */
+export function createAggregator(move: MoveStatement, check: CheckStatement = checkFloors): Role {
   return {
     async run(context) {
       const { aggregator, database } = context.config;
       if (aggregator === undefined || database === undefined)
         throw new ConfigInvalid("an aggregator's configuration needs `aggregator` and `database`");
-      await aggregate(context, aggregator, database.secret, move);
+      await aggregate(context, aggregator, database.secret, { move, check });
     },
   };
 }
@@ -40,7 +45,7 @@ async function aggregate(
   context: RuntimeContext,
   config: AggregatorConfig,
   secret: string,
-  move: MoveStatement,
+  guards: Pick<LedgerOptions, "move" | "check">,
 ): Promise<void> {
   const { drain, health, log, metrics } = context;
   const plan = await compilePlan(config);
@@ -76,7 +81,7 @@ async function aggregate(
     secret,
     owner,
     tables: plan.tables,
-    move,
+    ...guards,
     onCall: observer(context),
     onRetry: () => metrics.retries.inc({ target: "postgres" }),
     log,
@@ -84,7 +89,7 @@ async function aggregate(
   const parts: Omit<WorkerParts, "ledger"> = {
     context,
     tables: plan.tables,
-    buryLate: config.lateEvents === "DeadLetter",
+    latePolicy: config.lateEvents,
     openReader: (of) => new TopicReader(cluster, of, { metrics, onProblem }),
     deadLetters: {
       send: async ({ topic: name, topicId }, letters) => {
@@ -103,9 +108,12 @@ async function aggregate(
     refused: new Map(),
   };
 
+  const ended = new AbortController();
+  let housekeeping: Promise<void> | undefined;
   /** Works on one assignment after another, until something fails. */
   const session = async (): Promise<void> => {
     const ledger = await Ledger.open(ledgerOptions);
+    housekeeping ??= keepHouse(context, plan, ledgerOptions, AbortSignal.any([drain.signal, ended.signal]));
     try {
       while (!drain.requested) {
         const { partitions, changed } = await assignments.current(drain.signal);
@@ -126,6 +134,8 @@ async function aggregate(
   try {
     await new Holding(trouble, drain, health).repeat(session);
   } finally {
+    ended.abort();
+    await housekeeping;
     await membership.stop();
     await cluster.close();
     await kernels.close();

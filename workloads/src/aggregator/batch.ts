@@ -1,4 +1,5 @@
 /** What is merged in memory between two commits: results of unbroken runs of offsets, and what goes with them. */
+import type { AggregatorConfig } from "@caudal/crds";
 import type { OriginalRecord, RecordBlock } from "../kafka/record-block.ts";
 import type { Move } from "../postgres/progress.ts";
 import type { Delta } from "../kernel/delta.ts";
@@ -29,6 +30,8 @@ export interface SealedBatch {
   /** Late events by table. */
   readonly late: ReadonlyMap<string, number>;
   readonly lateEvents: number;
+  /** By table, events that were left out because the table no longer keeps their window. */
+  readonly expired: ReadonlyMap<string, number>;
   readonly traceparents: readonly string[];
 }
 
@@ -45,11 +48,19 @@ export interface Piece {
 export interface Judgement {
   /** Watermark that decides what is late; null: nothing is. */
   readonly watermark: number | null;
+  /** By table: windows that end at or before it are no longer kept. */
+  readonly floors: ReadonlyMap<string, number>;
   /** Whether dead letters are sent and counts are kept: only the foremost lane's are. */
   readonly counts: boolean;
-  /** Whether late events go to the dead letters. */
-  readonly buryLate: boolean;
+  /** What becomes of events that come too late. */
+  readonly policy: AggregatorConfig["lateEvents"];
 }
+
+/** Why an event is left out: under Update, late events count in their row while the table keeps it. */
+const LEFT_OUT = {
+  DeadLetter: { reason: "LateEvent", detail: "the watermark had passed the end of its window" },
+  Update: { reason: "RetentionPassed", detail: "its window is older than what the table keeps" },
+} as const;
 
 const MAX_LINKS = 128;
 
@@ -58,6 +69,7 @@ export class OpenBatch {
   readonly #tables: readonly TablePlan[];
   readonly #moves = new Map<string, Move>();
   readonly #late = new Map<string, number>();
+  readonly #expired = new Map<string, number>();
   readonly #traceparents = new Set<string>();
   #letters: Letter[] = [];
   #records = 0;
@@ -86,8 +98,12 @@ export class OpenBatch {
   /** Computes a piece of a block and notes its move. @returns the lane where it stands after it */
   async add(lane: Lane, piece: Piece, judgement: Judgement, now: number): Promise<Lane> {
     const { block, from, to } = piece;
-    const result = to > from ? await this.#kernel.add(block, { watermark: judgement.watermark, from, to }) : nothing;
+    const { watermark, floors } = judgement;
+    const result = to > from ? await this.#kernel.add(block, { watermark, floors, from, to }) : nothing;
     if (judgement.counts) this.#judge(block, result, judgement);
+    // Without a watermark, or under Update, nothing but the floor leaves events out.
+    if (watermark === null || judgement.policy === "Update")
+      for (const table of result.late.flatMap(({ tables }) => tables)) increase(this.#expired, table, 1);
     this.#records += to - from;
     this.#since ??= now;
     for (const parent of block.traceparents) if (this.#traceparents.size < MAX_LINKS) this.#traceparents.add(parent);
@@ -109,6 +125,7 @@ export class OpenBatch {
       letters: this.#letters,
       events: this.#events,
       late: new Map(this.#late),
+      expired: new Map(this.#expired),
       lateEvents: this.#lateEvents,
       traceparents: [...this.#traceparents],
     };
@@ -124,28 +141,23 @@ export class OpenBatch {
   #reset(): void {
     this.#moves.clear();
     this.#late.clear();
+    this.#expired.clear();
     this.#traceparents.clear();
     this.#letters = [];
     this.#records = this.#events = this.#lateEvents = this.#letterBytes = 0;
     this.#since = undefined;
   }
 
-  #judge(block: RecordBlock, result: BlockResult, { buryLate }: Judgement): void {
+  #judge(block: RecordBlock, result: BlockResult, { policy }: Judgement): void {
     this.#events += result.accepted;
     for (const { row, reason, detail } of result.bad)
       this.#addLetter({ partition: block.partition, record: block.original(row), reason, detail });
-    for (const { table, late } of result.tables) this.#late.set(table, (this.#late.get(table) ?? 0) + late);
+    for (const { table, late } of result.tables) increase(this.#late, table, late);
     // An event may be late for some tables only: the largest count is the least number of events that were.
     this.#lateEvents += Math.max(0, ...result.tables.map(({ late }) => late));
-    if (!buryLate) return;
+    if (policy === "Drop") return;
     for (const { row, tables } of result.late)
-      this.#addLetter({
-        partition: block.partition,
-        record: block.original(row),
-        reason: "LateEvent",
-        detail: "the watermark had passed the end of its window",
-        tables,
-      });
+      this.#addLetter({ partition: block.partition, record: block.original(row), ...LEFT_OUT[policy], tables });
   }
 
   #addLetter(letter: Letter): void {
@@ -175,6 +187,10 @@ export class OpenBatch {
 }
 
 const nothing: BlockResult = { accepted: 0, bad: [], late: [], tables: [], maxEventTime: null };
+
+function increase(counts: Map<string, number>, table: string, by: number): void {
+  counts.set(table, (counts.get(table) ?? 0) + by);
+}
 
 function letterBytes({ record }: Letter): number {
   return 512 + (record.key?.length ?? 0) + (record.value?.length ?? 0);

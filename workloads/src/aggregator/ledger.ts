@@ -4,7 +4,9 @@ import { pause } from "../runtime/retry.ts";
 import { type CallObserver, Connection } from "../postgres/connection.ts";
 import type { Owner } from "../postgres/core/table-decision.ts";
 import { upsert } from "../postgres/core/upsert.ts";
+import { oldestEnd } from "../postgres/core/window-ends.ts";
 import { TransactionConflict } from "../postgres/errors.ts";
+import type { CheckStatement } from "../postgres/marks.ts";
 import type { MoveScope, MoveStatement } from "../postgres/progress.ts";
 import { migrate } from "../postgres/schema.ts";
 import { announce, prepareTables } from "../postgres/tables.ts";
@@ -17,6 +19,7 @@ export interface LedgerOptions {
   /** In the order in which a commit writes them. */
   readonly tables: readonly TablePlan[];
   readonly move: MoveStatement;
+  readonly check: CheckStatement;
   readonly onCall: CallObserver;
   readonly onRetry: () => void;
   readonly log: Logger;
@@ -55,9 +58,9 @@ export class Ledger {
   }
 
   /**
-   * Progress and results in one transaction, progress first.
+   * Progress and results in one transaction: progress first, then a look at what the tables no longer keep.
    *
-   * @throws ProgressMoved when someone else moved it; RowRefused when a row cannot be stored; DatabaseUnavailable when
+   * @throws ProgressMoved when someone else moved it; WindowPassed when a window is no longer kept; RowRefused when a row cannot be stored; DatabaseUnavailable when
    * the outcome is not known: progress says it
    */
   async commit(scope: MoveScope, batch: SealedBatch): Promise<void> {
@@ -65,7 +68,12 @@ export class Ledger {
     const deltas = batch.deltas
       .filter(({ rows }) => rows > 0)
       .sort((a, b) => (order.get(a.table.name) ?? 0) - (order.get(b.table.name) ?? 0));
-    const statements = [this.#options.move(scope, batch.moves), ...deltas.map(upsert)];
+    const oldest = deltas.map((delta) => ({ table: delta.table.name, end: oldestEnd(delta) }));
+    const statements = [
+      this.#options.move(scope, batch.moves),
+      ...(oldest.length === 0 ? [] : [this.#options.check(oldest)]),
+      ...deltas.map(upsert),
+    ];
     for (let attempt = 1; ; attempt++) {
       try {
         await (await this.#connection()).transaction("commit", statements);

@@ -73,6 +73,7 @@ export class Report {
     metrics.commitSeconds.observe(seconds);
     metrics.events.inc({ topic: this.#topic }, batch.events);
     for (const [table, count] of batch.late) metrics.lateEvents.inc({ table }, count);
+    for (const [table, count] of batch.expired) metrics.expiredEvents.inc({ table }, count);
     for (const { reason } of batch.letters) metrics.deadLetters.inc({ reason });
     health.count({ events: batch.events, deadLetters: batch.letters.length, lateEvents: batch.lateEvents });
     this.publish();

@@ -1,5 +1,6 @@
 /** Keeps the stage's watermark with the other replicas: what each stores of its partitions gives the one row. */
 import type { Connection } from "../postgres/connection.ts";
+import { readMarks } from "../postgres/marks.ts";
 import { confirmIdle, type MoveScope } from "../postgres/progress.ts";
 import { moveWatermark, readWatermark } from "../postgres/watermarks.ts";
 import { isIdle, partitionWatermark, type PartitionClock, stageWatermark } from "./core/watermark.ts";
@@ -14,6 +15,7 @@ const EVERY_MS = 1_000;
 export class WatermarkKeeper {
   readonly #options: KeeperOptions;
   #current: number | null = null;
+  #floors: ReadonlyMap<string, number> = new Map();
   #clocks: readonly PartitionClock[] = [];
   #readAt = -Infinity;
 
@@ -24,6 +26,16 @@ export class WatermarkKeeper {
   /** The stage's watermark when it was last read, epoch milliseconds. */
   get current(): number | null {
     return this.#current;
+  }
+
+  /** By table, where it was when it was last read: windows that end at or before it are no longer kept. */
+  get floors(): ReadonlyMap<string, number> {
+    return this.#floors;
+  }
+
+  /** What was read may be wrong: it is read again at the next turn. */
+  expire(): void {
+    this.#readAt = -Infinity;
   }
 
   isDue(now: number): boolean {
@@ -48,6 +60,8 @@ export class WatermarkKeeper {
     this.#readAt = now;
     if (idle.length > 0) await confirmIdle(control, scope, idle);
     const { outputs, maxDelayMs } = this.#options;
+    const marks = await readMarks(control, outputs);
+    this.#floors = new Map([...marks].flatMap(([table, { floor }]) => (floor === null ? [] : [[table, floor]])));
     const stored = await readWatermark(control, scope.owner, scope.topic, outputs);
     this.#clocks = stored.partitions;
     this.#current = stored.watermark;

@@ -77,7 +77,7 @@ class World {
   #parts(onRound: () => void): WorkerParts {
     return {
       context: { drain: new Drain(), health: new Health(1), tracer: trace.getTracer("test"), log },
-      ...{ tables, buryLate: false, refused: this.refused, publishOffsets: () => undefined },
+      ...{ tables, latePolicy: "Update" as const, refused: this.refused, publishOffsets: () => undefined },
       openReader: () => new FakeReader(this.log, onRound),
       ledger: { control: undefined as unknown as Connection, commit: async (_, batch) => await this.#commit(batch) },
       deadLetters: {
@@ -86,7 +86,10 @@ class World {
           await Promise.resolve();
         },
       },
-      keeper: { current: null, isDue: () => false, keep: async () => await Promise.resolve() },
+      keeper: {
+        ...{ current: null, floors: new Map(), expire: () => undefined },
+        ...{ isDue: () => false, keep: async () => await Promise.resolve() },
+      },
       report: {
         ...{ assigned: () => undefined, seen: () => undefined, committed: () => undefined, publish: () => undefined },
         ...{ idleDue: () => [], groupOffsets: () => [] },

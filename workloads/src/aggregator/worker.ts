@@ -20,11 +20,11 @@ import type { WatermarkKeeper } from "./watermark-keeper.ts";
 export interface WorkerParts {
   readonly context: Pick<RuntimeContext, "drain" | "health" | "tracer" | "log">;
   readonly tables: readonly TablePlan[];
-  readonly buryLate: boolean;
+  readonly latePolicy: Judgement["policy"];
   readonly openReader: (topic: { readonly name: string; readonly topicId: string }) => Reader;
   readonly ledger: Pick<Ledger, "control" | "commit">;
   readonly deadLetters: DeadLetters;
-  readonly keeper: Pick<WatermarkKeeper, "current" | "isDue" | "keep">;
+  readonly keeper: Pick<WatermarkKeeper, "current" | "floors" | "expire" | "isDue" | "keep">;
   readonly report: Pick<Report, "assigned" | "seen" | "committed" | "idleDue" | "groupOffsets" | "publish">;
   /** Opens the kernel of some of the tables, or gives the one that is open. */
   readonly kernel: (tables: readonly TablePlan[]) => Promise<BatchKernel>;
@@ -68,6 +68,7 @@ export class Worker {
    */
   async run(wake: AbortSignal): Promise<void> {
     try {
+      this.#parts.keeper.expire();
       this.#parts.report.assigned(this.#lanes);
       for (const lane of this.#lanes) if (this.#isForemost(lane)) this.#front.read(positionOf(lane));
       for (const partition of new Set(this.#lanes.map((lane) => lane.partition))) this.#readBack(partition);
@@ -172,8 +173,9 @@ export class Worker {
 
   #judgement(lane: Lane): Judgement {
     const foremost = this.#isForemost(lane);
-    const { keeper, buryLate } = this.#parts;
-    return { watermark: foremost ? keeper.current : null, counts: foremost, buryLate: buryLate && foremost };
+    const { keeper, latePolicy } = this.#parts;
+    const { current, floors } = keeper;
+    return { watermark: foremost ? current : null, floors, counts: foremost, policy: latePolicy };
   }
 
   #replace(lane: Lane, moved: Lane): void {

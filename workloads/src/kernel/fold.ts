@@ -26,8 +26,10 @@ interface Shared {
 export class Fold {
   readonly #tables: readonly TableColumns[];
   readonly #parts: readonly (readonly PartState[])[];
-  readonly #shared: readonly Shared[];
   readonly #policy: LatePolicy;
+  /** Tables that leave out events of their own: they share no search. */
+  readonly #apart: Set<string>;
+  #shared: readonly Shared[];
   readonly #rows: Int32Array;
   readonly #entries: Int32Array;
 
@@ -40,7 +42,9 @@ export class Fold {
     this.#parts = tables.map(({ table, arguments: values }) =>
       table.aggregates.flatMap(({ parts }) => parts).map((part, index) => makePart(part, values[index] ?? null)),
     );
-    this.#shared = shareGroupings(tables, policy);
+    const apart = tables.filter(({ table }) => policy !== "Update" || table.retention !== undefined);
+    this.#apart = new Set(apart.map(({ table }) => table.name));
+    this.#shared = shareGroupings(tables, this.#apart);
   }
 
   /** Rows of all deltas together. */
@@ -59,24 +63,37 @@ export class Fold {
    *
    * @param rows of the good events that the pipeline's condition lets through
    * @param watermark milliseconds; null: nothing is late
+   * @param floors milliseconds by table: windows that end there or before are no longer kept, whatever the policy. That
+   *   of a table that had none before, and shares its search, holds from the next delta on
    * @returns one entry a table, in the plan's order
    */
-  add(rows: Int32Array, timeMs: Float64Array, watermark: number | null): readonly Added[] {
+  add(
+    rows: Int32Array,
+    timeMs: Float64Array,
+    watermark: number | null,
+    floors: ReadonlyMap<string, number>,
+  ): readonly Added[] {
+    for (const name of floors.keys()) this.#apart.add(name);
     const added: Added[] = this.#tables.map(() => ({ counted: 0, late: 0, leftOut: [] }));
     for (const { grouping, inside, tables } of this.#shared) {
       let count = this.#select(rows, inside);
       let leftOut: readonly number[] = [];
+      let floor: number | null = null;
       for (const index of tables) {
         const table = (this.#tables[index] as TableColumns).table;
-        const lateRows = this.#late(count, timeMs, table, watermark);
-        if (this.#policy !== "Update" && lateRows.length > 0) {
-          leftOut = lateRows;
-          count = this.#leaveOut(count, new Set(lateRows));
+        const late = this.#ended(count, timeMs, table, watermark);
+        if (tables.length === 1) {
+          floor = floors.get(table.name) ?? null;
+          const cutoff = this.#policy === "Update" ? floor : later(watermark, floor);
+          leftOut = cutoff === watermark ? late : this.#ended(count, timeMs, table, cutoff);
+          count = this.#leaveOut(count, new Set(leftOut));
         }
-        added[index] = { counted: count, late: lateRows.length, leftOut };
+        added[index] = { counted: count, late: late.length, leftOut };
       }
       for (let back = 0; back < grouping.overlapping; back++) {
-        grouping.find(this.#rows, count, timeMs, back, this.#entries);
+        // An event whose last window is kept may have others that are not.
+        const kept = back === 0 || floor === null ? undefined : floor;
+        grouping.find(this.#rows, count, timeMs, back, this.#entries, kept);
         for (const index of tables)
           for (const part of this.#parts[index] as readonly PartState[])
             part.add(this.#rows, this.#entries, count, grouping.size);
@@ -105,6 +122,9 @@ export class Fold {
   clear(): void {
     for (const { grouping } of this.#shared) grouping.clear();
     for (const part of this.#parts.flat()) part.clear();
+    const sharesTooMuch = ({ tables }: Shared) =>
+      tables.length > 1 && tables.some((index) => this.#apart.has((this.#tables[index] as TableColumns).table.name));
+    if (this.#shared.some(sharesTooMuch)) this.#shared = shareGroupings(this.#tables, this.#apart);
   }
 
   #select(rows: Int32Array, inside: TableColumns["inside"]): number {
@@ -117,10 +137,11 @@ export class Fold {
     return count;
   }
 
-  #late(count: number, timeMs: Float64Array, { advance, size }: TablePlan, watermark: number | null): number[] {
-    if (watermark === null) return [];
-    // The last window that holds the event has ended: its start is at most this.
-    const ended = watermark - size;
+  /** Rows for which the last window that holds them has ended at a time. */
+  #ended(count: number, timeMs: Float64Array, { advance, size }: TablePlan, by: number | null): number[] {
+    if (by === null) return [];
+    // Its start is at most this.
+    const ended = by - size;
     const late: number[] = [];
     for (let i = 0; i < count; i++) {
       const row = this.#rows[i] as number;
@@ -131,6 +152,7 @@ export class Fold {
   }
 
   #leaveOut(count: number, late: ReadonlySet<number>): number {
+    if (late.size === 0) return count;
     let kept = 0;
     for (let i = 0; i < count; i++) {
       const row = this.#rows[i] as number;
@@ -140,26 +162,31 @@ export class Fold {
   }
 }
 
-function shareGroupings(tables: readonly TableColumns[], policy: LatePolicy): readonly Shared[] {
+function later(a: number | null, b: number | null): number | null {
+  return a === null ? b : b === null ? a : Math.max(a, b);
+}
+
+/** @param apart names of tables that are alone */
+function shareGroupings(tables: readonly TableColumns[], apart: ReadonlySet<string>): readonly Shared[] {
   const shared: Shared[] = [];
   for (const [index, { table, inside, groups }] of tables.entries()) {
     const window = table.panes
       ? { size: table.pane, advance: table.pane }
       : { size: table.size, advance: table.advance };
-    // Where late events are left out, each table leaves out its own.
-    const twin =
-      policy === "Update"
-        ? shared.find((other) => {
-            const first = tables[other.tables[0] ?? -1];
-            return (
-              other.inside === inside &&
-              other.grouping.window.size === window.size &&
-              other.grouping.window.advance === window.advance &&
-              first?.groups.length === groups.length &&
-              first.groups.every((column, at) => column === groups[at])
-            );
-          })
-        : undefined;
+    const twin = apart.has(table.name)
+      ? undefined
+      : shared.find((other) => {
+          const first = tables[other.tables[0] ?? -1];
+          return (
+            first !== undefined &&
+            !apart.has(first.table.name) &&
+            other.inside === inside &&
+            other.grouping.window.size === window.size &&
+            other.grouping.window.advance === window.advance &&
+            first.groups.length === groups.length &&
+            first.groups.every((column, at) => column === groups[at])
+          );
+        });
     if (twin === undefined) shared.push({ grouping: new Grouping(window, groups), inside, tables: [index] });
     else twin.tables.push(index);
   }

@@ -50,9 +50,17 @@ export class Grouping {
    *
    * @param rows of the events @param count how many of them
    * @param back 0 for the last window that holds an event, 1 for the one before it …
-   * @param entries gets the entry of each row of `rows`, -1 where that window does not hold the event
+   * @param entries gets the entry of each row of `rows`, -1 where that window does not hold the event or is not kept
+   * @param floor windows that end at or before it are not kept
    */
-  find(rows: Int32Array, count: number, timeMs: Float64Array, back: number, entries: Int32Array): void {
+  find(
+    rows: Int32Array,
+    count: number,
+    timeMs: Float64Array,
+    back: number,
+    entries: Int32Array,
+    floor = -Infinity,
+  ): void {
     const { size, advance } = this.window;
     const [first, second] = this.#keys.map((key) => key.codes(rows, count));
     const more = this.#keys.slice(2).map((key) => key.codes(rows, count));
@@ -67,7 +75,7 @@ export class Grouping {
         start = from - back * advance;
         windowHash = Math.imul((start / advance) | 0, SPREAD);
       }
-      if (partial && time >= start + size) {
+      if ((partial && time >= start + size) || start + size <= floor) {
         entries[i] = -1;
         continue;
       }

@@ -147,6 +147,51 @@ test.for(["DeadLetter", "Drop"] as const)(
   },
 );
 
+test.each([null, NOW + 2 * MINUTE])(
+  "what is older than a table keeps is left out of it under Update, and told (watermark %s)",
+  async (watermark) => {
+    const kernel = await kernelOf(configOf(topic, lateTables));
+    const floors = new Map([["counts", NOW + MINUTE]]);
+    const result = await kernel.add(blockOf(late), { watermark, floors });
+    const deltas = await kernel.take();
+    await kernel.close();
+    expect(result.late).toEqual([{ row: 0, tables: ["counts"] }]);
+    expect(result.tables.map(({ counted }) => counted)).toEqual([2, 3, 2]);
+    expect(deltas.map(({ table, rows }) => [table.name, rows])).toEqual([
+      ["counts", 2],
+      ["hops", 3],
+      ["others", 2],
+    ]);
+  },
+);
+
+test("a floor of a table that shares its search with another holds from the next delta on, and for it alone", async () => {
+  const kernel = await kernelOf(
+    configOf(topic, [tableOf({ groupBy: ["user"] }), tableOf({ name: "twin", groupBy: ["user"] })]),
+  );
+  const input = { watermark: null, floors: new Map([["counts", NOW + MINUTE]]) };
+  const before = await kernel.add(blockOf(late), input);
+  await kernel.discard();
+  const after = await kernel.add(blockOf(late), input);
+  const deltas = await kernel.take();
+  await kernel.close();
+  expect([before.late, after.late]).toEqual([[], [{ row: 0, tables: ["counts"] }]]);
+  expect(deltas.map(({ table, rows }) => [table.name, rows])).toEqual([
+    ["counts", 2],
+    ["twin", 3],
+  ]);
+});
+
+test("an event counts in those of its windows that are kept", async () => {
+  const hops = tableOf({ window: { hopping: { size: "2m", advance: "1m" } }, aggregates: ["count(*) as c"] });
+  const kernel = await kernelOf(configOf(topic, [hops]));
+  const floors = new Map([["counts", NOW + MINUTE]]);
+  const result = await kernel.add(blockOf([at(0)]), { watermark: null, floors });
+  const [delta] = await kernel.take();
+  await kernel.close();
+  expect([result.late, delta === undefined ? [] : rowsOf(delta)]).toEqual([[], ["00:00 |  | 1"]]);
+});
+
 test("an event is late for hopping windows when the last that holds it has ended", async () => {
   const kernel = await kernelOf(configOf(topic, lateTables, { lateEvents: "Drop" }));
   const open = await compute(kernel, [at(0)], NOW + 3 * MINUTE - 1);

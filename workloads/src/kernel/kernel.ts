@@ -27,6 +27,8 @@ export interface KernelOptions {
 export interface BlockInput {
   /** Epoch milliseconds; windows that end at or before it are closed. null: none is. */
   readonly watermark: number | null;
+  /** By table, epoch milliseconds: windows that end at or before it are no longer kept, and take no event. */
+  readonly floors?: ReadonlyMap<string, number>;
   /** First row, 0 without. */
   readonly from?: number;
   /** Row after the last, the block's count without. */
@@ -97,7 +99,7 @@ export class Kernel {
       const result = new Tally(this.#evaluation.tables.map(({ table }) => table.name));
       const to = input.to ?? block.count;
       for (let from = input.from ?? 0; from < to; from += SLICE_ROWS)
-        await this.#addSlice(block, from, Math.min(to, from + SLICE_ROWS), input.watermark, result);
+        await this.#addSlice(block, from, Math.min(to, from + SLICE_ROWS), input, result);
       return result.toBlockResult();
     });
   }
@@ -129,7 +131,7 @@ export class Kernel {
     block: RecordBlock,
     from: number,
     to: number,
-    watermark: number | null,
+    { watermark, floors = new Map() }: BlockInput,
     result: Tally,
   ): Promise<void> {
     for (const { bigs } of this.#numberColumns()) bigs.clear();
@@ -150,7 +152,7 @@ export class Kernel {
     }
     result.addBad(from, to, findings);
     result.addTime(latest(this.#timeMs, to - from, findings));
-    for (const [index, added] of this.#fold.add(rows, this.#timeMs, watermark).entries())
+    for (const [index, added] of this.#fold.add(rows, this.#timeMs, watermark, floors).entries())
       result.addTable(index, from, added);
   }
 

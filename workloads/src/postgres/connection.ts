@@ -19,10 +19,14 @@ export interface Statement {
   readonly values?: readonly unknown[];
   /** Named statements are prepared once a connection. */
   readonly name?: string;
+  /** How long an answer may take; by default, as long as the session's statements may. */
+  readonly timeoutMs?: number;
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const STATEMENT_TIMEOUT_MS = 60_000;
+/** A server that answers nothing at all: later than its own timeout, so that its answer wins where there is one. */
+const ANSWER_MS = 10_000;
 /** How long a stopped worker can hold rows that others wait for. */
 const IDLE_IN_TRANSACTION_MS = 10_000;
 const TCP_USER_TIMEOUT_MS = 20_000;
@@ -83,6 +87,24 @@ export class Connection {
   }
 
   /**
+   * Runs one statement that may take longer than others, such as one that makes an index.
+   *
+   * @param timeoutMs longest that it may take
+   */
+  async querySlowly(call: string, statement: Statement, timeoutMs: number): Promise<void> {
+    const { rows } = await this.query<{ before: string }>(call, {
+      text: `select current_setting('statement_timeout') as before, set_config('statement_timeout', $1, false)`,
+      values: [String(timeoutMs)],
+    });
+    try {
+      await this.query(call, { ...statement, timeoutMs: timeoutMs + ANSWER_MS });
+    } finally {
+      const text = "select set_config('statement_timeout', $1, false)";
+      if (!this.#lost) await this.query(call, { text, values: [rows[0]?.before] });
+    }
+  }
+
+  /**
    * Runs the statements in one transaction that is sent whole, without waiting between them, so that row locks are
    * held for no round trip. Nothing is committed unless every statement succeeded: the server skips what follows an
    * error, and COMMIT then rolls back.
@@ -138,6 +160,7 @@ export class Connection {
       text: statement.text,
       ...(statement.values === undefined ? {} : { values: [...statement.values] }),
       ...(statement.name === undefined ? {} : { name: statement.name }),
+      ...(statement.timeoutMs === undefined ? {} : { query_timeout: statement.timeoutMs }),
     });
   }
 
@@ -191,8 +214,7 @@ async function connectOnce(
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
-    // A server that answers nothing at all: later than its own timeout, so that its answer wins where there is one.
-    query_timeout: (options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS) + 10_000,
+    query_timeout: (options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS) + ANSWER_MS,
   });
   // Until the Connection listens: an error while connecting rejects connect() and is told there.
   const whileConnecting = (): void => undefined;

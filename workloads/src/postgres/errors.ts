@@ -38,6 +38,13 @@ export class ProgressMoved extends DatabaseError {
   readonly retryable = true;
 }
 
+/** The transaction holds a window that its table keeps no longer: what it was computed from is read and judged again. */
+export class WindowPassed extends DatabaseError {
+  readonly code = "EWINDOWPASSED";
+  readonly reason = "WindowPassed";
+  readonly retryable = true;
+}
+
 /** Privileges, passwords, missing databases, wrong SQL: a person has to change something. */
 export class DatabaseRefused extends DatabaseError {
   readonly code = "EDATABASEREFUSED";
@@ -70,6 +77,8 @@ export class TableRefused extends DatabaseError {
 
 /** SQLSTATE that our own functions raise when the compare of progress fails. */
 export const PROGRESS_MOVED = "CD001";
+/** SQLSTATE that our own functions raise for a window that is no longer kept. */
+export const WINDOW_PASSED = "CD002";
 
 /**
  * @param error as thrown by `pg`, by its socket or by reading the secret
@@ -95,6 +104,7 @@ type ErrorClass = new (message: string, options?: ErrorOptions) => DatabaseError
 function classOf(state: string): ErrorClass {
   const exact: Readonly<Record<string, ErrorClass>> = {
     [PROGRESS_MOVED]: ProgressMoved,
+    [WINDOW_PASSED]: WindowPassed,
     "40P01": TransactionConflict,
     "40001": TransactionConflict,
     "55P03": TransactionConflict,

@@ -1,6 +1,6 @@
 /** The schema `caudal`: what the engine remembers beside the results, made and moved forward under an advisory lock. */
 import type { Connection } from "./connection.ts";
-import { DatabaseUnsupported, PROGRESS_MOVED } from "./errors.ts";
+import { DatabaseUnsupported, PROGRESS_MOVED, WINDOW_PASSED } from "./errors.ts";
 
 /** Serialises everything that makes or changes schemas and tables, in every process of every pipeline of the database. */
 export const SCHEMA_LOCK = "hashtextextended('caudal schema', 0)";
@@ -85,6 +85,27 @@ begin
   delete from caudal.claims c where c.table_name = name;
 end $$;
 comment on function caudal.forget_table(text) is 'Drops a result table with its progress and claim: it is computed anew from the log when a pipeline still declares it.';
+`,
+  `
+alter table caudal.claims add column floor timestamptz;
+comment on column caudal.claims.floor is 'Windows of the table that end here or before are no longer kept, and no commit brings them back. It never goes back.';
+
+create function caudal.check_floors(tables text[], oldest_ends bigint[])
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  passed text;
+begin
+  perform from caudal.claims c where c.table_name = any(tables) order by c.table_name for share;
+  select format('table %s keeps windows that end after %s, not one that ends at %s', c.table_name, c.floor, o.window_end)
+    into passed
+    from caudal.claims c
+    join (select t.name, timestamptz 'epoch' + t.oldest_end * interval '1 millisecond' as window_end
+          from unnest(tables, oldest_ends) as t(name, oldest_end)) o on o.name = c.table_name
+    where c.floor >= o.window_end limit 1;
+  if found then
+    raise exception using errcode = '${WINDOW_PASSED}', message = passed;
+  end if;
+end $$;
 `,
 ];
 

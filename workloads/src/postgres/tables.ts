@@ -2,7 +2,7 @@
 import type { TablePlan } from "../sql/plan.ts";
 import type { Connection } from "./connection.ts";
 import { literal, qualified, storage } from "./core/identifiers.ts";
-import { createTable, storedColumns } from "./core/table-ddl.ts";
+import { createTable, createView, storedColumns, viewComment } from "./core/table-ddl.ts";
 import { type Claim, decideTable, type Owner, type TableDecision, type TableObserved } from "./core/table-decision.ts";
 import { TableRefused } from "./errors.ts";
 import { SCHEMA_LOCK } from "./schema.ts";
@@ -66,7 +66,7 @@ async function applyDecision(
 ): Promise<void> {
   switch (action) {
     case "keep":
-      return;
+      return await refreshView(connection, table);
     case "create":
       for (const text of createTable(table)) await connection.query("create table", { text });
       await connection.query("claim table", {
@@ -89,8 +89,18 @@ async function applyDecision(
         text: "update caudal.progress set uid = $3 where pipeline = $1 and output = $2",
         values: [owner.pipeline, table.name, owner.uid],
       });
-      return;
+      return await refreshView(connection, table);
   }
+}
+
+/** Another release may have made the view of panes. */
+async function refreshView(connection: Connection, table: TablePlan): Promise<void> {
+  if (!table.panes) return;
+  const { rows } = await connection.query<{ comment: string | null }>("observe table", {
+    text: `select obj_description(to_regclass(${literal(`public."${table.name}"`)}), 'pg_class') as comment`,
+  });
+  if (rows[0]?.comment === viewComment(table)) return;
+  for (const text of createView(table)) await connection.query("make view", { text });
 }
 
 async function readClaim(connection: Connection, table: string): Promise<Claim | null> {

@@ -19,7 +19,7 @@ export class Health {
   #ready = false;
   #why = "starting";
   #state: StageState = "Starting";
-  #error: StageStatus["error"];
+  readonly #errors = new Map<string, NonNullable<StageStatus["error"]>>();
   #partitions: readonly PartitionStatus[] = [];
   #counts = { events: 0, deadLetters: 0, lateEvents: 0 };
 
@@ -47,14 +47,19 @@ export class Health {
     this.#state = state;
   }
 
-  /** An error that stands until {@link clearError}; of the same one, the time of the first stays. */
-  setError(reason: string, message: string): void {
-    const same = this.#error?.reason === reason && this.#error.message === message;
-    if (!same) this.#error = { reason, message, at: this.#now() };
+  /**
+   * An error that stands until {@link clearError}; of the same one, the time of the first stays.
+   *
+   * @param work what it stands in the way of: several kinds of work may go on side by side
+   */
+  setError(reason: string, message: string, work = "main"): void {
+    const known = this.#errors.get(work);
+    if (known?.reason !== reason || known.message !== message)
+      this.#errors.set(work, { reason, message, at: this.#now() });
   }
 
-  clearError(): void {
-    this.#error = undefined;
+  clearError(work = "main"): void {
+    this.#errors.delete(work);
   }
 
   /** The partitions that this process owns now, all of them. */
@@ -82,13 +87,14 @@ export class Health {
   }
 
   status(): StageStatus {
+    const error = this.#errors.get("main") ?? [...this.#errors.values()][0];
     return {
       generation: this.#generation,
       state: this.#state,
       heartbeat: this.#heartbeat,
       ...this.#counts,
       partitions: [...this.#partitions],
-      ...(this.#error === undefined ? {} : { error: this.#error }),
+      ...(error === undefined ? {} : { error }),
     };
   }
 }

@@ -12,9 +12,12 @@ export interface Metrics {
   readonly lag: Gauge<"topic" | "partition">;
   readonly commitSeconds: Histogram;
   readonly lateEvents: Counter<"table">;
+  readonly expiredEvents: Counter<"table">;
   readonly deadLetters: Counter<"reason">;
   readonly watermark: Gauge<"topic" | "partition">;
   readonly externalCallSeconds: Histogram<"target" | "operation" | "outcome">;
+  readonly retentionFloor: Gauge<"table">;
+  readonly deletedRows: Counter<"table">;
   readonly retries: Counter<"target">;
   readonly rebalances: Counter;
 }
@@ -82,6 +85,12 @@ export function createMetrics(labels: MetricLabels, withProcess = false): Metric
       labelNames: ["table"],
       registers,
     }),
+    expiredEvents: new Counter({
+      name: "caudal_expired_events_total",
+      help: "Events that a table left out because its retention no longer keeps their window.",
+      labelNames: ["table"],
+      registers,
+    }),
     deadLetters: new Counter({
       name: "caudal_dead_letters_total",
       help: "Records sent to the dead-letter topic, by reason; counted after the commit that moved past them.",
@@ -99,6 +108,18 @@ export function createMetrics(labels: MetricLabels, withProcess = false): Metric
       help: "Seconds of one call to a broker or a database, by target, operation and outcome (ok or error).",
       labelNames: ["target", "operation", "outcome"],
       buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30],
+      registers,
+    }),
+    retentionFloor: new Gauge({
+      name: "caudal_retention_floor_timestamp_seconds",
+      help: "Windows of the table that end here or before are no longer kept, in seconds since 1970; of the replica that deletes.",
+      labelNames: ["table"],
+      registers,
+    }),
+    deletedRows: new Counter({
+      name: "caudal_retention_deleted_rows_total",
+      help: "Rows that retention has deleted, by table.",
+      labelNames: ["table"],
       registers,
     }),
     retries,

@@ -1,5 +1,5 @@
 /** One table of an aggregator: its window, its groups and its aggregates. */
-import { RESERVED_COLUMNS, type Table } from "@caudal/crds";
+import { parseDuration, RESERVED_COLUMNS, type Table } from "@caudal/crds";
 import { planAggregate, readAggregate } from "./aggregate.ts";
 import { checkKinds } from "./determinism.ts";
 import type { AggregateColumn, GroupColumn, TablePlan } from "./plan.ts";
@@ -37,8 +37,11 @@ export async function compileTable(scope: Scope, table: Table, path: string): Pr
     checkNames(groups, aggregates);
   });
   if (window === undefined || scope.problems.length > before) return undefined;
-  const draft = { name: table.name, ...window, groups, aggregates, fields: [...fields].sort() };
-  return where === undefined ? draft : { ...draft, where: where.sql };
+  return {
+    ...{ name: table.name, ...window, groups, aggregates, fields: [...fields].sort() },
+    ...(where === undefined ? {} : { where: where.sql }),
+    ...(table.retention === undefined ? {} : { retention: parseDuration(table.retention) }),
+  };
 }
 
 async function compileGroup(scope: Scope, text: string) {

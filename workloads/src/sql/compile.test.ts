@@ -133,6 +133,7 @@ test("the hash is of the meaning: spelling, policies and unread fields do not ch
   const same = await hashOf({});
   expect(same).toMatch(/^[0-9a-f]{64}$/);
   expect(await hashOf({ aggregates: ["SUM( ms )  AS total"], where: "(ms>0)" })).toBe(same);
+  expect(await hashOf({ retention: "30d" })).toBe(same);
   const policy = await compile(
     configOf({ ...topic, fields: topic.fields.slice(0, 6) }, [tableOf(base)], { lateEvents: "Drop" }),
   );

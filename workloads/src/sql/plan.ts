@@ -53,6 +53,8 @@ export interface TablePlan {
   readonly aggregates: readonly AggregateColumn[];
   /** Fields of the event that the table's SQL reads, in the topic's order. */
   readonly fields: readonly string[];
+  /** Milliseconds that rows stay after the end of their window; for ever without. No part of the table's meaning. */
+  readonly retention?: number;
 }
 
 export interface AggregatorPlan {
@@ -73,10 +75,10 @@ export interface BadRow {
   readonly detail: string;
 }
 
-/** An event that came after the watermark had passed the end of the last window that holds it, and was left out for it. */
+/** An event that was left out for tables because the last window that holds it is closed or no longer kept. */
 export interface LateRow {
   readonly row: number;
-  /** Tables whose window for it was closed. */
+  /** Tables that left it out. */
   readonly tables: readonly string[];
 }
 
@@ -94,7 +96,7 @@ export interface BlockResult {
   /** Records that became events, those that a `where` leaves out among them. records = accepted + bad. */
   readonly accepted: number;
   readonly bad: readonly BadRow[];
-  /** In order of rows; empty under the policy Update. */
+  /** In order of rows; under the policy Update, only what is older than what the table keeps. */
   readonly late: readonly LateRow[];
   /** One entry a table, in the plan's order. */
   readonly tables: readonly TableCount[];

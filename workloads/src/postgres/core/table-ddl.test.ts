@@ -67,7 +67,7 @@ describe("a result table", () => {
         "first" text collate "C"
       ) with (fillfactor = 70)",
         "create unique index on "caudal"."orders_panes" ("region", "window_start") nulls not distinct",
-        "create view "public"."orders" as
+        "create or replace view "public"."orders" as
       select "window_start", "window_start" + interval '180000 milliseconds' as "window_end", "region", ("n")::bigint as "n", (case when "_total_n" > 0 then "_total_s" end)::numeric as "total", ("first")::text as "first", "revision", "updated_at"
       from (
         select "window_start", "region", sum("n")::bigint as "n", sum("_total_s")::numeric as "_total_s", sum("_total_n")::bigint as "_total_n", min("first")::text as "first", max("revision") as "revision", max("updated_at") as "updated_at"
@@ -76,8 +76,10 @@ describe("a result table", () => {
           from "caudal"."orders_panes" p cross join generate_series(0, 2) as back(step)
         ) as w
         where "window_start" + interval '180000 milliseconds' > "#pane"
+          and "window_start" + interval '180000 milliseconds' > coalesce((select c.floor from caudal.claims c where c.table_name = 'orders'), timestamptz '-infinity')
         group by 1, 2
       ) as m",
+        "comment on view "public"."orders" is 'Windows, added up from the panes in "caudal"."orders_panes" (definition 856164327a7f).'",
       ]
     `);
   });

@@ -1,6 +1,7 @@
 /** The tables and views that people read, from a table's plan. Pure: SQL out. */
+import { createHash } from "node:crypto";
 import type { AggregateColumn, Merge, Part, TablePlan } from "../../sql/plan.ts";
-import { identifier, qualified, storage } from "./identifiers.ts";
+import { identifier, literal, qualified, storage } from "./identifiers.ts";
 
 /** A column as PostgreSQL's catalogue names its type. */
 export interface Column {
@@ -33,11 +34,26 @@ export function createTable(table: TablePlan): readonly string[] {
     `create table ${place} (\n${columns.join(",\n")}\n) with (fillfactor = 70)`,
     `create unique index on ${place} (${[...groups, `"window_start"`].join(", ")}) nulls not distinct`,
   ];
-  return table.panes ? [...statements, createView(table)] : statements;
+  return table.panes ? [...statements, ...createView(table)] : statements;
 }
 
-/** The view that adds panes up to windows: a window is there when one of its panes has rows. */
-export function createView(table: TablePlan): string {
+/** Statements that make the view of a table's panes, or make it what it should be. */
+export function createView(table: TablePlan): readonly string[] {
+  const view = qualified({ schema: "public", name: table.name });
+  return [
+    `create or replace view ${view} as\n${viewQuery(table)}`,
+    `comment on view ${view} is ${literal(viewComment(table))}`,
+  ];
+}
+
+/** What the view's comment says, which tells whether its definition is that of this release. */
+export function viewComment(table: TablePlan): string {
+  const definition = createHash("sha256").update(viewQuery(table)).digest("hex").slice(0, 12);
+  return `Windows, added up from the panes in ${qualified(storage(table))} (definition ${definition}).`;
+}
+
+/** Adds panes up to windows: a window is there when one of its panes has rows and none is older than what is kept. */
+function viewQuery(table: TablePlan): string {
   const groups = table.groups.map((group) => identifier(group.name));
   const parts = uniqueParts(table);
   const overlapping = Math.ceil(table.size / table.advance);
@@ -69,8 +85,8 @@ export function createView(table: TablePlan): string {
     `"revision"`,
     `"updated_at"`,
   ];
-  return `create view ${qualified({ schema: "public", name: table.name })} as
-${shown.join(", ")}
+  const floor = `select c.floor from caudal.claims c where c.table_name = ${literal(table.name)}`;
+  return `${shown.join(", ")}
 from (
 ${merged.join(", ")}
   from (
@@ -78,6 +94,7 @@ ${windows.join(", ")}
     from ${qualified(storage(table))} p cross join generate_series(0, ${overlapping - 1}) as back(step)
   ) as w
   where "window_start" + ${size} > "#pane"
+    and "window_start" + ${size} > coalesce((${floor}), timestamptz '-infinity')
   group by ${["1", ...groups.map((_, index) => String(index + 2))].join(", ")}
 ) as m`;
 }
