@@ -15,12 +15,19 @@ export const Window = Type.Object(
         { description: "Windows that overlap." },
       ),
     ),
+    session: Type.Optional(
+      Type.Object(
+        { gap: Duration("Longest time between two neighbouring events of one session.") },
+        { description: "Runs of events of a group, each ended by a time without any." },
+      ),
+    ),
   },
   {
-    description: "How event time is cut into windows, aligned to 1970-01-01 UTC; an event belongs to [start, end).",
+    description:
+      "How event time is cut into windows; an event belongs to [start, end). Tumbling and hopping windows are aligned to 1970-01-01 UTC, sessions begin with their first event.",
     ...rules({
-      rule: "has(self.tumbling) != has(self.hopping)",
-      message: "set exactly one of window.tumbling and window.hopping",
+      rule: "[has(self.tumbling), has(self.hopping), has(self.session)].exists_one(form, form)",
+      message: "set exactly one of window.tumbling, window.hopping and window.session",
     }),
   },
 );

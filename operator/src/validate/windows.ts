@@ -1,5 +1,5 @@
 /** Durations against each other. */
-import { DurationError, parseDuration } from "@caudal/crds";
+import { DurationError, parseDuration, type Window } from "@caudal/crds";
 import type { Check } from "./check.ts";
 
 const LONGEST_WINDOW_MS = 3660 * 86_400_000;
@@ -13,14 +13,11 @@ export const windowsFit: Check = ({ pipeline }) =>
     }),
   );
 
-function windowProblem({
-  tumbling,
-  hopping,
-}: {
-  tumbling?: { size: string };
-  hopping?: { size: string; advance: string };
-}): string | undefined {
+function windowProblem({ tumbling, hopping, session }: Window): string | undefined {
   try {
+    if (session !== undefined && parseDuration(session.gap) > LONGEST_WINDOW_MS)
+      return `a gap of ${session.gap} is too long: write at most 3660d`;
+    if (session !== undefined) return undefined;
     const size = parseDuration((tumbling ?? hopping)?.size ?? "");
     if (size > LONGEST_WINDOW_MS)
       return `a window of ${(tumbling ?? hopping)?.size ?? ""} is too long: write at most 3660d`;

@@ -34,6 +34,17 @@ export const tables = [
       "sum(points) as points",
     ],
   },
+  {
+    name: "user_sessions",
+    window: { session: { gap: "2s" } },
+    groupBy: ["user_id"],
+    aggregates: [
+      "count(*) as count",
+      "sum(points) as points",
+      "avg(waiting_time_ms) as mean",
+      "max(event_id) as last_id",
+    ],
+  },
 ] as const;
 
 const answers: Readonly<Record<string, string>> = {
@@ -46,6 +57,12 @@ const answers: Readonly<Record<string, string>> = {
   user_waiting: `select time_bucket(interval 1 minute, ts) - to_minutes(back) as window_start, user_id,
       avg(waiting) as mean, min(waiting) as least, max(waiting) as most, sum(points) as points
     from event, (values (0), (1), (2)) as hop(back) group by all`,
+  user_sessions: `select min(ts) as window_start, max(ts) + interval 2 seconds as window_end, user_id,
+      count(*) as count, sum(points) as points, avg(waiting) as mean, max(event_id) as last_id
+    from (select *, sum(begins) over (partition by user_id order by ts) as session
+      from (select *, case when ts <= lag(ts) over (partition by user_id order by ts) + interval 2 seconds
+        then 0 else 1 end as begins from event))
+    group by user_id, session`,
 };
 
 /** @param keep which records count; by default all that have a value */
@@ -84,7 +101,7 @@ export async function actualTables(database: Database): Promise<Readonly<Record<
   const result: Record<string, readonly Row[]> = {};
   for (const table of Object.keys(answers)) {
     const rows = await database.query<Record<string, unknown>>(
-      `select to_jsonb(t) - 'window_end' - 'revision' - 'updated_at' as row from public.${table} t`,
+      `select to_jsonb(t) - 'revision' - 'updated_at' as row from public.${table} t`,
     );
     result[table] = rows.map(({ row }) => comparable(visible(row as Row)));
   }

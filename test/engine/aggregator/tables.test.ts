@@ -88,7 +88,11 @@ describe("a session", () => {
     database = await server.database(`tables_${++count}`);
     const several = await Promise.all([connect(), connect(), connect()]);
     await Promise.all(several.map(migrate));
-    expect(await database.query("select version from caudal.version")).toEqual([{ version: 1 }, { version: 2 }]);
+    expect(await database.query("select version from caudal.version")).toEqual([
+      { version: 1 },
+      { version: 2 },
+      { version: 3 },
+    ]);
   });
 });
 

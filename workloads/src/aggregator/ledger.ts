@@ -3,7 +3,7 @@ import type { Logger } from "../runtime/log.ts";
 import { pause } from "../runtime/retry.ts";
 import { type CallObserver, Connection } from "../postgres/connection.ts";
 import type { Owner } from "../postgres/core/table-decision.ts";
-import { upsert } from "../postgres/core/upsert.ts";
+import { merge } from "../postgres/core/merge.ts";
 import { oldestEnd } from "../postgres/core/window-ends.ts";
 import { TransactionConflict } from "../postgres/errors.ts";
 import type { CheckStatement } from "../postgres/marks.ts";
@@ -72,7 +72,7 @@ export class Ledger {
     const statements = [
       this.#options.move(scope, batch.moves),
       ...(oldest.length === 0 ? [] : [this.#options.check(oldest)]),
-      ...deltas.map(upsert),
+      ...deltas.flatMap(merge),
     ];
     for (let attempt = 1; ; attempt++) {
       try {

@@ -5,6 +5,7 @@ import type { Delta } from "./delta.ts";
 import type { TableColumns } from "./evaluation.ts";
 import { Grouping } from "./grouping.ts";
 import { makePart, type PartState } from "./parts.ts";
+import { joinPieces, Spans } from "./sessions.ts";
 
 export type LatePolicy = AggregatorConfig["lateEvents"];
 
@@ -26,6 +27,8 @@ interface Shared {
 export class Fold {
   readonly #tables: readonly TableColumns[];
   readonly #parts: readonly (readonly PartState[])[];
+  /** By table, where it is of sessions. */
+  readonly #spans: readonly (Spans | undefined)[];
   readonly #policy: LatePolicy;
   /** Tables that leave out events of their own: they share no search. */
   readonly #apart: Set<string>;
@@ -42,6 +45,7 @@ export class Fold {
     this.#parts = tables.map(({ table, arguments: values }) =>
       table.aggregates.flatMap(({ parts }) => parts).map((part, index) => makePart(part, values[index] ?? null)),
     );
+    this.#spans = tables.map(({ table }) => (table.gap === undefined ? undefined : new Spans()));
     const apart = tables.filter(({ table }) => policy !== "Update" || table.retention !== undefined);
     this.#apart = new Set(apart.map(({ table }) => table.name));
     this.#shared = shareGroupings(tables, this.#apart);
@@ -54,8 +58,8 @@ export class Fold {
 
   /** Bytes of memory that they take. */
   get pendingBytes(): number {
-    const parts = this.#parts.flat().reduce((sum, { heldBytes }) => sum + heldBytes, 0);
-    return this.#shared.reduce((sum, { grouping }) => sum + grouping.heldBytes, parts);
+    const held = [...this.#parts.flat(), ...this.#shared.map(({ grouping }) => grouping), ...this.#spans];
+    return held.reduce((sum, one) => sum + (one?.heldBytes ?? 0), 0);
   }
 
   /**
@@ -94,9 +98,11 @@ export class Fold {
         // An event whose last window is kept may have others that are not.
         const kept = back === 0 || floor === null ? undefined : floor;
         grouping.find(this.#rows, count, timeMs, back, this.#entries, kept);
-        for (const index of tables)
+        for (const index of tables) {
           for (const part of this.#parts[index] as readonly PartState[])
             part.add(this.#rows, this.#entries, count, grouping.size);
+          this.#spans[index]?.add(this.#rows, this.#entries, count, timeMs, grouping.size);
+        }
       }
     }
     return added;
@@ -113,7 +119,10 @@ export class Fold {
       for (const index of tables) {
         const parts = (this.#parts[index] as readonly PartState[]).map((part) => part.column(order));
         const { table } = this.#tables[index] as TableColumns;
-        deltas.push({ index, delta: { table, rows: order.length, windowStart, groups, parts } });
+        const delta = { table, rows: order.length, windowStart, groups, parts };
+        const spans = this.#spans[index];
+        const sameGroup = (a: number, b: number) => grouping.sameGroup(a, b);
+        deltas.push({ index, delta: spans === undefined ? delta : joinPieces(delta, { order, spans, sameGroup }) });
       }
     }
     return deltas.sort((a, b) => a.index - b.index).map(({ delta }) => delta);
@@ -122,6 +131,7 @@ export class Fold {
   clear(): void {
     for (const { grouping } of this.#shared) grouping.clear();
     for (const part of this.#parts.flat()) part.clear();
+    for (const spans of this.#spans) spans?.clear();
     const sharesTooMuch = ({ tables }: Shared) =>
       tables.length > 1 && tables.some((index) => this.#apart.has((this.#tables[index] as TableColumns).table.name));
     if (this.#shared.some(sharesTooMuch)) this.#shared = shareGroupings(this.#tables, this.#apart);
@@ -137,16 +147,17 @@ export class Fold {
     return count;
   }
 
-  /** Rows for which the last window that holds them has ended at a time. */
-  #ended(count: number, timeMs: Float64Array, { advance, size }: TablePlan, by: number | null): number[] {
+  /** Rows for which the last window that holds them has ended at a time; a session of one event begins at its time. */
+  #ended(count: number, timeMs: Float64Array, { advance, size, gap }: TablePlan, by: number | null): number[] {
     if (by === null) return [];
+    const step = gap === undefined ? advance : 1;
     // Its start is at most this.
     const ended = by - size;
     const late: number[] = [];
     for (let i = 0; i < count; i++) {
       const row = this.#rows[i] as number;
       const time = timeMs[row] as number;
-      if (time < ended + advance && Math.floor(time / advance) * advance <= ended) late.push(row);
+      if (time < ended + step && Math.floor(time / step) * step <= ended) late.push(row);
     }
     return late;
   }

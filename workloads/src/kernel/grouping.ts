@@ -93,6 +93,11 @@ export class Grouping {
     return this.#windows[entry] as number;
   }
 
+  /** Whether two entries are of one group. */
+  sameGroup(a: number, b: number): boolean {
+    return this.#codes.every((codes) => codes[a] === codes[b]);
+  }
+
   /** The entries bytewise by groups and then by window, NULL first. */
   sorted(): Uint32Array {
     const count = this.#size;

@@ -168,6 +168,8 @@ export class Connection {
     const settings: Readonly<Record<string, string>> = {
       search_path: "pg_catalog, pg_temp", // CVE-2026-55769: nobody's functions but the server's own
       TimeZone: "UTC",
+      // A statement sees what was committed before it got its locks, and not what was there when its transaction began.
+      default_transaction_isolation: "read committed",
       DateStyle: "ISO, YMD",
       IntervalStyle: "postgres",
       client_min_messages: "warning",

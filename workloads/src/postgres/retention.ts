@@ -5,6 +5,7 @@ import { identifier, literal, qualified, storage } from "./core/identifiers.ts";
 import type { Owner } from "./core/table-decision.ts";
 import { TransactionConflict } from "./errors.ts";
 import { milliseconds } from "./core/table-ddl.ts";
+import { deleteSessions } from "./sessions.ts";
 import { endColumn } from "./core/window-ends.ts";
 
 /** A commit holds the floor's row for as long as it lasts; a floor that waits longer is raised at the next turn. */
@@ -68,6 +69,7 @@ export async function deleteBelow(
   floor: number,
   limit: number,
 ): Promise<number> {
+  if (table.gap !== undefined) return await deleteSessions(connection, table, floor, limit);
   const { column, after } = endColumn(table);
   const place = qualified(storage(table));
   const { rowCount } = await connection.query("delete old rows", {

@@ -127,6 +127,11 @@ test.for<readonly [size: string, advance: string, pane: number, panes: boolean]>
   expect(await planOf({ window: { hopping: { size, advance } } })).toMatchObject({ pane, panes });
 });
 
+test("sessions are kept as such, each as long as the gap at least", async () => {
+  const planned = await planOf({ window: { session: { gap: "30m" } } });
+  expect(planned).toMatchObject({ gap: 1_800_000, size: 1_800_000, panes: false });
+});
+
 test("the hash is of the meaning: spelling, policies and unread fields do not change it, SQL, window and types do", async () => {
   const base = { groupBy: ["kind"], aggregates: ["sum(ms) as total"], where: "ms > 0" };
   const hashOf = async (table: object, where?: string) => (await planOf({ ...base, ...table }, where)).hash;
@@ -145,11 +150,13 @@ test("the hash is of the meaning: spelling, policies and unread fields do not ch
     await hashOf({ aggregates: ["sum(ms) as sum"] }),
     await hashOf({ aggregates: ["avg(ms) as total"] }),
     await hashOf({ window: { tumbling: { size: "2m" } } }),
+    await hashOf({ window: { session: { gap: "1m" } } }),
+    await hashOf({ window: { session: { gap: "2m" } } }),
   ];
   const retyped = topic.fields.map((field) => (field.name === "ms" ? { ...field, type: "integer" } : field));
   const { plan } = await compile(configOf({ ...topic, fields: retyped }, [tableOf(base)]));
   others.push(plan?.tables[0]?.hash ?? "");
-  expect(new Set([same, ...others]).size).toBe(8);
+  expect(new Set([same, ...others]).size).toBe(10);
 });
 
 type Bad = readonly [sql: string, message: RegExp];
@@ -262,6 +269,11 @@ test.for<readonly [string, object, RegExp]>([
     "more panes than a view can add up",
     { window: { hopping: { size: "1d", advance: "7s" } } },
     /panes of 1000 ms, at most 1440/,
+  ],
+  [
+    "a gap of thousands of years",
+    { window: { session: { gap: "999999999d" } } },
+    /a gap of .* too long: write at most/,
   ],
   ["a window of thousands of years", { window: { tumbling: { size: "999999999d" } } }, /too long: write at most 3660d/],
 ])("%s is refused", async ([, table, message]) => {

@@ -23,7 +23,7 @@ export function meaningOf(table: TableDraft, where: Bound | undefined, topic: To
       .map(({ name, type }) => [name, type])
       .sort(([a = ""], [b = ""]) => (a < b ? -1 : 1)),
     where: [where?.sql ?? null, table.where ?? null],
-    window: [table.size, table.advance, table.pane, table.panes],
+    window: [table.size, table.advance, table.pane, table.panes, ...(table.gap === undefined ? [] : ["session"])],
     groups: table.groups.map(({ name, expression, duckdbType }) => [name, expression, duckdbType]),
     parts: table.aggregates.map(({ name, value, parts }) => [
       name,

@@ -48,6 +48,11 @@ export interface TablePlan {
   readonly pane: number;
   /** true: rows are panes and a view of the table's name adds them up; false: rows are windows. */
   readonly panes: boolean;
+  /**
+   * Milliseconds between two neighbouring events of one session at most; only where rows are sessions. Size, advance and
+   * pane are the gap too: what a session of one event lasts.
+   */
+  readonly gap?: number;
   readonly where?: string;
   readonly groups: readonly GroupColumn[];
   readonly aggregates: readonly AggregateColumn[];

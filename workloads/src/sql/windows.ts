@@ -1,4 +1,4 @@
-/** Windows and panes: event time cut into pieces aligned to 1970-01-01 UTC. */
+/** Windows and panes: event time cut into pieces aligned to 1970-01-01 UTC, and sessions, which are not. */
 import { parseDuration, type Window } from "@caudal/crds";
 import { SqlError } from "./sql-error.ts";
 
@@ -7,6 +7,8 @@ export interface WindowPlan {
   readonly advance: number;
   readonly pane: number;
   readonly panes: boolean;
+  /** Of a session: milliseconds that two neighbouring events are apart at most. */
+  readonly gap?: number;
 }
 
 /** Hopping windows are kept directly while an event falls into at most so many. */
@@ -21,8 +23,9 @@ const MAX_SIZE = 3660 * 86_400_000;
  * @throws SqlError for windows that cannot be kept
  */
 export function planWindow(window: Window): WindowPlan {
+  if (window.session !== undefined) return planSession(window.session.gap);
   const form = window.tumbling ?? window.hopping;
-  if (form === undefined) throw new SqlError("set window.tumbling or window.hopping");
+  if (form === undefined) throw new SqlError("set window.tumbling, window.hopping or window.session");
   const size = parseDuration(form.size);
   const advance = "advance" in form && typeof form.advance === "string" ? parseDuration(form.advance) : size;
   if (size > MAX_SIZE) throw new SqlError(`a window of ${form.size} is too long: write at most 3660d`);
@@ -37,17 +40,13 @@ export function planWindow(window: Window): WindowPlan {
   return { size, advance, pane, panes: true };
 }
 
+/** A session of one event is as long as the gap: until then another event may come that belongs to it. */
+function planSession(text: string): WindowPlan {
+  const gap = parseDuration(text);
+  if (gap > MAX_SIZE) throw new SqlError(`a gap of ${text} is too long: write at most 3660d`);
+  return { size: gap, advance: gap, pane: gap, panes: false, gap };
+}
+
 function gcd(a: number, b: number): number {
   return b === 0 ? a : gcd(b, a % b);
-}
-
-/** DuckDB expression: the largest multiple of `step` ms that is not after `time`, both in microseconds, also before 1970. */
-export function floorTo(time: string, step: number): string {
-  const micros = `${step}000`;
-  return `(${time} - ((${time} % ${micros}) + ${micros}) % ${micros})`;
-}
-
-/** DuckDB expression: the end, in microseconds, of the last window that holds `time`. */
-export function lastEnd(time: string, plan: WindowPlan): string {
-  return `(${floorTo(time, plan.advance)} + ${plan.size}000)`;
 }

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type { AggregateColumn, Merge, Part, TablePlan } from "../../sql/plan.ts";
 import { identifier, literal, qualified, storage } from "./identifiers.ts";
+import { createGroupLocks } from "./session-groups.ts";
 
 /** A column as PostgreSQL's catalogue names its type. */
 export interface Column {
@@ -34,6 +35,7 @@ export function createTable(table: TablePlan): readonly string[] {
     `create table ${place} (\n${columns.join(",\n")}\n) with (fillfactor = 70)`,
     `create unique index on ${place} (${[...groups, `"window_start"`].join(", ")}) nulls not distinct`,
   ];
+  if (table.gap !== undefined) return [...statements, ...createGroupLocks(table)];
   return table.panes ? [...statements, ...createView(table)] : statements;
 }
 
@@ -68,10 +70,7 @@ function viewQuery(table: TablePlan): string {
   const merged = [
     `  select "window_start"`,
     ...groups,
-    ...parts.map(
-      (part) =>
-        `${mergeFunction[part.merge]}(${identifier(part.column)})::${part.postgresType} as ${identifier(part.column)}`,
-    ),
+    ...parts.map((part) => `${mergedPart(part)} as ${identifier(part.column)}`),
     `max("revision") as "revision"`,
     `max("updated_at") as "updated_at"`,
   ];
@@ -108,6 +107,14 @@ export function uniqueParts(table: TablePlan): readonly Part[] {
 }
 
 const mergeFunction: Readonly<Record<Merge, string>> = { add: "sum", least: "min", greatest: "max" };
+
+/** Expression that aggregates a part's column over rows. PostgreSQL has no min and max of booleans, and of uuids since 18. */
+export function mergedPart({ column, merge, postgresType }: Part): string {
+  const name = identifier(column);
+  if (postgresType === "boolean") return `${merge === "least" ? "bool_and" : "bool_or"}(${name})`;
+  const value = postgresType === "uuid" ? `${name}::text collate "C"` : name;
+  return `${mergeFunction[merge]}(${value})::${postgresType}`;
+}
 
 /** Whether an aggregate's one part is itself what people see. */
 function isPart(aggregate: AggregateColumn): boolean {

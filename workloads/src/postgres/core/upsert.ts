@@ -43,20 +43,24 @@ ${[...sets, `"updated_at" = now()`].map((set) => `  ${set}`).join(",\n")}`;
 }
 
 /** @param delta rows in bytewise order: two workers then lock common rows in one order */
-export function upsert({ table, windowStart, groups, parts }: Delta): UpsertStatement {
-  const columns = table.aggregates.flatMap((aggregate) => aggregate.parts.map((part) => part.column));
-  const encodedParts = uniqueParts(table).map((part) =>
-    binaryArray(part, columnOf(parts, columns.indexOf(part.column))),
-  );
+export function upsert(delta: Delta): UpsertStatement {
+  const { table, windowStart } = delta;
   return {
     name: `upsert ${table.name}`,
     text: upsertText(table),
-    values: [
-      windowStarts(windowStart),
-      ...table.groups.map((group, index) => binaryArray(group, columnOf(groups, index))),
-      ...encodedParts,
-    ],
+    values: [windowStarts(windowStart), ...groupArrays(delta), ...partArrays(delta)],
   };
+}
+
+/** The delta's group columns, as statements take them. */
+export function groupArrays({ table, groups }: Delta): readonly Buffer[] {
+  return table.groups.map((group, index) => binaryArray(group, columnOf(groups, index)));
+}
+
+/** The delta's parts, each stored column once. */
+export function partArrays({ table, parts }: Delta): readonly Buffer[] {
+  const columns = table.aggregates.flatMap((aggregate) => aggregate.parts.map((part) => part.column));
+  return uniqueParts(table).map((part) => binaryArray(part, columnOf(parts, columns.indexOf(part.column))));
 }
 
 function columnOf(columns: readonly Column[], index: number): Column {

@@ -35,3 +35,13 @@ it("the oldest end of a delta is found among rows in any order", () => {
   const delta: Delta = { table: minutes({}), rows: 3, windowStart, groups: [], parts: [] };
   expect(oldestEnd(delta)).toBe(at("00:02:00"));
 });
+
+it("the oldest end of a delta of sessions is a gap after the last event of the one that ends first", () => {
+  const [windowStart, lastEvent] = [
+    Float64Array.of(at("00:00:00"), at("00:01:00")),
+    Float64Array.of(at("00:09:00"), at("00:02:00")),
+  ];
+  const sessions = { lastEvent, group: Float64Array.of(0, 1) };
+  const delta: Delta = { table: minutes({ gap: 60_000 }), rows: 2, windowStart, sessions, groups: [], parts: [] };
+  expect(oldestEnd(delta)).toBe(at("00:03:00"));
+});

@@ -9,20 +9,21 @@ export function lastEnd(table: Pick<TablePlan, "size" | "advance" | "panes">, st
   return (table.panes ? Math.floor(start / table.advance) * table.advance : start) + table.size;
 }
 
-/** The smallest {@link lastEnd} of a delta's rows, Infinity without any. */
-export function oldestEnd({ table, windowStart }: Delta): number {
-  return lastEnd(
-    table,
-    windowStart.reduce((oldest, start) => Math.min(oldest, start), Infinity),
-  );
+/** The smallest end of a delta's rows, Infinity without any: {@link lastEnd}, or that of a session. */
+export function oldestEnd({ table, windowStart, sessions }: Delta): number {
+  const least = (times: Float64Array) => times.reduce((oldest, time) => Math.min(oldest, time), Infinity);
+  return sessions === undefined ? lastEnd(table, least(windowStart)) : least(sessions.lastEvent) + table.size;
 }
 
-/** Column of the stored rows, and how much later than it everything that needs the row is over, as SQL. */
-export function endColumn(table: Pick<TablePlan, "size" | "panes">): {
+/**
+ * Column of the stored rows, and how much later than it everything that needs the row is over, as SQL; of a session, how
+ * much later at least: an index on its end would be written whenever it grows.
+ */
+export function endColumn(table: Pick<TablePlan, "size" | "panes" | "gap">): {
   readonly column: string;
   readonly after: string;
 } {
-  return table.panes
+  return table.panes || table.gap !== undefined
     ? { column: identifier("window_start"), after: milliseconds(table.size) }
     : { column: identifier("window_end"), after: milliseconds(0) };
 }
