@@ -54,17 +54,17 @@ async function keepUntilInterrupted({ servers, folder }: Bench, progress: Progre
 
 const progress = progressTo();
 const cleanup = newCleanup(progress.say);
+const interrupted = cleanUpOnSignals(cleanup, progress.say);
 try {
   const options = parseOptions(process.argv.slice(2));
   if (options.help) console.log(help);
-  else {
-    cleanUpOnSignals(cleanup, progress.say);
-    process.exitCode = await main(options, progress, cleanup);
-  }
+  else process.exitCode = await main(options, progress, cleanup);
 } catch (error) {
-  if (!(error instanceof ClusterError)) throw error;
-  console.error(`\n${error.message}`);
-  process.exitCode = error instanceof UsageError ? 2 : 1;
+  if (!interrupted()) {
+    if (!(error instanceof ClusterError)) throw error;
+    console.error(`\n${error.message}`);
+    process.exitCode = error instanceof UsageError ? 2 : 1;
+  }
 } finally {
   await cleanup.run();
 }

@@ -3,10 +3,12 @@ import type { Progress } from "../cluster/host/progress.ts";
 import { buildWorkloads } from "./engines/caudal.ts";
 import { engines } from "./engines/index.ts";
 import { measureGenerator } from "./generator.ts";
+import { measureGrowth } from "./growth.ts";
 import { measureLatency } from "./latency.ts";
 import type { Options } from "./options.ts";
 import { throughputChart } from "./report/chart.ts";
 import { generatorTable } from "./report/generator.ts";
+import { growthTable } from "./report/growth.ts";
 import { latencyTable } from "./report/latency.ts";
 import { summarize } from "./report/results.ts";
 import { configurationList, throughputTable } from "./report/table.ts";
@@ -61,6 +63,18 @@ export async function measure(options: Options, progress: Progress): Promise<(be
       return async (bench) => {
         const results = await measureGenerator(bench, options, progress);
         return { results, table: generatorTable(results), wrong: [] };
+      };
+    }
+    case "growth": {
+      await progress.step("bundling Caudal", buildWorkloads);
+      return async (bench) => {
+        const { results, failed } = await measureGrowth(bench, options, progress);
+        const inexact = results.filter(({ exact }) => !exact).map(({ scenario }) => `not exact: ${scenario}`);
+        return {
+          results,
+          table: growthTable(results),
+          wrong: [...failed.map((name) => `failed: ${name}`), ...inexact],
+        };
       };
     }
   }

@@ -7,6 +7,7 @@ describe("parseOptions", () => {
       help: false,
       measure: "throughput",
       engines: engineNames,
+      scenarios: [],
       events: 10_000_000,
       runs: 3,
       rate: 20_000,
@@ -28,12 +29,22 @@ describe("parseOptions", () => {
     expect(parseOptions(["--latency"])).toMatchObject({ measure: "latency", engines: ["caudal"] });
   });
 
+  it("takes names of what is to grow", () => {
+    expect(parseOptions(["--growth", "keys", "partitions"])).toMatchObject({
+      measure: "growth",
+      scenarios: ["keys", "partitions"],
+      events: 3_000_000,
+    });
+  });
+
   const refused: readonly (readonly [args: string[], says: RegExp])[] = [
     [["--only", "caudal,storm"], /no engine "storm"; there are caudal, flink,/],
     [["--runs", "0"], /--runs is "0": write a whole number of at least 1/],
     [["--events", "1e6"], /--events is "1e6": write a whole number of at least 10000/],
     [["--latency", "--generator"], /one at a time/],
     [["--latency", "--only", "flink-rocksdb"], /flink-rocksdb writes a window only when it closes/],
+    [["caudal"], /names are for --growth and for --only/],
+    [["--growth", "rows"], /--growth: there is no "rows"; there are usual, keys,/],
     [["--docs", "--profile", "x"], /--profile costs speed/],
     [["--evnets", "5"], /Unknown option '--evnets'[^]*--events N/],
   ];

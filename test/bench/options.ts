@@ -1,14 +1,17 @@
 /** The command line of `npm run bench`. Pure: arguments in, options or an error out. */
 import { parseArgs } from "node:util";
 import { UsageError } from "../cluster/host/errors.ts";
+import { scenarioNames } from "./scenarios.ts";
 
 export const engineNames = ["caudal", "flink", "flink-rocksdb", "kafka-streams", "kafka-streams-eos", "spark"] as const;
 export type EngineName = (typeof engineNames)[number];
 
 export interface Options {
   readonly help: boolean;
-  readonly measure: "throughput" | "latency" | "generator";
+  readonly measure: "throughput" | "latency" | "generator" | "growth";
   readonly engines: readonly EngineName[];
+  /** Names of what is to grow; none: all. */
+  readonly scenarios: readonly string[];
   readonly events: number;
   readonly runs: number;
   /** Events per second of what is measured at a steady rate. */
@@ -29,9 +32,11 @@ in PostgreSQL, every row checked. Broker, PostgreSQL and engine share this machi
   npm run bench                        every engine, 10,000,000 events, 3 runs each, in turn
   npm run bench -- --latency           event → visible row at a steady rate, and what that costs
   npm run bench -- --generator         Caudal's generator: its most per CPU-second, and how well it holds a rate
+  npm run bench -- --growth [NAME …]   Caudal where one thing is much larger than usual:
+                                       ${scenarioNames.join(", ")}
 
   --only A,B       these engines alone: ${engineNames.join(", ")}
-  --events N       events in the topic (10000000), or to generate (3000000)
+  --events N       events in the topic (10000000), or to generate and for --growth (3000000)
   --runs N         runs of each engine (3)
   --rate N         events per second at a steady rate (20000)
   --seconds N      how long the steady rate is held (60)
@@ -44,17 +49,18 @@ in PostgreSQL, every row checked. Broker, PostgreSQL and engine share this machi
 Needs Java 17 or newer and PostgreSQL 15 or newer; for the other engines a JDK and Maven. What is built is kept in
 $CAUDAL_CACHE (~/.cache/caudal if that is not set).`;
 
-/** What is measured without --events; the generator at full speed takes less for as much to be seen. */
+/** What is measured without --events; the generator and what grows show as much with less. */
 const EVENTS: Readonly<Record<Options["measure"], number>> = {
   throughput: 10_000_000,
   latency: 10_000_000,
   generator: 3_000_000,
+  growth: 3_000_000,
 };
 
 /** @throws UsageError that says what to write instead */
 export function parseOptions(args: readonly string[]): Options {
-  const values = parse(args);
-  const measures = (["latency", "generator"] as const).filter((name) => values[name] === true);
+  const { values, positionals } = parse(args);
+  const measures = (["latency", "generator", "growth"] as const).filter((name) => values[name] === true);
   if (measures.length > 1) throw new UsageError(`--${measures.join(" and --")} are measured one at a time.`);
   const measure = measures[0] ?? "throughput";
   if (values.docs === true && values.profile !== undefined)
@@ -63,6 +69,7 @@ export function parseOptions(args: readonly string[]): Options {
     help: values.help === true,
     measure,
     engines: enginesOf(values.only, measure),
+    scenarios: scenariosOf(positionals, measure),
     events: whole("events", values.events, EVENTS[measure], 10_000),
     runs: whole("runs", values.runs, 3),
     rate: whole("rate", values.rate, 20_000),
@@ -78,6 +85,7 @@ function parse(args: readonly string[]) {
   try {
     return parseArgs({
       args: [...args],
+      allowPositionals: true,
       options: {
         only: { type: "string" },
         events: { type: "string" },
@@ -88,11 +96,12 @@ function parse(args: readonly string[]) {
         profile: { type: "string" },
         latency: { type: "boolean" },
         generator: { type: "boolean" },
+        growth: { type: "boolean" },
         keep: { type: "boolean" },
         docs: { type: "boolean" },
         help: { type: "boolean", short: "h" },
       },
-    }).values;
+    });
   } catch (error) {
     if (error instanceof TypeError) throw new UsageError(`${error.message}\n\n${help}`, { cause: error });
     throw error;
@@ -111,6 +120,15 @@ function enginesOf(only: string | undefined, measure: Options["measure"]): reado
   if (measure === "latency" && closed.length > 0)
     throw new UsageError(`--latency: ${closed.join(", ")} writes a window only when it closes; leave it out.`);
   return known;
+}
+
+function scenariosOf(names: readonly string[], measure: Options["measure"]): readonly string[] {
+  if (names.length > 0 && measure !== "growth")
+    throw new UsageError(`I do not know what to do with "${names.join(" ")}": names are for --growth and for --only.`);
+  const unknown = names.filter((name) => !scenarioNames.includes(name));
+  if (unknown.length > 0)
+    throw new UsageError(`--growth: there is no "${unknown.join('", "')}"; there are ${scenarioNames.join(", ")}.`);
+  return names;
 }
 
 function whole(name: string, text: string | undefined, otherwise: number, least = 1): number {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { generatorTable } from "./generator.ts";
+import { growthTable } from "./growth.ts";
 import { latencyTable } from "./latency.ts";
 
 describe("latencyTable", () => {
@@ -28,5 +29,18 @@ describe("generatorTable", () => {
     ]).split("\n");
     expect(table[2]).toMatch(/^\| none +\| +1 \| +300,000 \/ 300,000 \| +– \| +310,000 \/ 310,000 \| +200 \|$/);
     expect(table[3]).toMatch(/^\| 20,000 +\| +2 \| +19,900 \/ 19,955 \| +0\.50 % \|/);
+  });
+});
+
+describe("growthTable", () => {
+  it("gives bytes a second beside events", () => {
+    const result = {
+      ...{ scenario: "bytes-1k", what: "events of 1 KB", events: 1_000_000, eventBytes: 1_000 },
+      ...{ eventsPerSecond: 250_000, eventsPerCpuSecond: 400_000, cpuSeconds: 2.5, peakRssMb: 390 },
+      ...{ postgresCpuSeconds: 1.25, exact: true },
+    };
+    expect(growthTable([result]).split("\n")[2]).toBe(
+      "| events of 1 KB | 1,000,000 |  250,000 |  250 |          400,000 |              1.3 |     390 | yes   |",
+    );
   });
 });
