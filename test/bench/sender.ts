@@ -17,11 +17,15 @@ export interface Sender {
 /** As the Java client does with `batch.size` of 64 KiB. */
 const BATCH_BYTES = 64 * 1024;
 const MOST_UNDERWAY = 64;
+const WORTH_SAYING_MS = 1_000;
 
 export function openSender(bootstrap: string, topic: string, say: (line: string) => void): Sender {
   const metrics = createMetrics({ namespace: "bench", pipeline: "bench", stage: "load", role: "generator" });
   const cluster = new KafkaCluster({ bootstrapServers: [bootstrap] }, { clientId: "bench-load", metrics });
-  const onProblem = (error: unknown): void => say(`loading: ${describeError(error)}; trying again`);
+  // A broker that has just started, or has just made the topic, refuses for a moment.
+  const onProblem = (error: unknown, delayMs: number): void => {
+    if (delayMs >= WORTH_SAYING_MS) say(`loading: ${describeError(error)}; trying again`);
+  };
   const producer = new Producer(cluster, { metrics, onProblem });
   const open = new Map<number, BatchEncoder>();
   const full: [number, BatchEncoder][] = [];
