@@ -21,7 +21,16 @@ const io = [
 const pure = "This folder is pure: observations, clocks and seeds come in as arguments.";
 
 export default tseslint.config(
-  { ignores: ["**/dist/**", "**/generated/**", ".cache/**", ".cluster/**", "**/node_modules/**"] },
+  {
+    ignores: [
+      "**/dist/**",
+      "**/generated/**",
+      ".cache/**",
+      ".cluster/**",
+      "**/node_modules/**",
+      "workloads/assembly/**",
+    ],
+  },
   js.configs.recommended,
   {
     files: ["**/*.{js,mjs}"],

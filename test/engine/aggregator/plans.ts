@@ -1,7 +1,5 @@
 /** Plans of two tables, and deltas for them, where no SQL has to be compiled. */
-import { Dictionary, NULL_CODE } from "../../../workloads/src/kernel/dictionary.ts";
-import type { Column } from "../../../workloads/src/kernel/columns.ts";
-import type { Delta } from "../../../workloads/src/kernel/delta.ts";
+import type { Delta, DeltaColumn } from "../../../workloads/src/kernel/delta.ts";
 import type { TablePlan } from "../../../workloads/src/sql/plan.ts";
 
 export const minute: TablePlan = {
@@ -79,12 +77,11 @@ export const delta = (
   ],
 });
 
-function texts(values: readonly (string | null)[]): Column {
-  const dictionary = new Dictionary();
-  const codes = values.map((value) => (value === null ? NULL_CODE : dictionary.codeOf(value)));
-  return { kind: "text", dictionary, values: Int32Array.from(codes) };
+function texts(values: readonly (string | null)[]): DeltaColumn {
+  const lengths = Int32Array.from(values, (value) => (value === null ? -1 : Buffer.byteLength(value)));
+  return { kind: "text", bytes: Buffer.from(values.join("")), lengths };
 }
 
-function numbers(values: readonly (string | null)[]): Column {
+function numbers(values: readonly (string | null)[]): DeltaColumn {
   return { kind: "number", values: Float64Array.from(values, (value) => Number(value ?? NaN)), bigs: new Map() };
 }

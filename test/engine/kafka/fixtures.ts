@@ -45,6 +45,13 @@ export interface ReadToEnd {
   readonly next: ReadonlyMap<number, number>;
 }
 
+/** A copy of a block, which holds when the reader is asked for more. */
+function kept(block: RecordBlock): RecordBlock {
+  const originals = Array.from(block.offsets, (_, row) => block.original(row));
+  const original = (row: number) => originals[row] ?? block.original(row);
+  return { ...block, bytes: Buffer.from(block.bytes), original };
+}
+
 /** Reads a topic from its beginning to its last stable offsets. */
 export async function readToEnd(
   cluster: KafkaCluster,
@@ -63,7 +70,7 @@ export async function readToEnd(
     if (performance.now() > deadline)
       throw new Error(`read only to ${JSON.stringify([...next])} of ${JSON.stringify([...last])}`);
     for (const block of (await reader.next(1_000)).blocks) {
-      blocks.push(block);
+      blocks.push(kept(block));
       next.set(block.partition, block.nextOffset);
     }
   }

@@ -13,6 +13,7 @@ import { type Connection, fetchV13, type Reader } from "@platformatic/kafka";
 import type { AbortedTransaction } from "./aborted.ts";
 import { Cursor } from "./cursor.ts";
 import { Code, protocolError } from "./protocol-errors.ts";
+import type { ResponseBuffers } from "./response-buffers.ts";
 
 export interface FetchRequest {
   readonly topicId: string;
@@ -50,8 +51,16 @@ const VERSION = 13;
 const READ_COMMITTED = 1;
 const NO_SESSION = { id: 0, epoch: -1 } as const;
 
-/** One fetch from one leader. Rejects with the library's error, or with ours for an error of the whole response. */
-export async function fetchPartitions(connection: Connection, request: FetchRequest): Promise<FetchedPartition[]> {
+/**
+ * One fetch from one leader. Rejects with the library's error, or with ours for an error of the whole response.
+ *
+ * @param buffers where the response is kept: its records are views of it
+ */
+export async function fetchPartitions(
+  connection: Connection,
+  request: FetchRequest,
+  buffers: ResponseBuffers,
+): Promise<FetchedPartition[]> {
   const topic = {
     topicId: request.topicId,
     partitions: request.partitions.map((position) => ({
@@ -78,8 +87,8 @@ export async function fetchPartitions(connection: Connection, request: FetchRequ
           [],
           "",
         ),
-      (_correlationId, _apiKey, _apiVersion, reader: Reader) =>
-        parseFetchResponse(reader.buffer.slice(reader.position, reader.buffer.length)),
+      (_correlationId, _apiKey, _apiVersion, { buffer, position }: Reader) =>
+        parseFetchResponse(buffers.gather(buffer.buffers, position, buffer.length - position)),
       true,
       true,
       (error, response) => {

@@ -13,6 +13,7 @@ import { type FetchedPartition, fetchPartitions } from "./fetch-protocol.ts";
 import { listOffsets, verifyPosition } from "./offsets.ts";
 import { Code, protocolError } from "./protocol-errors.ts";
 import type { PartitionEnd, RecordBlock } from "./record-block.ts";
+import { ResponseBuffers } from "./response-buffers.ts";
 
 export interface ReadPosition {
   readonly partition: number;
@@ -70,6 +71,7 @@ export class TopicReader {
   readonly #flights = new Set<number | "metadata">();
   readonly #delays = new Map<number | "metadata", Delay>();
   readonly #landed = new Map<number, Fetched>();
+  readonly #buffers = new Map<number, ResponseBuffers>();
   #info: TopicInfo | undefined;
   #stale = true;
   #fatal: { readonly error: Error; readonly partition: number | undefined } | undefined;
@@ -112,7 +114,8 @@ export class TopicReader {
   }
 
   /**
-   * What has come, or comes within `waitMs`; nothing otherwise. The next fetches are under way when it returns.
+   * What has come, or comes within `waitMs`; nothing otherwise. The next fetches are under way when it returns. Blocks
+   * hold until the next call: their bytes are then written over.
    *
    * @throws OffsetOutOfRange, TopicRecreated, LogTruncated, CorruptBatch, FormatUnsupported and others that are not
    * retryable, and the signal's reason; what passes by itself goes to `onProblem` and is tried again
@@ -140,6 +143,7 @@ export class TopicReader {
     this.#closed = true;
     this.#readings.clear();
     this.#landed.clear();
+    this.#buffers.clear();
     this.#bell.ring();
   }
 
@@ -200,11 +204,13 @@ export class TopicReader {
       maxBytes: maxBytesPerPartition,
     }));
     const request = { topicId: this.#topic.topicId, maxWaitMs, minBytes, maxBytes, partitions };
+    const buffers = this.#buffers.get(leader) ?? new ResponseBuffers();
+    this.#buffers.set(leader, buffers);
     const answers = await this.#cluster.call(
       leader,
       "fetch",
       "fetch",
-      async (connection) => await fetchPartitions(connection, request),
+      async (connection) => await fetchPartitions(connection, request, buffers),
     );
     const blocks: RecordBlock[] = [];
     const ends: PartitionEnd[] = [];

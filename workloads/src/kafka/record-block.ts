@@ -18,7 +18,7 @@ export interface RecordBlock {
   readonly offsets: Float64Array;
   /** Epoch milliseconds of each record, as the broker keeps them. */
   readonly timestamps: Float64Array;
-  /** All values, with what is between them in the log. A view of what was fetched: keep no part of it after the block. */
+  /** All values, with what is between them in the log. A view of what was fetched, which holds until more is asked for. */
   readonly bytes: Buffer;
   /** Where each value begins in `bytes`, and where it ends: NULL_VALUE for a value that is null. */
   readonly starts: Int32Array;

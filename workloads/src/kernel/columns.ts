@@ -1,5 +1,7 @@
 /** A slice of events as columns. Row i of a slice is element i of every column. */
-import { Dictionary, NULL_CODE } from "./dictionary.ts";
+import type { Dictionary } from "./dictionary.ts";
+import { NULL_CODE } from "./dictionary.ts";
+import type { Placed, ScanMemory } from "./scan-memory.ts";
 import { storageOf } from "./storage.ts";
 
 /** Stands in a column of numbers for an integer that a double cannot hold: it is among the column's bigs. */
@@ -8,25 +10,24 @@ export const BIG = Infinity;
 /** Texts as codes of a dictionary, NULL as {@link NULL_CODE}. */
 export interface TextColumn {
   readonly kind: "text";
-  /** Replaced by an empty one when it has become large: what was made with the old one keeps that. */
+  /** Replaced by an empty one when it has become large and nothing refers to it. */
   dictionary: Dictionary;
-  readonly values: Int32Array;
+  /** Another array after memory has grown: ask for it anew after every call that may allocate. */
+  values: Int32Array;
 }
 
 /** Numbers, NULL as NaN. */
 export interface NumberColumn {
   readonly kind: "number";
-  readonly values: Float64Array;
+  values: Float64Array;
   /** By row, integers beyond 2^53. */
   readonly bigs: Map<number, bigint>;
 }
 
 export type Column = TextColumn | NumberColumn;
 
-export function makeColumn(duckdbType: string, rows: number): Column {
-  return storageOf(duckdbType).kind === "text"
-    ? { kind: "text", dictionary: new Dictionary(), values: new Int32Array(rows) }
-    : { kind: "number", values: new Float64Array(rows), bigs: new Map() };
+export function makeColumn(memory: ScanMemory, duckdbType: string, rows: number): Placed<Column> {
+  return storageOf(duckdbType).kind === "text" ? memory.textColumn(rows) : memory.numberColumn(rows);
 }
 
 export function setNull(column: Column, row: number): void {
@@ -45,7 +46,10 @@ export function setInteger(column: NumberColumn, row: number, value: bigint): vo
 }
 
 /** The number in a row that is not NULL. */
-export function numberAt(column: NumberColumn, row: number): number | bigint {
-  const value = column.values[row] as number;
-  return value === BIG ? (column.bigs.get(row) ?? value) : value;
+export function numberAt(
+  { values, bigs }: { readonly values: Float64Array; readonly bigs: ReadonlyMap<number, bigint> },
+  row: number,
+): number | bigint {
+  const value = values[row] as number;
+  return value === BIG ? (bigs.get(row) ?? value) : value;
 }

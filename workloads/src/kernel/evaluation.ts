@@ -12,6 +12,7 @@ import { isText, isTime, mayBeInfinite } from "../sql/types.ts";
 import { type Column, makeColumn, type NumberColumn } from "./columns.ts";
 import { ROW, rowList } from "./event-columns.ts";
 import { EventTable } from "./event-table.ts";
+import type { ScanMemory } from "./scan-memory.ts";
 import { readColumns } from "./transfer.ts";
 
 /** Columns of one table of the plan. */
@@ -53,12 +54,13 @@ export class Evaluation {
     plan: AggregatorPlan,
     topic: TopicConfig,
     fields: ReadonlyMap<string, Column>,
+    memory: ScanMemory,
     rows: number,
   ) {
     const conditions: (Computed & { column: NumberColumn })[] = [];
     const values = new Map<string, Computed>();
     this.tables = plan.tables.map((table, index) => {
-      const inside = table.where === undefined ? null : condition(table.where, index, rows);
+      const inside = table.where === undefined ? null : condition(table.where, index, memory.numberColumn(rows));
       if (inside !== null) conditions.push(inside);
       const columnOf = (sql: string, duckdbType: string): Column => {
         const field = fields.get(sql);
@@ -69,7 +71,7 @@ export class Evaluation {
           sql,
           when: inside?.name ?? null,
           duckdbType,
-          column: makeColumn(duckdbType, rows),
+          column: makeColumn(memory, duckdbType, rows),
         };
         values.set(key, known);
         return known.column;
@@ -205,13 +207,13 @@ from (select ${[ROW, ...this.#fields, ...columns(this.#conditions)].join(", ")} 
   }
 }
 
-function condition(where: string, table: number, rows: number): Computed & { column: NumberColumn } {
+function condition(where: string, table: number, column: NumberColumn): Computed & { column: NumberColumn } {
   return {
     name: quote(`#in ${table}`),
     sql: `coalesce((${where}), false)`,
     when: null,
     duckdbType: "BOOLEAN",
-    column: { kind: "number", values: new Float64Array(rows), bigs: new Map() },
+    column,
   };
 }
 

@@ -1,7 +1,7 @@
 /** Events of all tables into deltas: groups, then parts, column by column. */
 import type { AggregatorConfig } from "@caudal/crds";
 import type { TablePlan } from "../sql/plan.ts";
-import type { Delta } from "./delta.ts";
+import { type Delta, withTexts } from "./delta.ts";
 import type { TableColumns } from "./evaluation.ts";
 import { Grouping } from "./grouping.ts";
 import { makePart, type PartState } from "./parts.ts";
@@ -122,7 +122,8 @@ export class Fold {
         const delta = { table, rows: order.length, windowStart, groups, parts };
         const spans = this.#spans[index];
         const sameGroup = (a: number, b: number) => grouping.sameGroup(a, b);
-        deltas.push({ index, delta: spans === undefined ? delta : joinPieces(delta, { order, spans, sameGroup }) });
+        const joined = spans === undefined ? delta : joinPieces(delta, { order, spans, sameGroup });
+        deltas.push({ index, delta: withTexts(joined) });
       }
     }
     return deltas.sort((a, b) => a.index - b.index).map(({ delta }) => delta);

@@ -1,6 +1,7 @@
 /** Finds the row of a delta that each event belongs to: one for each window and group. */
-import { type Column, numberAt, type NumberColumn, type TextColumn } from "./columns.ts";
-import { grown, NULL_CODE } from "./dictionary.ts";
+import { BIG, type Column, numberAt, type NumberColumn, type TextColumn } from "./columns.ts";
+import { NULL_CODE } from "./dictionary.ts";
+import { grown } from "./grown.ts";
 
 /** Windows are whole multiples of `advance`; one of `size` begins at each. Milliseconds. */
 export interface GroupingWindow {
@@ -224,9 +225,7 @@ class TextKey implements Key {
     const used = new Uint8Array(dictionary.size);
     for (const code of codes) if (code >= 0) used[code] = 1;
     const present = Uint32Array.from({ length: dictionary.size }, (_, code) => code).filter((code) => used[code] === 1);
-    const prefixes = Float64Array.from({ length: dictionary.size }, (_, code) =>
-      used[code] === 1 ? dictionary.prefix(code) : 0,
-    );
+    const prefixes = dictionary.prefixes();
     present.sort((a, b) => (prefixes[a] as number) - (prefixes[b] as number) || dictionary.compare(a, b));
     for (const [rank, code] of present.entries()) ranks[code] = rank;
     return Float64Array.from(codes, (code) => (code < 0 ? -1 : (ranks[code] as number)));
@@ -284,7 +283,7 @@ class NumberKey implements Key {
       const value = code < 0 ? NaN : (this.#values[code] as number | bigint);
       if (typeof value === "number") return value;
       bigs.set(i, value);
-      return Infinity;
+      return BIG;
     });
     return { kind: "number", values, bigs };
   }

@@ -8,11 +8,12 @@ import { type Finding, finding } from "../sql/bad-rows.ts";
 import { type DuckDB, openDuckDB } from "../sql/duckdb.ts";
 import { fieldType } from "../sql/fields.ts";
 import type { AggregatorPlan, BlockResult } from "../sql/plan.ts";
-import { type Column, makeColumn } from "./columns.ts";
+import { type Column, makeColumn, type NumberColumn, type TextColumn } from "./columns.ts";
 import type { Delta } from "./delta.ts";
 import { Dictionary, NULL_CODE } from "./dictionary.ts";
 import { Evaluation, type TableColumns } from "./evaluation.ts";
 import { type Added, Fold, type LatePolicy } from "./fold.ts";
+import { type Placed, ScanMemory } from "./scan-memory.ts";
 import { Scanner } from "./scanner.ts";
 import { StrictReader } from "./strict-reader.ts";
 
@@ -37,6 +38,7 @@ export interface BlockInput {
 
 /** A block is computed in pieces of at most this. */
 const SLICE_ROWS = 16_384;
+const SLICE_BYTES = 4 * 1024 * 1024;
 /** PostgreSQL's indexes hold entries of up to 2,704 bytes; columns that are no text take the rest. */
 const MAX_KEY_BYTES = 1024;
 /** A dictionary that is larger is begun anew where nothing refers to it. */
@@ -48,8 +50,9 @@ const MAX_TEXT_BYTES = 4 * 1024 * 1024;
  * block, so that only `discard` may follow.
  */
 export class Kernel {
-  readonly #columns: ReadonlyMap<string, Column>;
-  readonly #timeMs = new Float64Array(SLICE_ROWS);
+  readonly #memory = new ScanMemory();
+  readonly #columns: ReadonlyMap<string, Placed<Column>>;
+  readonly #timeMs: Placed<NumberColumn>;
   readonly #scanner: Scanner;
   readonly #topic: TopicConfig;
   readonly #evaluation: Evaluation;
@@ -64,13 +67,17 @@ export class Kernel {
     this.#columns = new Map(
       topic.fields
         .filter(({ name }) => used.has(name))
-        .map(({ name, type }) => [name, makeColumn(fieldType(type)?.duckdbType ?? "VARCHAR", SLICE_ROWS)]),
+        .map(({ name, type }) => [
+          name,
+          makeColumn(this.#memory, fieldType(type)?.duckdbType ?? "VARCHAR", SLICE_ROWS),
+        ]),
     );
     this.#topic = topic;
     this.#options = options;
-    this.#scanner = new Scanner(topic, this.#columns, this.#timeMs);
+    this.#timeMs = this.#memory.numberColumn(SLICE_ROWS);
+    this.#scanner = new Scanner(this.#memory, topic, this.#columns, this.#timeMs, SLICE_ROWS);
     const duckdb = async () => await this.#openDuckDB();
-    this.#evaluation = new Evaluation(duckdb, plan, topic, this.#columns, SLICE_ROWS);
+    this.#evaluation = new Evaluation(duckdb, plan, topic, this.#columns, this.#memory, SLICE_ROWS);
     this.#fold = new Fold(this.#evaluation.tables, options.lateEvents, SLICE_ROWS);
   }
 
@@ -98,8 +105,11 @@ export class Kernel {
     return await this.#inTurn(async () => {
       const result = new Tally(this.#evaluation.tables.map(({ table }) => table.name));
       const to = input.to ?? block.count;
-      for (let from = input.from ?? 0; from < to; from += SLICE_ROWS)
-        await this.#addSlice(block, from, Math.min(to, from + SLICE_ROWS), input, result);
+      for (let from = input.from ?? 0; from < to;) {
+        const end = endOfSlice(block, from, to);
+        await this.#addSlice(block, from, end, input, result);
+        from = end;
+      }
       return result.toBlockResult();
     });
   }
@@ -151,8 +161,8 @@ export class Kernel {
       rows = rows.filter((row) => !tooLong.has(row));
     }
     result.addBad(from, to, findings);
-    result.addTime(latest(this.#timeMs, to - from, findings));
-    for (const [index, added] of this.#fold.add(rows, this.#timeMs, watermark, floors).entries())
+    result.addTime(latest(this.#timeMs.values, to - from, findings));
+    for (const [index, added] of this.#fold.add(rows, this.#timeMs.values, watermark, floors).entries())
       result.addTable(index, from, added);
   }
 
@@ -164,7 +174,7 @@ export class Kernel {
   #takeRecordTimes(block: RecordBlock, from: number, to: number, findings: Map<number, Finding>): void {
     for (let row = from; row < to; row++) {
       const time = block.timestamps[row] as number;
-      this.#timeMs[row - from] = time;
+      this.#timeMs.values[row - from] = time;
       if (time < 0 && !findings.has(row - from))
         findings.set(row - from, finding("OutOfRange", "the record has no time, and the topic no timestamp field"));
     }
@@ -175,7 +185,7 @@ export class Kernel {
     const { maxAheadMs } = this.#options;
     for (let row = from; row < to; row++) {
       const record = block.timestamps[row] as number;
-      const time = this.#timeMs[row - from] as number;
+      const time = this.#timeMs.values[row - from] as number;
       if (time <= record + maxAheadMs || record < 0 || findings.has(row - from)) continue;
       const [event, produced] = [new Date(time).toISOString(), new Date(record).toISOString()];
       findings.set(
@@ -191,8 +201,12 @@ export class Kernel {
   #forget(): void {
     this.#fold.clear();
     for (const column of this.#textColumns())
-      if (column.dictionary.size > MAX_TEXTS || column.dictionary.textBytes > MAX_TEXT_BYTES)
-        column.dictionary = new Dictionary();
+      if (column.dictionary.size > MAX_TEXTS || column.dictionary.textBytes > MAX_TEXT_BYTES) this.#renew(column);
+  }
+
+  #renew(column: TextColumn): void {
+    column.dictionary.free();
+    column.dictionary = new Dictionary(this.#memory);
   }
 
   *#textColumns() {
@@ -218,6 +232,14 @@ export class Kernel {
     this.#last = turn.catch(() => undefined);
     return await turn;
   }
+}
+
+function endOfSlice({ starts, ends }: RecordBlock, from: number, to: number): number {
+  const most = (starts[from] ?? 0) + SLICE_BYTES;
+  let end = Math.min(to, from + SLICE_ROWS);
+  if ((ends[end - 1] ?? 0) <= most && (starts[end - 1] ?? 0) <= most) return end;
+  for (end = from + 1; end < to && (ends[end] ?? 0) <= most; end++);
+  return end;
 }
 
 function goodRows(count: number, findings: ReadonlyMap<number, Finding>): Int32Array {

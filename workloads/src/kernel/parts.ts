@@ -1,7 +1,8 @@
 /** The parts of aggregates, one value for each entry of a grouping. */
 import type { Part } from "../sql/plan.ts";
 import { BIG, type Column, numberAt, type NumberColumn, type TextColumn } from "./columns.ts";
-import { grown, NULL_CODE } from "./dictionary.ts";
+import { NULL_CODE } from "./dictionary.ts";
+import { grown } from "./grown.ts";
 
 /** One part of one table. */
 export interface PartState {
@@ -257,11 +258,8 @@ class TextExtreme implements PartState {
 
   column(order: Uint32Array): Column {
     const best = this.#best;
-    return {
-      kind: "text",
-      dictionary: this.#argument.dictionary,
-      values: Int32Array.from(order, (entry) => best[entry] as number),
-    };
+    const codes = Int32Array.from(order, (entry) => best[entry] as number);
+    return { kind: "text", dictionary: this.#argument.dictionary, values: codes };
   }
 
   clear(): void {
@@ -269,7 +267,11 @@ class TextExtreme implements PartState {
   }
 }
 
-function orderedNumbers(order: Uint32Array, numbers: Doubles, large: (entry: number) => bigint | undefined): Column {
+function orderedNumbers(
+  order: Uint32Array,
+  numbers: Doubles,
+  large: (entry: number) => bigint | undefined,
+): Column {
   const values = numbers.ordered(order);
   const bigs = new Map<number, bigint>();
   for (const [i, entry] of order.entries()) {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type DuckDB, openDuckDB } from "../sql/duckdb.ts";
 import { fieldType } from "../sql/fields.ts";
 import { type Column, makeColumn, numberAt } from "./columns.ts";
+import { type Placed, ScanMemory } from "./scan-memory.ts";
 import { Scanner } from "./scanner.ts";
 import { StrictReader } from "./strict-reader.ts";
 import { blockOf, topicOf } from "./testing/block.ts";
@@ -24,12 +25,13 @@ const topic = topicOf(
 );
 
 class Read {
-  readonly columns: ReadonlyMap<string, Column>;
-  readonly timeMs = new Float64Array(ROWS);
+  readonly memory = new ScanMemory();
+  readonly columns: ReadonlyMap<string, Placed<Column>>;
+  readonly timeMs = this.memory.numberColumn(ROWS);
 
   constructor() {
     this.columns = new Map(
-      topic.fields.map(({ name, type }) => [name, makeColumn(fieldType(type)?.duckdbType ?? "", ROWS)]),
+      topic.fields.map(({ name, type }) => [name, makeColumn(this.memory, fieldType(type)?.duckdbType ?? "", ROWS)]),
     );
   }
 
@@ -54,14 +56,16 @@ afterAll(() => {
 async function compare(values: readonly string[]): Promise<number> {
   const block = blockOf(values);
   const [fast, strict] = [new Read(), new Read()];
-  const undecided = new Set(new Scanner(topic, fast.columns, fast.timeMs).scan(block, 0, block.count));
+  const undecided = new Set(
+    new Scanner(fast.memory, topic, fast.columns, fast.timeMs, ROWS).scan(block, 0, block.count),
+  );
   const reader = new StrictReader(duckdb, topic, strict.columns, strict.timeMs);
   const findings = await reader.read(block, 0, [...values.keys()]);
   const taken = [...values.keys()].filter((row) => !undecided.has(row));
   for (const row of taken) {
     expect(findings.get(row), values[row]).toBeUndefined();
     expect(fast.row(row), values[row]).toEqual(strict.row(row));
-    expect(fast.timeMs[row], values[row]).toBe(strict.timeMs[row]);
+    expect(fast.timeMs.values[row], values[row]).toBe(strict.timeMs.values[row]);
   }
   return taken.length;
 }

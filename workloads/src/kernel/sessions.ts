@@ -5,8 +5,8 @@
  */
 import type { Merge, PartFunction } from "../sql/plan.ts";
 import { type Column, numberAt, setInteger } from "./columns.ts";
-import type { Delta } from "./delta.ts";
-import { grown } from "./dictionary.ts";
+import type { CodedDelta } from "./delta.ts";
+import { grown } from "./grown.ts";
 import { makePart } from "./parts.ts";
 
 /** The time of the first and last event of each entry of a grouping, in milliseconds. */
@@ -64,7 +64,7 @@ const FOLDS: Readonly<Record<Merge, PartFunction>> = { add: "sum", least: "min",
  * @param delta of the pieces
  * @returns one row a session: those of a group are further apart
  */
-export function joinPieces(delta: Delta, { order, spans, sameGroup }: Pieces): Delta {
+export function joinPieces(delta: CodedDelta, { order, spans, sameGroup }: Pieces): CodedDelta {
   const { table, rows } = delta;
   const sessions = new Int32Array(rows);
   const firstPieces = new Int32Array(rows);

@@ -6,7 +6,7 @@ import type { DuckDB } from "../sql/duckdb.ts";
 import { explain } from "../sql/explain.ts";
 import { fieldType, jsonColumn } from "../sql/fields.ts";
 import { quote, text } from "../sql/quote.ts";
-import type { Column } from "./columns.ts";
+import type { Column, NumberColumn } from "./columns.ts";
 import { OK, ROW, TIME } from "./event-columns.ts";
 import { Lines } from "./lines.ts";
 import { readColumns, type Wanted } from "./transfer.ts";
@@ -26,14 +26,14 @@ export class StrictReader {
   readonly #duckdb: DuckDB;
   readonly #topic: TopicConfig;
   readonly #columns: ReadonlyMap<string, Column>;
-  readonly #timeMs: Float64Array;
+  readonly #timeMs: NumberColumn;
   readonly #create: string;
 
   /**
    * @param columns by field name, for those that SQL reads; the others are checked all the same
    * @param timeMs gets the event times
    */
-  constructor(duckdb: DuckDB, topic: TopicConfig, columns: ReadonlyMap<string, Column>, timeMs: Float64Array) {
+  constructor(duckdb: DuckDB, topic: TopicConfig, columns: ReadonlyMap<string, Column>, timeMs: NumberColumn) {
     this.#duckdb = duckdb;
     this.#topic = topic;
     this.#columns = columns;
@@ -90,9 +90,12 @@ export class StrictReader {
       const duckdbType = fieldType(type)?.duckdbType ?? "VARCHAR";
       return column === undefined ? [] : [{ sql: quote(name), duckdbType, column }];
     });
-    const time = { kind: "number" as const, values: this.#timeMs, bigs: new Map<number, bigint>() };
     // Whole milliseconds, downwards: a watermark may be late, never early.
-    wanted.push({ sql: `(${TIME} - (${TIME} % 1000 + 1000) % 1000) // 1000`, duckdbType: "BIGINT", column: time });
+    wanted.push({
+      sql: `(${TIME} - (${TIME} % 1000 + 1000) % 1000) // 1000`,
+      duckdbType: "BIGINT",
+      column: this.#timeMs,
+    });
     await readColumns(this.#duckdb, { from: `strict where ${OK}`, row: ROW, rows }, wanted);
   }
 

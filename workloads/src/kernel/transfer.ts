@@ -64,7 +64,11 @@ function fill(column: Column, rows: readonly number[], vector: DuckDBVector): vo
     const value = vector.getItem(i);
     if (value === null) setNull(column, row);
     else if (column.kind === "number") column.values[row] = value as number;
-    else column.values[row] = column.dictionary.codeOf(value as string);
+    else {
+      // Memory may grow, and the column's array be another one, while the text is added.
+      const code = column.dictionary.code(value as string);
+      column.values[row] = code;
+    }
   }
 }
 

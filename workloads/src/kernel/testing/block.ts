@@ -2,8 +2,8 @@
 import type { AggregatorConfig, TopicConfig } from "@caudal/crds";
 import { NULL_VALUE, type RecordBlock } from "../../kafka/record-block.ts";
 import { compilePlan } from "../../sql/compile.ts";
-import { type Column, numberAt } from "../columns.ts";
-import type { Delta } from "../delta.ts";
+import { numberAt } from "../columns.ts";
+import type { Delta, DeltaColumn } from "../delta.ts";
 import { withPoint } from "../event-table.ts";
 import { Kernel, type KernelOptions } from "../kernel.ts";
 
@@ -116,9 +116,13 @@ export function textOf(delta: Delta | undefined): TextDelta {
   };
 }
 
-function valuesOf(column: Column, duckdbType: string): (string | null)[] {
-  if (column.kind === "text")
-    return Array.from(column.values, (code) => (code < 0 ? null : column.dictionary.text(code)));
+function valuesOf(column: DeltaColumn, duckdbType: string): (string | null)[] {
+  if (column.kind === "text") {
+    let end = 0;
+    return Array.from(column.lengths, (length) =>
+      length < 0 ? null : column.bytes.toString("utf8", end, (end += length)),
+    );
+  }
   return Array.from(column.values, (value, row) =>
     Number.isNaN(value) ? null : show(numberAt(column, row), duckdbType),
   );

@@ -6,8 +6,8 @@
  *
  * Source: PostgreSQL, array_send, numeric_send and their like.
  */
-import { BIG, type Column, type NumberColumn, type TextColumn } from "../../kernel/columns.ts";
-import { NULL_CODE } from "../../kernel/dictionary.ts";
+import { BIG } from "../../kernel/columns.ts";
+import type { DeltaColumn, NumberValues, TextValues } from "../../kernel/delta.ts";
 import { storageOf } from "../../kernel/storage.ts";
 import type { GroupColumn } from "../../sql/plan.ts";
 
@@ -46,7 +46,7 @@ const NUMERIC_OID = 1700;
 /** @param of types as a plan names them @throws TypeError for one that no plan has */
 export function binaryArray(
   { postgresType, duckdbType }: Pick<GroupColumn, "postgresType" | "duckdbType">,
-  column: Column,
+  column: DeltaColumn,
 ): Buffer {
   if (column.kind === "text") return postgresType === "uuid" ? uuids(column) : texts(column);
   if (postgresType.startsWith("numeric")) return numerics(column, storageOf(duckdbType).scale);
@@ -67,7 +67,7 @@ export function windowStarts(milliseconds: Float64Array): Buffer {
   return array;
 }
 
-function fixed({ oid, size, write }: Format, { values, bigs }: NumberColumn): Buffer {
+function fixed({ oid, size, write }: Format, { values, bigs }: NumberValues): Buffer {
   let nulls = 0;
   for (const value of values) if (Number.isNaN(value)) nulls++;
   const [array, view] = allocate(oid, values.length, size * (values.length - nulls), nulls > 0);
@@ -87,34 +87,29 @@ function fixed({ oid, size, write }: Format, { values, bigs }: NumberColumn): Bu
   return array;
 }
 
-function texts({ dictionary, values }: TextColumn): Buffer {
-  let [bytes, nulls] = [0, 0];
-  for (const code of values)
-    if (code === NULL_CODE) nulls++;
-    else bytes += dictionary.length(code);
-  const [array, view] = allocate(TEXT_OID, values.length, bytes, nulls > 0);
+function texts({ bytes, lengths }: TextValues): Buffer {
+  const [array, view] = allocate(TEXT_OID, lengths.length, bytes.length, lengths.includes(NULL));
   let at = HEADER;
-  for (const code of values) {
-    const length = code === NULL_CODE ? NULL : dictionary.length(code);
+  let from = 0;
+  for (const length of lengths) {
     view.setInt32(at, length);
     at += 4;
-    if (length <= 0) continue;
-    dictionary.copy(code, array, at);
-    at += length;
+    for (const end = from + Math.max(0, length); from < end; from++, at++) array[at] = bytes[from] as number;
   }
   return array;
 }
 
-function uuids({ dictionary, values }: TextColumn): Buffer {
-  let nulls = 0;
-  for (const code of values) if (code === NULL_CODE) nulls++;
-  const [array, view] = allocate(UUID_OID, values.length, 16 * (values.length - nulls), nulls > 0);
+function uuids({ bytes, lengths }: TextValues): Buffer {
+  const nulls = lengths.reduce((count, length) => count + (length < 0 ? 1 : 0), 0);
+  const [array, view] = allocate(UUID_OID, lengths.length, 16 * (lengths.length - nulls), nulls > 0);
   let at = HEADER;
-  for (const code of values) {
-    view.setInt32(at, code === NULL_CODE ? NULL : 16);
+  let from = 0;
+  for (const length of lengths) {
+    view.setInt32(at, length < 0 ? NULL : 16);
     at += 4;
-    if (code === NULL_CODE) continue;
-    array.write(dictionary.text(code).replaceAll("-", ""), at, "hex");
+    if (length < 0) continue;
+    array.write(bytes.toString("latin1", from, from + length).replaceAll("-", ""), at, "hex");
+    from += length;
     at += 16;
   }
   return array;
@@ -125,7 +120,7 @@ function uuids({ dictionary, values }: TextColumn): Buffer {
  *
  * @param scale digits after the point that the numbers leave out
  */
-function numerics({ values, bigs }: NumberColumn, scale: number): Buffer {
+function numerics({ values, bigs }: NumberValues, scale: number): Buffer {
   const elements: (readonly number[] | null)[] = Array.from(values, (value, i) =>
     Number.isNaN(value) ? null : digitsOf(value === BIG ? (bigs.get(i) ?? 0n) : BigInt(value), scale),
   );

@@ -1,6 +1,5 @@
 /** The prepared statement that merges one delta into its table. Pure: SQL out. */
-import type { Column } from "../../kernel/columns.ts";
-import type { Delta } from "../../kernel/delta.ts";
+import type { Delta, DeltaColumn } from "../../kernel/delta.ts";
 import type { Merge, TablePlan } from "../../sql/plan.ts";
 import { binaryArray, windowStarts } from "./binary-array.ts";
 import { identifier, qualified, storage } from "./identifiers.ts";
@@ -63,7 +62,7 @@ export function partArrays({ table, parts }: Delta): readonly Buffer[] {
   return uniqueParts(table).map((part) => binaryArray(part, columnOf(parts, columns.indexOf(part.column))));
 }
 
-function columnOf(columns: readonly Column[], index: number): Column {
+function columnOf(columns: readonly DeltaColumn[], index: number): DeltaColumn {
   const column = columns[index];
   if (column === undefined) throw new RangeError(`a delta has no column ${index}`);
   return column;

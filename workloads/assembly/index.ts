@@ -1,0 +1,385 @@
+/**
+ * From the bytes of JSON to columns. The scanner only says yes: it takes a row when it is certain what the strict reader
+ * would make of it, and leaves every other row to that one.
+ *
+ * A field is a block of words: 0 key ptr · 4 key length · 8 kind · 12 flags · 16 column ptr (0: only checked) ·
+ * 20 dictionary ptr · 24 digits · 28 scale · 32 stamp (64 bits) of the row in which it was seen last. Columns have a double a row,
+ * NaN for NULL, but those of texts, which have a code (i32), -1 for NULL.
+ */
+import { code, same } from "./dictionary";
+import {
+  CLOSE,
+  COLON,
+  COMMA,
+  FALSE_WORD,
+  MINUS,
+  NOT_SURE,
+  NULL_WORD,
+  OPEN,
+  POINT,
+  QUOTE,
+  TRUE_WORD,
+  byteAt,
+  digitAt,
+  endOfSpace,
+  endOfText,
+  endOfValue,
+  endsNumber,
+  isUuid,
+  isWord,
+} from "./json";
+import { days, micros, scanDate, scanTime } from "./time";
+
+export { allocate, code, freeDictionary, makeDictionary, release } from "./dictionary";
+
+const FIELD_BYTES: u32 = 40;
+const KEY: u32 = 0;
+const KEY_LENGTH: u32 = 4;
+const KIND: u32 = 8;
+const FLAGS: u32 = 12;
+const COLUMN: u32 = 16;
+const DICTIONARY: u32 = 20;
+const DIGITS: u32 = 24;
+const SCALE: u32 = 28;
+const SEEN: u32 = 32;
+
+const NULLABLE: u32 = 1;
+const IS_TIME: u32 = 2;
+
+const TEXT: u32 = 0;
+const UUID: u32 = 1;
+const BOOLEAN: u32 = 2;
+const INTEGER: u32 = 3;
+const DOUBLE: u32 = 4;
+const DECIMAL: u32 = 5;
+const TIMESTAMP: u32 = 6;
+const DATE: u32 = 7;
+
+/** Digits that a double holds exactly, whatever they are. */
+const EXACT_DIGITS: u32 = 15;
+const MAX_DIGITS: u32 = 400;
+/** Milliseconds whose microseconds a double holds exactly: until the year 2248, and as far before 1970. */
+const MAX_TIME_MS: u64 = 8_800_000_000_000;
+const POWERS = memory.data<f64>([1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15]);
+
+let fields: u32 = 0;
+let fieldCount: u32 = 0;
+let timeMs: u32 = 0;
+let stamp: u64 = 0;
+/** Numbers with more digits than can be read here: field, row, start, end, four words each. */
+let deferred: u32 = 0;
+let deferredEnd: u32 = 0;
+let deferredAt: u32 = 0;
+
+/**
+ * @param fieldBlocks blocks of all fields, one after the other
+ * @param times column of event times: whole milliseconds, downwards
+ * @param later room for numbers that are left to the caller
+ */
+export function open(fieldBlocks: u32, count: u32, times: u32, later: u32, laterBytes: u32): void {
+  fields = fieldBlocks;
+  fieldCount = count;
+  timeMs = times;
+  deferred = later;
+  deferredEnd = later + laterBytes;
+}
+
+/**
+ * Reads rows whose values lie at starts[row] to ends[row], counted from `base`. An end before its start is a null.
+ *
+ * @param undecided gets the rows that the strict reader has to decide, a word each; their elements hold anything
+ * @returns how many these are
+ */
+export function scan(base: u32, starts: u32, ends: u32, rows: u32, undecided: u32): u32 {
+  let count: u32 = 0;
+  deferredAt = deferred;
+  for (let row: u32 = 0; row < rows; row++) {
+    const start = load<i32>(starts + (row << 2));
+    const end = load<i32>(ends + (row << 2));
+    const before = deferredAt;
+    if (end > start && scanRow(base + start, base + end, row)) continue;
+    deferredAt = before;
+    store<u32>(undecided + (count << 2), row);
+    count++;
+  }
+  return count;
+}
+
+/** Bytes of the entries that the last scan left to the caller. */
+export function deferredBytes(): u32 {
+  return deferredAt - deferred;
+}
+
+function scanRow(start: u32, end: u32, row: u32): bool {
+  let at = start;
+  if (byteAt(at) != OPEN) {
+    at = endOfSpace(at);
+    if (byteAt(at) != OPEN) return false;
+  }
+  at++;
+  stamp++;
+  let seen: u32 = 0;
+  let expected = fields;
+  const last = fields + fieldCount * FIELD_BYTES;
+  let next = COMMA;
+  if (byteAt(at) != QUOTE) {
+    const close = endOfSpace(at);
+    if (byteAt(close) == CLOSE) {
+      at = close + 1;
+      next = CLOSE;
+    }
+  }
+  while (next == COMMA) {
+    if (byteAt(at) != QUOTE) {
+      at = endOfSpace(at);
+      if (byteAt(at) != QUOTE) return false;
+    }
+    at++;
+    let field = expected;
+    if (field == last || !isKey(at, field)) field = findField(at, last);
+    if (field == last) {
+      at = skipUnknown(at, last);
+      if (at == NOT_SURE) return false;
+    } else {
+      if (load<u64>(field + SEEN) == stamp) return false;
+      store<u64>(field + SEEN, stamp);
+      seen++;
+      expected = field + FIELD_BYTES;
+      at += load<u32>(field + KEY_LENGTH) + 1;
+      if (byteAt(at) != COLON) {
+        at = endOfSpace(at);
+        if (byteAt(at) != COLON) return false;
+      }
+      at++;
+      if (byteAt(at) <= 0x20) at = endOfSpace(at);
+      at = scanValue(at, row, field);
+      if (at == NOT_SURE) return false;
+    }
+    next = byteAt(at);
+    if (next != COMMA && next != CLOSE) {
+      at = endOfSpace(at);
+      next = byteAt(at);
+    }
+    at++;
+  }
+  if (next != CLOSE || at > end) return false;
+  if (at < end && endOfSpace(at) < end) return false;
+  return seen == fieldCount || fillMissing(row, last);
+}
+
+function isKey(at: u32, field: u32): bool {
+  const length = load<u32>(field + KEY_LENGTH);
+  return byteAt(at + length) == QUOTE && same(at, load<u32>(field + KEY), length);
+}
+
+function findField(at: u32, last: u32): u32 {
+  let field = fields;
+  while (field < last && !isKey(at, field)) field += FIELD_BYTES;
+  return field;
+}
+
+function fillMissing(row: u32, last: u32): bool {
+  for (let field = fields; field < last; field += FIELD_BYTES) {
+    if (load<u64>(field + SEEN) == stamp) continue;
+    if (!(load<u32>(field + FLAGS) & NULLABLE)) return false;
+    setNull(field, row);
+  }
+  return true;
+}
+
+/** @param at behind the quote that opens the key @returns where its value ends */
+function skipUnknown(at: u32, last: u32): u32 {
+  const end = endOfText(at);
+  if (end == NOT_SURE) return NOT_SURE;
+  // A name that differs in case alone, or is not ASCII: whether it is the same is not for us to say.
+  for (let byte = at; byte < end; byte++) if (byteAt(byte) >= 0x80) return NOT_SURE;
+  for (let field = fields; field < last; field += FIELD_BYTES)
+    if (load<u32>(field + KEY_LENGTH) == end - at && isSameIgnoringCase(at, load<u32>(field + KEY), end - at))
+      return NOT_SURE;
+  const colon = endOfSpace(end + 1);
+  return byteAt(colon) == COLON ? endOfValue(endOfSpace(colon + 1), 0) : NOT_SURE;
+}
+
+function isSameIgnoringCase(one: u32, other: u32, length: u32): bool {
+  for (let at: u32 = 0; at < length; at++) if (lower(byteAt(one + at)) != lower(byteAt(other + at))) return false;
+  return true;
+}
+
+function lower(byte: u32): u32 {
+  return byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte;
+}
+
+function setNull(field: u32, row: u32): void {
+  const column = load<u32>(field + COLUMN);
+  if (column == 0) return;
+  if (load<u32>(field + DICTIONARY) != 0) store<i32>(column + (row << 2), -1);
+  else store<f64>(column + (row << 3), NaN);
+}
+
+function setNumber(field: u32, row: u32, value: f64): void {
+  const column = load<u32>(field + COLUMN);
+  if (column != 0) store<f64>(column + (row << 3), value);
+}
+
+function setText(field: u32, row: u32, from: u32, to: u32): void {
+  const column = load<u32>(field + COLUMN);
+  if (column != 0) store<u32>(column + (row << 2), code(load<u32>(field + DICTIONARY), from, to));
+}
+
+/** @returns behind the value */
+function scanValue(at: u32, row: u32, field: u32): u32 {
+  const byte = byteAt(at);
+  if (byte == 0x6e) {
+    if (!(load<u32>(field + FLAGS) & NULLABLE) || !isWord(at, NULL_WORD)) return NOT_SURE;
+    setNull(field, row);
+    return at + 4;
+  }
+  switch (load<u32>(field + KIND)) {
+    case TEXT: {
+      if (byte != QUOTE) return NOT_SURE;
+      const end = endOfText(at + 1);
+      if (end == NOT_SURE) return NOT_SURE;
+      setText(field, row, at + 1, end);
+      return end + 1;
+    }
+    case UUID: {
+      if (byte != QUOTE || byteAt(at + 37) != QUOTE || !isUuid(at + 1)) return NOT_SURE;
+      setText(field, row, at + 1, at + 37);
+      return at + 38;
+    }
+    case BOOLEAN: {
+      if (isWord(at, TRUE_WORD)) {
+        setNumber(field, row, 1);
+        return at + 4;
+      }
+      if (!isWord(at, FALSE_WORD) || byteAt(at + 4) != 0x65) return NOT_SURE;
+      setNumber(field, row, 0);
+      return at + 5;
+    }
+    case INTEGER:
+      return scanInteger(at, row, field);
+    case DOUBLE:
+      return scanDouble(at, row, field);
+    case DECIMAL:
+      return scanDecimal(at, row, field);
+    case TIMESTAMP:
+      return scanTimestamp(at, row, field);
+    case DATE: {
+      if (byte != QUOTE) return NOT_SURE;
+      const end = scanDate(at + 1);
+      if (end != NOT_SURE) setNumber(field, row, <f64>days);
+      return end;
+    }
+    default:
+      return load<u32>(field + COLUMN) == 0 ? endOfValue(at, 0) : NOT_SURE;
+  }
+}
+
+function scanInteger(start: u32, row: u32, field: u32): u32 {
+  let at = start;
+  const negative = byteAt(at) == MINUS;
+  if (negative) at++;
+  const first = at;
+  let value: u64 = 0;
+  for (let digit = digitAt(at); digit <= 9; digit = digitAt(++at)) value = value * 10 + digit;
+  const digits = at - first;
+  if (digits == 0 || digits > EXACT_DIGITS || (digitAt(first) == 0 && (digits > 1 || negative))) return NOT_SURE;
+  const bound = load<u32>(field + DIGITS);
+  if (!endsNumber(byteAt(at)) || (bound != 0 && value >= bound)) return NOT_SURE;
+  setNumber(field, row, negative ? -(<f64>value) : <f64>value);
+  return at;
+}
+
+function scanDouble(start: u32, row: u32, field: u32): u32 {
+  let at = start;
+  const negative = byteAt(at) == MINUS;
+  if (negative) at++;
+  const first = at;
+  let value: u64 = 0;
+  for (let digit = digitAt(at); digit <= 9; digit = digitAt(++at)) value = value * 10 + digit;
+  let digits = at - first;
+  if (digits == 0 || (digitAt(first) == 0 && digits > 1)) return NOT_SURE;
+  let fraction: u32 = 0;
+  if (byteAt(at) == POINT) {
+    const point = ++at;
+    for (let digit = digitAt(at); digit <= 9; digit = digitAt(++at)) value = value * 10 + digit;
+    fraction = at - point;
+    if (fraction == 0) return NOT_SURE;
+    digits += fraction;
+  }
+  if (!endsNumber(byteAt(at))) return NOT_SURE;
+  if (digits > EXACT_DIGITS) return defer(start, at, row, field, digits);
+  // -0 is 0 where it is written as a whole number, and -0.0 is not.
+  if (negative && value == 0) return NOT_SURE;
+  // A whole number of 15 digits over a power of ten of 15 at most: one rounding, to the nearest.
+  const magnitude = <f64>value / load<f64>(POWERS + (fraction << 3));
+  setNumber(field, row, negative ? -magnitude : magnitude);
+  return at;
+}
+
+/** Leaves a number to the caller, who reads all that there are. */
+function defer(start: u32, end: u32, row: u32, field: u32, digits: u32): u32 {
+  if (load<u32>(field + COLUMN) == 0 && digits < MAX_DIGITS / 2) return end;
+  if (digits > MAX_DIGITS || deferredAt + 16 > deferredEnd) return NOT_SURE;
+  store<u32>(deferredAt, (field - fields) / FIELD_BYTES);
+  store<u32>(deferredAt + 4, row);
+  store<u32>(deferredAt + 8, start);
+  store<u32>(deferredAt + 12, end);
+  deferredAt += 16;
+  return end;
+}
+
+/** A number, or a string of one; the point is left out. */
+function scanDecimal(start: u32, row: u32, field: u32): u32 {
+  const quoted = byteAt(start) == QUOTE;
+  let at = quoted ? start + 1 : start;
+  const negative = byteAt(at) == MINUS;
+  if (negative) at++;
+  const first = at;
+  let value: u64 = 0;
+  for (let digit = digitAt(at); digit <= 9; digit = digitAt(++at)) value = value * 10 + digit;
+  const whole = at - first;
+  if (whole == 0 || (digitAt(first) == 0 && whole > 1)) return NOT_SURE;
+  let fraction: u32 = 0;
+  if (byteAt(at) == POINT) {
+    const point = ++at;
+    for (let digit = digitAt(at); digit <= 9; digit = digitAt(++at)) value = value * 10 + digit;
+    fraction = at - point;
+    if (fraction == 0) return NOT_SURE;
+  }
+  const scale = load<u32>(field + SCALE);
+  if (fraction > scale || whole + scale > load<u32>(field + DIGITS) || whole + scale > EXACT_DIGITS) return NOT_SURE;
+  if (quoted) {
+    if (byteAt(at) != QUOTE) return NOT_SURE;
+    at++;
+  } else if (!endsNumber(byteAt(at))) {
+    return NOT_SURE;
+  }
+  const magnitude = <f64>value * load<f64>(POWERS + ((scale - fraction) << 3));
+  setNumber(field, row, negative && value != 0 ? -magnitude : magnitude);
+  return at;
+}
+
+function scanTimestamp(start: u32, row: u32, field: u32): u32 {
+  if (byteAt(start) == QUOTE) {
+    const end = scanTime(start + 1);
+    if (end != NOT_SURE) setTime(field, row, micros);
+    return end;
+  }
+  let at = start;
+  const negative = byteAt(at) == MINUS;
+  if (negative) at++;
+  const first = at;
+  let ms: u64 = 0;
+  for (let digit = digitAt(at); digit <= 9; digit = digitAt(++at)) ms = ms * 10 + digit;
+  const digits = at - first;
+  if (digits == 0 || digits > 13 || (digitAt(first) == 0 && (digits > 1 || negative))) return NOT_SURE;
+  if (ms > MAX_TIME_MS || !endsNumber(byteAt(at))) return NOT_SURE;
+  setTime(field, row, (negative ? -(<i64>ms) : <i64>ms) * 1000);
+  return at;
+}
+
+function setTime(field: u32, row: u32, us: i64): void {
+  setNumber(field, row, <f64>us);
+  if (load<u32>(field + FLAGS) & IS_TIME) store<f64>(timeMs + (row << 3), Math.floor(<f64>us / 1000));
+}
