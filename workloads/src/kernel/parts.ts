@@ -267,11 +267,7 @@ class TextExtreme implements PartState {
   }
 }
 
-function orderedNumbers(
-  order: Uint32Array,
-  numbers: Doubles,
-  large: (entry: number) => bigint | undefined,
-): Column {
+function orderedNumbers(order: Uint32Array, numbers: Doubles, large: (entry: number) => bigint | undefined): Column {
   const values = numbers.ordered(order);
   const bigs = new Map<number, bigint>();
   for (const [i, entry] of order.entries()) {
