@@ -58,6 +58,8 @@ async function bundle({ dist, entries }: Bundle): Promise<void> {
     entryPoints: entries,
     outdir,
     bundle: true,
+    // What only some need (traces, made-up values, DuckDB) is read only by those.
+    splitting: true,
     platform: "node",
     target: "node24",
     format: "esm",

@@ -90,7 +90,7 @@ export async function writeColumns(
   rows: Int32Array,
   columns: readonly Column[],
 ): Promise<void> {
-  const { DOUBLE, DuckDBDataChunk, INTEGER } = await import("@duckdb/node-api");
+  const { DOUBLE, DuckDBDataChunk, INTEGER } = await import("../sql/duckdb-library.ts");
   const types = [INTEGER, ...columns.map(({ kind }) => (kind === "text" ? INTEGER : DOUBLE))];
   const appender = await duckdb.connection.createAppender(table);
   try {

@@ -24,8 +24,7 @@ export async function startTelemetry(role: string, env: NodeJS.ProcessEnv): Prom
   const off = { tracer: trace.getTracer("caudal"), stop: async () => undefined };
   const endpoint = env["OTEL_EXPORTER_OTLP_ENDPOINT"] ?? env["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
   if (endpoint === undefined || endpoint === "") return off;
-  // Loaded only when it is on: it brings many modules.
-  const { NodeSDK } = await import("@opentelemetry/sdk-node");
+  const { NodeSDK } = await import("./telemetry-sdk.ts");
   const sdk = new NodeSDK({
     serviceName: env["OTEL_SERVICE_NAME"] ?? `caudal-${role}`,
     // Metrics and logs have ways of their own: /metrics, and stdout.

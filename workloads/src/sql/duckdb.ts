@@ -19,7 +19,7 @@ export interface DuckDB {
 
 /** Opens an empty in-memory database. The native library is loaded here and not on import. */
 export async function openDuckDB(options: DuckDBOptions): Promise<DuckDB> {
-  const { DuckDBInstance } = await import("@duckdb/node-api");
+  const { DuckDBInstance } = await import("./duckdb-library.ts");
   const instance = await DuckDBInstance.create(":memory:", {
     threads: "1",
     memory_limit: options.memoryLimit,
