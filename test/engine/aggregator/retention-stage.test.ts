@@ -27,7 +27,7 @@ const counter = async (worker: Worker, name: string): Promise<number> => {
 
 const run = async (lateEvents: "Update" | "DeadLetter" | "Drop") => {
   const { topic, database, config, deadLetters } = await newScene(1);
-  const declared = config().aggregator?.tables ?? [];
+  const declared = config().aggregator?.tables.slice(0, 3) ?? [];
   // The third table keeps everything.
   const tables = declared.map((table, index) => (index < 2 ? { ...table, retention: "5m" } : table));
   const workers = [
