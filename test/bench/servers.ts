@@ -26,9 +26,9 @@ export const serversInWords =
   "shared_buffers 512 MB) on the same machine";
 
 export async function startServers(cleanup: Cleanup): Promise<Servers> {
-  const broker = await startBroker(BROKER_PROPERTIES, BROKER_JVM);
+  const broker = await startBroker({ properties: BROKER_PROPERTIES, jvm: BROKER_JVM });
   cleanup.add(async () => await broker.stop());
-  const postgres = await startPostgres(POSTGRES_SETTINGS);
+  const postgres = await startPostgres({ settings: POSTGRES_SETTINGS });
   cleanup.add(async () => await postgres.stop());
   return { broker, postgres };
 }

@@ -14,6 +14,8 @@ export interface Broker {
   readonly bootstrap: string;
   /** Of the process that runs now; undefined when none does. */
   readonly pid: number | undefined;
+  /** Where it keeps its topics: a folder `<topic>-<partition>` each. */
+  readonly data: string;
   /** Ends the broker and removes its data. */
   stop(): Promise<void>;
   /** Stops in order, unless it was killed, and starts on the same port with the same data. */
@@ -32,19 +34,28 @@ const startSeconds = 90;
 /** Starts soon and takes little: a test's broker lives for seconds. */
 const shortLived = ["-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
 
-/**
- * @param properties added to the broker's own, such as `{"message.max.bytes": "4000000"}`
- * @param jvm options of the broker's Java
- */
-export async function startBroker(
-  properties: Readonly<Record<string, string>> = {},
-  jvm: readonly string[] = shortLived,
-): Promise<Broker> {
+export interface BrokerOptions {
+  /** Added to the broker's own, such as `{"message.max.bytes": "4000000"}`. */
+  readonly properties?: Readonly<Record<string, string>>;
+  /** Options of the broker's Java. */
+  readonly jvm?: readonly string[];
+  /** Puts something before a second listener: it is given that one's port, and gives the one that clients are told. */
+  readonly behind?: (port: number) => Promise<number>;
+}
+
+export async function startBroker({ properties = {}, jvm = shortLived, behind }: BrokerOptions = {}): Promise<Broker> {
   const jars = await kafkaJars();
   const folder = await mkdtemp(join(tmpdir(), "caudal-broker-"));
-  const [port, controllerPort] = await freePorts(2);
+  const [port = 0, controllerPort = 0, hiddenPort = 0] = await freePorts(3);
+  const told = await behind?.(hiddenPort);
+  const hidden = told === undefined ? [] : [{ name: "BEHIND", port: hiddenPort, told }];
+  const listeners: Listener[] = [
+    { name: "PLAINTEXT", port, told: port },
+    ...hidden,
+    { name: "CONTROLLER", port: controllerPort, told: controllerPort },
+  ];
   const file = join(folder, "server.properties");
-  await writeFile(file, serverProperties(folder, port, controllerPort, properties));
+  await writeFile(file, serverProperties(folder, listeners, properties));
   const classpath = `${join(jars, "*")}`;
   const java = (mainClass: string, args: readonly string[], options: readonly string[]): string[] => [
     ...options,
@@ -80,6 +91,7 @@ export async function startBroker(
     get pid() {
       return child?.pid;
     },
+    data: join(folder, "data"),
     stop: async () => {
       await end("SIGKILL");
       await rm(folder, { recursive: true, force: true });
@@ -98,20 +110,28 @@ export async function startBroker(
 
 const clusterId = "Y2F1ZGFsLXRlc3RzLS0tLQ";
 
+interface Listener {
+  readonly name: string;
+  readonly port: number;
+  /** The port that clients of this listener are told to connect to. */
+  readonly told: number;
+}
+
 function serverProperties(
   folder: string,
-  port: number,
-  controllerPort: number,
+  listeners: readonly Listener[],
   properties: Readonly<Record<string, string>>,
 ): string {
-  const listeners = `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`;
+  const on = (port: (listener: Listener) => number): string =>
+    listeners.map((listener) => `${listener.name}://127.0.0.1:${port(listener)}`).join(",");
   const all: Record<string, string> = {
     "process.roles": "broker,controller",
     "node.id": "1",
-    "controller.quorum.bootstrap.servers": `127.0.0.1:${controllerPort}`,
+    "controller.quorum.bootstrap.servers": `127.0.0.1:${listeners.at(-1)?.port}`,
     "controller.listener.names": "CONTROLLER",
-    listeners,
-    "advertised.listeners": listeners,
+    listeners: on(({ port }) => port),
+    "advertised.listeners": on(({ told }) => told),
+    "listener.security.protocol.map": listeners.map(({ name }) => `${name}:PLAINTEXT`).join(","),
     "log.dirs": join(folder, "data"),
     "offsets.topic.replication.factor": "1",
     "offsets.topic.num.partitions": "3",
@@ -162,7 +182,7 @@ async function started(args: readonly string[]): Promise<ChildProcess> {
   return child;
 }
 
-async function freePorts(count: number): Promise<[number, number]> {
+async function freePorts(count: number): Promise<readonly number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {
       const server = createServer().listen(0, "127.0.0.1");
@@ -180,5 +200,5 @@ async function freePorts(count: number): Promise<[number, number]> {
       await once(server, "close");
     }),
   );
-  return [ports[0] ?? 0, ports[1] ?? 0];
+  return ports;
 }

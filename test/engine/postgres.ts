@@ -8,6 +8,7 @@ import { Client, type QueryResultRow } from "pg";
 import { HostUnfit, ToolMissing } from "../cluster/host/errors.ts";
 import { poll } from "../cluster/host/poll.ts";
 import { run } from "../cluster/host/run.ts";
+import { mountSmallDisk, type SmallDisk } from "./small-disk.ts";
 
 export interface Postgres {
   readonly port: number;
@@ -17,13 +18,23 @@ export interface Postgres {
   readonly secret: string;
   /** Makes another database on this server, with a secret of its own. */
   database(name: string): Promise<Database>;
-  /** Stops as an operator would (fast shutdown) and starts again. */
-  restart(): Promise<void>;
+  /** Stops and starts again. @param shutdown SIGINT: fast, as an operator would; SIGQUIT: immediate, with recovery */
+  restart(shutdown?: "SIGINT" | "SIGQUIT"): Promise<void>;
   /** SIGKILL to the postmaster, as the kernel does when memory runs out. */
   kill(): Promise<void>;
+  /** Starts it, unless it runs; resolves when it answers. */
   start(): Promise<void>;
   /** Stops it and removes its folder. */
   stop(): Promise<void>;
+  /** Its disk, when it was given one of its own. */
+  readonly disk: SmallDisk | undefined;
+}
+
+export interface PostgresOptions {
+  /** Of postgresql.conf, in place of or besides those that suit a test. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Size of a disk (tmpfs) of its own for data and WAL, in MiB: one that can be full. It needs root. */
+  readonly diskMiB?: number;
 }
 
 export interface Database {
@@ -35,8 +46,7 @@ export interface Database {
 
 const PASSWORD = "only on loopback";
 
-/** @param settings of postgresql.conf, in place of or besides those that suit a test */
-export async function startPostgres(settings: Readonly<Record<string, string>> = {}): Promise<Postgres> {
+export async function startPostgres({ settings = {}, diskMiB }: PostgresOptions = {}): Promise<Postgres> {
   const bin = binaries();
   const folder = mkdtempSync(join(tmpdir(), "caudal-postgres-"));
   const data = join(folder, "data");
@@ -45,10 +55,7 @@ export async function startPostgres(settings: Readonly<Record<string, string>> =
   if (user !== undefined) chownSync(folder, user.uid, user.gid);
   const passwordFile = join(folder, "password");
   writeFileSync(passwordFile, `${PASSWORD}\n`, { mode: 0o644 });
-  await asUser(join(bin, "initdb"), [
-    ...["-D", data, "-U", "app", "--auth=scram-sha-256", `--pwfile=${passwordFile}`],
-    ...["--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"],
-  ]);
+  const disk = diskMiB === undefined ? undefined : await mountSmallDisk(data, diskMiB, user);
   let server: ChildProcess | undefined;
 
   function asUser(command: string, args: readonly string[]): Promise<string> {
@@ -61,7 +68,18 @@ export async function startPostgres(settings: Readonly<Record<string, string>> =
     return { program: "setpriv", rest: [`--reuid=${uid}`, `--regid=${gid}`, "--clear-groups", command, ...args] };
   }
 
+  const running = (): boolean => server !== undefined && server.exitCode === null && server.signalCode === null;
+
   async function start(): Promise<void> {
+    const up = async (): Promise<true | undefined> => {
+      // After a SIGKILL it refuses to start as long as one of its old processes has the shared memory.
+      if (!running()) launch();
+      return await answers(port);
+    };
+    await poll(up, { seconds: 30, everyMs: 100, onTimeout: () => `PostgreSQL did not start in ${data}` });
+  }
+
+  function launch(): void {
     const all = {
       port: String(port),
       listen_addresses: "127.0.0.1",
@@ -70,7 +88,9 @@ export async function startPostgres(settings: Readonly<Record<string, string>> =
       shared_buffers: "64MB",
       max_connections: "60",
       max_wal_size: "512MB",
-      log_min_messages: "fatal",
+      log_min_messages: disk === undefined ? "fatal" : "error",
+      // Segments of 1 MiB, and few of them kept: a full disk soon meets the WAL too.
+      ...(disk === undefined ? {} : { max_wal_size: "32MB", min_wal_size: "2MB" }),
       ...settings,
     };
     const { program, rest } = drop(join(bin, "postgres"), [
@@ -78,17 +98,17 @@ export async function startPostgres(settings: Readonly<Record<string, string>> =
       ...Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
     ]);
     // postgres(1) is what setpriv becomes: the child's pid is the postmaster's.
-    server = spawn(program, rest, { cwd: folder, stdio: "ignore" });
-    await poll(async () => await answers(port), {
-      seconds: 30,
-      everyMs: 50,
-      onTimeout: () => `PostgreSQL did not start in ${data}`,
-    });
+    const launched = spawn(program, rest, { cwd: folder, stdio: ["ignore", "ignore", "pipe"] });
+    server = launched;
+    const withUs = (): void => void launched.kill("SIGQUIT");
+    process.once("exit", withUs);
+    launched.once("exit", () => process.off("exit", withUs));
+    launched.stderr.setEncoding("utf8").on("data", (said: string) => disk?.heard(said));
   }
 
   async function end(signal: NodeJS.Signals): Promise<void> {
     const ending = server;
-    if (ending === undefined || ending.exitCode !== null || ending.signalCode !== null) return;
+    if (ending === undefined || !running()) return;
     const exited = new Promise((resolve) => ending.once("exit", resolve));
     ending.kill(signal);
     await exited;
@@ -108,6 +128,10 @@ export async function startPostgres(settings: Readonly<Record<string, string>> =
   }
 
   try {
+    await asUser(join(bin, "initdb"), [
+      ...["-D", data, "-U", "app", "--auth=scram-sha-256", `--pwfile=${passwordFile}`],
+      ...["--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", ...(disk === undefined ? [] : ["--wal-segsize=1"])],
+    ]);
     await start();
     const { secret } = await database("postgres");
     return {
@@ -118,20 +142,23 @@ export async function startPostgres(settings: Readonly<Record<string, string>> =
       secret,
       database,
       start,
-      restart: async () => {
-        await end("SIGINT");
+      restart: async (shutdown = "SIGINT") => {
+        await end(shutdown);
         await start();
       },
       kill: async () => await end("SIGKILL"),
-      stop: async () => {
-        await end("SIGINT");
-        rmSync(folder, { recursive: true, force: true });
-      },
+      stop: async () => await remove("SIGINT"),
+      disk,
     };
   } catch (error) {
-    await end("SIGKILL");
-    rmSync(folder, { recursive: true, force: true });
+    await remove("SIGKILL");
     throw error;
+  }
+
+  async function remove(signal: NodeJS.Signals): Promise<void> {
+    await end(signal);
+    await disk?.unmount();
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 

@@ -31,6 +31,7 @@ export const testPrograms: readonly HostProgram[] = [
   { file: "java", debianPackage: "default-jre-headless" },
   { file: "mvn", debianPackage: "maven" },
   { file: "/usr/bin/pg_createcluster", debianPackage: "postgresql" },
+  { file: "faketime", debianPackage: "faketime" },
 ];
 
 /** The packages of those programs that are not found. */

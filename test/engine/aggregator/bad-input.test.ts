@@ -1,46 +1,18 @@
 /** What users send by mistake: none of it stops the pipeline, each is in the dead letters with its reason and place. */
 import { expect, it } from "vitest";
 import { makeEvents } from "./events.ts";
+import { event, good, type Poison, poison } from "./poison.ts";
 import { useScene } from "./scene.ts";
 import { startWorker, untilDone } from "./stage.ts";
 
 const newScene = useScene("bad");
 const soon = { timeout: 30_000, interval: 100 };
 
-const good = {
-  event_id: "00000000-0000-4000-8000-000000000000",
-  user_id: "u1",
-  event_type: "view",
-  event_ts: "2026-01-01T00:00:30Z",
-  points: 1,
-};
-const event = (change: object) => JSON.stringify({ ...good, ...change });
-
-const bad: readonly (readonly [what: string, value: string | Buffer | null, reason: string])[] = [
-  ["text that is no JSON", "{oops", "MalformedJson"],
-  ["JSON that ends early", event({}).slice(0, -1), "MalformedJson"],
-  ["NaN", `{"event_id":"${good.event_id}","event_ts":"${good.event_ts}","waiting_time_ms":NaN}`, "MalformedJson"],
-  ["null", "null", "NotAnObject"],
-  ["an array", "[1,2]", "NotAnObject"],
-  ["1.7 for an integer", event({ points: 1.7 }), "WrongType"],
-  ["true for a number", event({ waiting_time_ms: true }), "WrongType"],
-  ["1e400", event({}).replace("}", ',"waiting_time_ms":1e400}'), "OutOfRange"],
-  ["a required field that is missing", event({ event_id: undefined }), "MissingField"],
-  ["no event time", event({ event_ts: null }), "MissingField"],
-  ["NUL in a text", event({ user_id: "a\u0000b" }), "NulInText"],
-  ["bytes that are no UTF-8", Buffer.from(event({ user_id: "\xff" }), "latin1"), "InvalidText"],
-  ["a group key of 5 KB", event({ user_id: "x".repeat(5_000) }), "GroupKeyTooLong"],
-  ["an event of the year 3000", event({ event_ts: "3000-01-01T00:00:00Z" }), "TooFarAhead"],
-  ["no bytes", "", "EmptyValue"],
-  ["a tombstone", null, "Tombstone"],
-  ["1 MB that is no JSON", "x".repeat(1_000_000), "MalformedJson"],
-];
-
 it("goes to the dead letters with its reason, its place and its bytes, and everything else is counted", async () => {
   const { topic, database, deadLetters, config, wrong } = await newScene(1);
   const worker = await startWorker(config());
   const values: (string | Buffer | null)[] = [];
-  for (const [index, [, value]] of bad.entries())
+  for (const [index, { value }] of poison.entries())
     values.push(...makeEvents(1, 10, index * 10).map((one) => JSON.stringify(one)), value);
   // Unusual, and right: fields that nobody declared, a value with line breaks, one of 1 MB.
   values.push(event({ extra: { deep: [1] } }), JSON.stringify(good, null, 2), event({ extra: "y".repeat(1_000_000) }));
@@ -50,7 +22,10 @@ it("goes to the dead letters with its reason, its place and its bytes, and every
 
   const letters = (await deadLetters.readTo(await deadLetters.seal())).slice(0, -1);
   const last = (ends.get(0) ?? 0) - 1;
-  const places = bad.map(([what, value, reason], index) => ({ what, value, reason, offset: String(index * 11 + 10) }));
+  const places: (Poison & { readonly offset: string })[] = poison.map((one, index) => ({
+    ...one,
+    offset: String(index * 11 + 10),
+  }));
   places.push({ what: "the end", value: null, reason: "Tombstone", offset: String(last) });
   expect(
     letters.map(({ headers }, index) => [
@@ -67,7 +42,7 @@ it("goes to the dead letters with its reason, its place and its bytes, and every
   const dead = new Set(places.map(({ offset }) => Number(offset)));
   expect(await wrong(ends, ({ offset }) => !dead.has(offset))).toEqual([]);
   const status = await worker.status();
-  expect([status.events, status.deadLetters]).toEqual([values.length - bad.length, places.length]);
+  expect([status.events, status.deadLetters]).toEqual([values.length - poison.length, places.length]);
   const metrics = (await worker.get("/metrics")).text;
   expect(metrics).toMatch(/caudal_dead_letters_total\{[^}]*reason="MalformedJson"[^}]*\} 4\n/);
   expect((await worker.get("/readyz")).status).toBe(200);

@@ -1,17 +1,14 @@
-/** A proxy before PostgreSQL that cuts some connections around COMMIT, so that the client cannot know the outcome. */
-import { once } from "node:events";
-import { createServer, type Socket, connect } from "node:net";
-import type { AddressInfo } from "node:net";
+/** Before PostgreSQL: cuts some connections around COMMIT, so that the client cannot know the outcome. */
+import { startTcpProxy, type Listener, type TcpProxy } from "../tcp-proxy.ts";
 
-export interface CommitCutter {
-  readonly port: number;
+export interface CommitCutter extends TcpProxy {
   /** Cuts so far: before COMMIT reached the server, and after the server had answered it. */
   readonly cuts: { before: number; after: number };
-  close(): Promise<void>;
 }
 
 /** A simple query message with the text "commit". */
 const COMMIT = Buffer.from("Q\0\0\0\x0bcommit\0", "latin1");
+const NOTHING = Buffer.alloc(0);
 
 /** @param decide for each COMMIT: let it pass, or cut before or after it */
 export async function startCommitCutter(
@@ -19,50 +16,26 @@ export async function startCommitCutter(
   decide: () => "pass" | "before" | "after",
 ): Promise<CommitCutter> {
   const cuts = { before: 0, after: 0 };
-  const sockets = new Set<Socket>();
-  const server = createServer((client) => {
-    const upstream = connect(serverPort, "127.0.0.1");
-    for (const socket of [client, upstream]) {
-      sockets.add(socket);
-      socket.on("error", () => socket.destroy());
-      socket.on("close", () => {
-        sockets.delete(socket);
-        client.destroy();
-        upstream.destroy();
-      });
-    }
+  const listen = (): Listener => {
     let cutting = false;
-    client.on("data", (bytes) => {
-      const at = bytes.indexOf(COMMIT);
-      const verdict = at < 0 ? "pass" : decide();
-      if (verdict === "before") {
-        cuts.before++;
-        upstream.end(bytes.subarray(0, at));
-        client.destroy();
-        return;
-      }
-      cutting ||= verdict === "after";
-      upstream.write(bytes);
-    });
-    upstream.on("data", (bytes) => {
-      // The answer of COMMIT is what the client will never see.
-      if (cutting && bytes.includes("COMMIT\0")) {
+    return {
+      fromClient: (bytes) => {
+        const at = bytes.indexOf(COMMIT);
+        const verdict = at < 0 ? "pass" : decide();
+        if (verdict === "before") {
+          cuts.before++;
+          return { bytes: bytes.subarray(0, at), cut: true };
+        }
+        cutting ||= verdict === "after";
+        return { bytes, cut: false };
+      },
+      fromServer: (bytes) => {
+        // The answer of COMMIT is what the client will never see.
+        if (!cutting || !bytes.includes("COMMIT\0")) return { bytes, cut: false };
         cuts.after++;
-        client.destroy();
-        upstream.destroy();
-        return;
-      }
-      client.write(bytes);
-    });
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return {
-    port: (server.address() as AddressInfo).port,
-    cuts,
-    close: async () => {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-      await once(server, "close");
-    },
+        return { bytes: NOTHING, cut: true };
+      },
+    };
   };
+  return { ...(await startTcpProxy(serverPort, listen)), cuts };
 }

@@ -4,11 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { poll } from "../../cluster/host/poll.ts";
 import { startCommitCutter } from "./commit-cutter.ts";
 import { makeEvents, randomFrom } from "./events.ts";
 import { type Scene, useScene } from "./scene.ts";
-import { committedEvents, startWorker, untilDone, type Worker } from "./stage.ts";
+import { startWorker, untilDone, type Worker } from "./stage.ts";
 
 const newScene = useScene("exact");
 
@@ -99,39 +98,4 @@ describe("tables are equal to one pass over the log", () => {
     expect(await worker.drain()).toBe(0);
     await cutter.close();
   });
-});
-
-/**
- * Stops a worker that waits for an answer of the broker, lets another one take over and finish, and wakes it then: the
- * answer is in its socket, with records that are counted already.
- */
-const zombieRun = async (entry?: string): Promise<string[]> => {
-  const { topic, database, config, wrong } = await newScene(4);
-  const zombie = await startWorker(config(), entry);
-  await owns(zombie, 4);
-  await topic.send(lines(9, 1_000));
-  await poll(async () => ((await committedEvents(database, topic.name)) >= 1_000 ? true : undefined), {
-    seconds: 60,
-    everyMs: 10,
-    onTimeout: () => `not committed:\n${zombie.log()}`,
-  });
-  zombie.signal("SIGSTOP");
-  await topic.send(lines(9, 1_000, 1_000));
-  const ends = await topic.seal();
-  const other = await startWorker(config(), entry);
-  await untilDone(database, topic.name, ends);
-  zombie.signal("SIGCONT");
-  await owns(zombie, 2);
-  await owns(other, 2);
-  await untilDone(database, topic.name, ends);
-  return await wrong(ends);
-};
-
-it("a worker that was stopped for longer than its session counts nothing twice, but does without the compare-and-set", async () => {
-  const [compared, blind] = await Promise.all([
-    zombieRun(),
-    zombieRun(join(import.meta.dirname, "without-compare.ts")),
-  ]);
-  expect(compared).toEqual([]);
-  expect(blind).not.toEqual([]);
 });

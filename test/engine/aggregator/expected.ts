@@ -119,8 +119,8 @@ export function differences(
   expected: Readonly<Record<string, readonly Row[]>>,
 ): string[] {
   return Object.keys(expected).flatMap((table) => {
-    const found = new Map((actual[table] ?? []).map((row) => [keyOf(row), row]));
-    const wanted = new Map((expected[table] ?? []).map((row) => [keyOf(row), row]));
+    const found = keyed(actual[table] ?? []);
+    const wanted = keyed(expected[table] ?? []);
     const twice = (actual[table]?.length ?? 0) - found.size;
     return [
       ...(twice > 0 ? [`${table}: ${twice} rows are there twice`] : []),
@@ -137,12 +137,17 @@ export function differences(
   });
 }
 
+/** Rows of a table by window and groups. */
+export function keyed(rows: readonly Row[]): ReadonlyMap<string, Row> {
+  return new Map(rows.map((row) => [keyOf(row), row]));
+}
+
 function keyOf(row: Row): string {
   return JSON.stringify([row["window_start"], row["user_id"], row["event_type"]]);
 }
 
 /** Averages of doubles depend on the order of addition in their last digits. */
-function equal(a: unknown, b: unknown): boolean {
+export function equal(a: unknown, b: unknown): boolean {
   if (typeof a !== "number" || typeof b !== "number") return a === b;
   return Math.abs(a - b) <= 1e-9 * Math.max(1, Math.abs(a), Math.abs(b));
 }

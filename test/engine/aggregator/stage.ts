@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { StageStatus, WorkloadConfig } from "@caudal/crds";
+import { CommandFailed } from "../../cluster/host/errors.ts";
 import { repository } from "../../cluster/host/paths.ts";
 import { poll } from "../../cluster/host/poll.ts";
 import type { Broker } from "../broker.ts";
@@ -53,6 +54,9 @@ export function stageConfig(options: StageOptions): WorkloadConfig {
 export interface Worker {
   readonly pid: number;
   readonly log: () => string;
+  /** Resolves when it serves its status; rejects when it ends before, or takes too long. */
+  readonly started: Promise<void>;
+  readonly exited: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
   status(): Promise<StageStatus>;
   /** Status code and text of /readyz, /livez and the like; /metrics' text. */
   get(path: string): Promise<{ readonly status: number; readonly text: string }>;
@@ -70,22 +74,37 @@ export async function killWorkers(): Promise<void> {
   await Promise.all([...living].map(end));
 }
 
-/** @param entry another program than the product's, with the same arguments */
-export async function startWorker(
-  config: WorkloadConfig,
-  entry = join(repository, "workloads/src/main.ts"),
-): Promise<Worker> {
+export interface WorkerOptions {
+  /** Arguments of Node itself. */
+  readonly node?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** A worker that has started. */
+export async function startWorker(config: WorkloadConfig, options: WorkerOptions = {}): Promise<Worker> {
+  const worker = spawnWorker(config, options);
+  await worker.started;
+  return worker;
+}
+
+/** A worker that may still have to start. */
+export function spawnWorker(config: WorkloadConfig, { node = [], env = {} }: WorkerOptions = {}): Worker {
   const folder = mkdtempSync(join(tmpdir(), "caudal-worker-"));
   const file = join(folder, "config.json");
   writeFileSync(file, JSON.stringify(config));
-  const child = spawn(process.execPath, [entry, "aggregator", "--config", file], {
-    env: { ...process.env, CAUDAL_HTTP_PORT: "0", LOG_LEVEL: "info", CAUDAL_FAILED_SECONDS: "1" },
+  const program = join(repository, "workloads/src/main.ts");
+  const child = spawn(process.execPath, [...node, program, "aggregator", "--config", file], {
+    env: { ...process.env, CAUDAL_HTTP_PORT: "0", LOG_LEVEL: "info", CAUDAL_FAILED_SECONDS: "1", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   living.add(child);
-  child.once("exit", () => {
+  const withUs = (): void => void child.kill("SIGKILL");
+  process.once("exit", withUs);
+  const exited = once(child, "exit").then(() => {
     living.delete(child);
+    process.off("exit", withUs);
     rmSync(folder, { recursive: true, force: true });
+    return { code: child.exitCode, signal: child.signalCode };
   });
   let log = "";
   const take = (chunk: string): void => {
@@ -93,11 +112,18 @@ export async function startWorker(
   };
   child.stdout.setEncoding("utf8").on("data", take);
   child.stderr.setEncoding("utf8").on("data", take);
-  const port = await poll(async () => await Promise.resolve(/"port":(\d+)/.exec(log)?.[1]), {
-    seconds: 30,
+  let port = "";
+  const serves = async (): Promise<true | undefined> => {
+    if (isOver(child)) throw new CommandFailed("node main.ts aggregator", child.exitCode, log);
+    port ||= /"port":(\d+)/.exec(log)?.[1] ?? "";
+    return await Promise.resolve(port === "" ? undefined : true);
+  };
+  const started = poll(serves, {
+    seconds: 60,
     everyMs: 50,
     onTimeout: () => `the worker did not start:\n${log}`,
-  });
+  }).then(() => undefined);
+  started.catch(() => undefined); // told to those who wait for it
   const get = async (path: string) => {
     const response = await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(5_000) });
     return { status: response.status, text: await response.text() };
@@ -105,22 +131,25 @@ export async function startWorker(
   return {
     pid: child.pid ?? 0,
     log: () => log,
+    started,
+    exited,
     get,
     status: async () => JSON.parse((await get("/status")).text) as StageStatus,
     signal: (signal) => void child.kill(signal),
     kill: async () => await end(child),
     drain: async () => {
-      if (child.exitCode !== null) return child.exitCode;
-      const exited = once(child, "exit");
-      child.kill("SIGTERM");
-      await exited;
-      return child.exitCode;
+      if (!isOver(child)) child.kill("SIGTERM");
+      return (await exited).code;
     },
   };
 }
 
+function isOver({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
+}
+
 async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
+  if (isOver(child)) return;
   const exited = once(child, "exit");
   child.kill("SIGKILL");
   await exited;

@@ -1,16 +1,11 @@
 /** A topic as its producers and an independent reader see it, by kafkajs. */
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  type Admin,
-  CompressionTypes,
-  Kafka,
-  KafkaJSProtocolError,
-  logLevel,
-  Partitioners,
-  type Producer,
-} from "kafkajs";
+import kafkajs, { type Admin, type Kafka, type Producer } from "kafkajs";
 import { poll } from "../../cluster/host/poll.ts";
 import type { Broker } from "../broker.ts";
+
+// A CommonJS module, of which Node itself sees no other names.
+const { CompressionTypes, KafkaJSProtocolError, logLevel, Partitioners } = kafkajs;
 
 /** A record as read_committed gives it. */
 export interface LoggedRecord {
@@ -21,12 +16,22 @@ export interface LoggedRecord {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+/** A record's value, or that with headers. */
+export type Sent =
+  | string
+  | Buffer
+  | null
+  | { readonly value: string | Buffer | null; readonly headers: Readonly<Record<string, string>> };
+
 export interface Topic {
   readonly name: string;
   readonly admin: Admin;
-  send(values: readonly (string | Buffer | null)[], partition?: number): Promise<void>;
-  /** Sends in one transaction that is committed or aborted. */
-  transaction(values: readonly string[], end: "commit" | "abort"): Promise<void>;
+  send(values: readonly Sent[], partition?: number): Promise<void>;
+  /**
+   * Sends in one transaction that is committed or aborted, after a while. When it rejects, nobody knows which; the next
+   * one ends it if it is still open.
+   */
+  transaction(values: readonly Sent[], end: "commit" | "abort", afterMs?: number): Promise<void>;
   addPartitions(total: number): Promise<void>;
   /** Ends every partition with a tombstone. @returns by partition, the offset after it */
   seal(): Promise<ReadonlyMap<number, number>>;
@@ -41,7 +46,7 @@ export async function createTopic(
   partitions: number,
   config: Readonly<Record<string, string>> = {},
 ): Promise<Topic> {
-  const kafka = new Kafka({
+  const kafka = new kafkajs.Kafka({
     clientId: "test",
     brokers: [broker.bootstrap],
     logLevel: logLevel.NOTHING,
@@ -63,8 +68,11 @@ export async function createTopic(
   let transactional: Producer | undefined;
   let turn = 0;
 
-  const messages = (values: readonly (string | Buffer | null)[], partition?: number) =>
-    values.map((value) => ({ value, ...(partition === undefined ? { key: `k${turn++}` } : { partition }) }));
+  const messages = (values: readonly Sent[], partition?: number) =>
+    values.map((sent) => ({
+      ...(sent === null || typeof sent === "string" || Buffer.isBuffer(sent) ? { value: sent } : sent),
+      ...(partition === undefined ? { key: `k${turn++}` } : { partition }),
+    }));
 
   return {
     name,
@@ -72,19 +80,19 @@ export async function createTopic(
     send: async (values, partition) => {
       await producer.send({ topic: name, messages: messages(values, partition), compression: CompressionTypes.GZIP });
     },
-    transaction: async (values, end) => {
-      if (transactional === undefined) {
-        transactional = kafka.producer({
-          transactionalId: `${name}-writer`,
-          maxInFlightRequests: 1,
-          idempotent: true,
-          createPartitioner: Partitioners.DefaultPartitioner,
-        });
-        await transactional.connect();
+    transaction: async (values, end, afterMs = 0) => {
+      const writer = transactional ?? (await transactionalProducer(kafka, `${name}-writer`));
+      transactional = undefined;
+      try {
+        const transaction = await writer.transaction();
+        await transaction.send({ topic: name, messages: messages(values) });
+        await sleep(afterMs);
+        await transaction[end]();
+        transactional = writer;
+      } catch (error) {
+        await writer.disconnect();
+        throw error;
       }
-      const transaction = await transactional.transaction();
-      await transaction.send({ topic: name, messages: messages(values) });
-      await transaction[end]();
     },
     addPartitions: async (total) => {
       await admin.createPartitions({ topicPartitions: [{ topic: name, count: total }] });
@@ -109,6 +117,19 @@ export async function createTopic(
       await Promise.all([producer.disconnect(), transactional?.disconnect(), admin.disconnect()]);
     },
   };
+}
+
+async function transactionalProducer(kafka: Kafka, transactionalId: string): Promise<Producer> {
+  const producer = kafka.producer({
+    transactionalId,
+    transactionTimeout: 20_000,
+    maxInFlightRequests: 1,
+    idempotent: true,
+    createPartitioner: Partitioners.DefaultPartitioner,
+    metadataMaxAge: 500,
+  });
+  await producer.connect();
+  return producer;
 }
 
 async function hasLeaders(admin: Admin, name: string): Promise<boolean> {

@@ -7,8 +7,8 @@ import { Producer } from "../kafka/producer.ts";
 import { TopicReader } from "../kafka/reader.ts";
 import type { CallObserver } from "../postgres/connection.ts";
 import type { Owner } from "../postgres/core/table-decision.ts";
-import { checkFloors, type CheckStatement } from "../postgres/marks.ts";
-import { compareAndMove, type MoveStatement } from "../postgres/progress.ts";
+import { checkFloors } from "../postgres/marks.ts";
+import { compareAndMove } from "../postgres/progress.ts";
 import { ConfigInvalid } from "../runtime/errors.ts";
 import type { Role, RuntimeContext } from "../runtime/role.ts";
 import { compilePlan } from "../sql/compile.ts";
@@ -24,29 +24,16 @@ import { Trouble } from "./trouble.ts";
 import { WatermarkKeeper } from "./watermark-keeper.ts";
 import { Worker, type WorkerParts } from "./worker.ts";
 
-/**
- * @param move how progress is moved; tests show what happens without the compare
- * @param check how windows are held against what tables keep
- */
-export function createAggregator(move: MoveStatement, check: CheckStatement = checkFloors): Role {
-  return {
-    async run(context) {
-      const { aggregator, database } = context.config;
-      if (aggregator === undefined || database === undefined)
-        throw new ConfigInvalid("an aggregator's configuration needs `aggregator` and `database`");
-      await aggregate(context, aggregator, database.secret, { move, check });
-    },
-  };
-}
+export const aggregatorRole: Role = {
+  async run(context) {
+    const { aggregator, database } = context.config;
+    if (aggregator === undefined || database === undefined)
+      throw new ConfigInvalid("an aggregator's configuration needs `aggregator` and `database`");
+    await aggregate(context, aggregator, database.secret);
+  },
+};
 
-export const aggregatorRole = createAggregator(compareAndMove);
-
-async function aggregate(
-  context: RuntimeContext,
-  config: AggregatorConfig,
-  secret: string,
-  guards: Pick<LedgerOptions, "move" | "check">,
-): Promise<void> {
+async function aggregate(context: RuntimeContext, config: AggregatorConfig, secret: string): Promise<void> {
   const { drain, health, log, metrics } = context;
   const plan = await compilePlan(config);
   const topic = config.topic.name;
@@ -81,7 +68,8 @@ async function aggregate(
     secret,
     owner,
     tables: plan.tables,
-    ...guards,
+    move: compareAndMove,
+    check: checkFloors,
     onCall: observer(context),
     onRetry: () => metrics.retries.inc({ target: "postgres" }),
     log,

@@ -54,13 +54,13 @@ export class Report {
    *
    * @param settled whether all that was read is committed
    */
-  seen(ends: readonly PartitionEnd[], settled: boolean, now: number): void {
+  seen(ends: readonly PartitionEnd[], settled: boolean): void {
     if (settled && ends.length > 0) this.#trouble.clear();
-    for (const { partition, lastStableOffset } of ends) {
+    for (const { partition, lastStableOffset, askedAt } of ends) {
       const committed = this.#partitions.get(partition);
       if (committed === undefined) continue;
       committed.end = lastStableOffset;
-      this.#idle.observe(partition, Math.min(...committed.byTable.values()), lastStableOffset, now);
+      this.#idle.observe(partition, Math.min(...committed.byTable.values()), lastStableOffset, askedAt);
     }
   }
 

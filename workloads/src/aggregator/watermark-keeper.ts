@@ -33,7 +33,7 @@ export class WatermarkKeeper {
     return this.#floors;
   }
 
-  /** What was read may be wrong: it is read again at the next turn. */
+  /** What was read may be wrong, or too old: it is read again at the next turn. */
   expire(): void {
     this.#readAt = -Infinity;
   }

@@ -99,7 +99,7 @@ export class Worker {
     if (catchingUp) await this.#catchUp(wake);
     await this.#sealDue();
     if (this.#chain.failure !== undefined) throw this.#chain.failure.error;
-    this.#parts.report.seen(ends, this.#chain.length === 0 && this.#nothingOpen(), performance.now());
+    this.#parts.report.seen(ends, this.#chain.length === 0 && this.#nothingOpen());
   }
 
   async #catchUp(wake: AbortSignal): Promise<void> {

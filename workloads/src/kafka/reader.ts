@@ -206,6 +206,7 @@ export class TopicReader {
     const request = { topicId: this.#topic.topicId, maxWaitMs, minBytes, maxBytes, partitions };
     const buffers = this.#buffers.get(leader) ?? new ResponseBuffers();
     this.#buffers.set(leader, buffers);
+    const askedAt = performance.now();
     const answers = await this.#cluster.call(
       leader,
       "fetch",
@@ -228,6 +229,7 @@ export class TopicReader {
           partition: reading.partition,
           lastStableOffset: answer.lastStableOffset,
           logStartOffset: answer.logStartOffset,
+          askedAt,
         });
       } catch (error) {
         this.#failed(error, reading);

@@ -49,4 +49,6 @@ export interface PartitionEnd {
   readonly partition: number;
   readonly lastStableOffset: number;
   readonly logStartOffset: number;
+  /** performance.now() when the broker was asked: an answer may lie in a socket while the process is stopped. */
+  readonly askedAt: number;
 }

@@ -16,6 +16,7 @@ it("never calls a lagging partition idle", () => {
   watch.observe(0, 10, 11, 900);
   expect(watch.takeDue(5_000)).toEqual([]);
   watch.observe(0, 11, 11, 5_000);
+  watch.observe(0, 11, 11, 5_900);
   expect(watch.takeDue(5_999)).toEqual([]);
   expect(watch.takeDue(6_000)).toEqual([{ partition: 0, nextOffset: 11 }]);
 });
@@ -31,6 +32,16 @@ it("confirms again only after a while", () => {
   const watch = new IdleWatch(0);
   watch.observe(0, 1, 1, 0);
   expect(watch.takeDue(0)).toHaveLength(1);
+  watch.observe(0, 1, 1, IDLE_CONFIRM_MS - 500);
   expect(watch.takeDue(IDLE_CONFIRM_MS - 1)).toHaveLength(0);
   expect(watch.takeDue(IDLE_CONFIRM_MS)).toHaveLength(1);
+});
+
+it("calls nothing idle that it has not looked at just now: it may have been stopped since", () => {
+  const watch = new IdleWatch(1_000);
+  watch.observe(0, 10, 10, 0);
+  watch.observe(0, 10, 10, 1_000);
+  expect(watch.takeDue(10_000)).toEqual([]);
+  watch.observe(0, 10, 10, 10_000);
+  expect(watch.takeDue(10_100)).toEqual([{ partition: 0, nextOffset: 10 }]);
 });

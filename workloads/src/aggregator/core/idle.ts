@@ -4,8 +4,16 @@ import { IDLE_CONFIRM_MS } from "./watermark.ts";
 interface Quiet {
   readonly nextOffset: number;
   readonly since: number;
+  /** When the broker was last asked and had nothing more. */
+  seenAt: number;
   confirmedAt: number;
 }
+
+/**
+ * What was seen longer ago says nothing of now: a process that was stopped, or cut off from its broker, does not know
+ * whether something has come. Brokers answer every half second.
+ */
+const FRESH_MS = 3_000;
 
 export class IdleWatch {
   readonly #idleTimeoutMs: number;
@@ -15,20 +23,29 @@ export class IdleWatch {
     this.#idleTimeoutMs = idleTimeoutMs;
   }
 
-  /** @param committed next offset that is committed; @param end last stable offset that the broker just gave */
-  observe(partition: number, committed: number, end: number, now: number): void {
+  /**
+   * @param committed next offset that is committed
+   * @param end last stable offset that the broker gave when it was asked at `askedAt`
+   */
+  observe(partition: number, committed: number, end: number, askedAt: number): void {
     if (committed < end) {
       this.#quiet.delete(partition);
       return;
     }
     const quiet = this.#quiet.get(partition);
-    if (quiet?.nextOffset !== committed)
-      this.#quiet.set(partition, { nextOffset: committed, since: now, confirmedAt: -Infinity });
+    if (quiet?.nextOffset === committed) quiet.seenAt = askedAt;
+    else
+      this.#quiet.set(partition, {
+        nextOffset: committed,
+        since: askedAt,
+        seenAt: askedAt,
+        confirmedAt: -Infinity,
+      });
   }
 
   isIdle(partition: number, now: number): boolean {
     const quiet = this.#quiet.get(partition);
-    return quiet !== undefined && now - quiet.since >= this.#idleTimeoutMs;
+    return quiet !== undefined && now - quiet.seenAt <= FRESH_MS && now - quiet.since >= this.#idleTimeoutMs;
   }
 
   /** Idle partitions whose confirmation is due, and marks them confirmed. */

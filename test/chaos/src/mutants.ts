@@ -1,0 +1,88 @@
+/**
+ * Mutants of the workload, each without one of the guards that keep it exact. A guard is taken out of the source while it
+ * is loaded: the product has nothing in it for this, and the mutant lacks nothing else.
+ */
+
+export interface Edit {
+  /** Below workloads/src. */
+  readonly file: string;
+  /** Text that is in the file exactly once. */
+  readonly find: string;
+  readonly replace: string;
+}
+
+export const mutants = {
+  /** Progress is moved from wherever it is. */
+  "compare-and-set": [
+    {
+      file: "postgres/schema.ts",
+      find: "and p.next_offset = m.from_offset and p.leader_epoch = m.from_epoch;",
+      replace: ";",
+    },
+  ],
+  /** Progress of another definition of the table is moved too. */
+  "plan-hash": [{ file: "postgres/schema.ts", find: " and p.plan = m.plan", replace: "" }],
+  /** A topic that was made again is taken for the one that was read. */
+  "topic-id": [
+    { file: "postgres/schema.ts", find: " and p.topic_id = topic_id_", replace: "" },
+    { file: "aggregator/assign.ts", find: "if (topicId !== topic.topicId)", replace: "if (false)" },
+  ],
+  /** A log that was cut is taken for the one that was read. */
+  "leader-epoch": [
+    { file: "kafka/offsets.ts", find: "if (epoch < 0) return;", replace: "return;" },
+    { file: "kafka/fetch-protocol.ts", find: "lastFetchedEpoch: position.epoch", replace: "lastFetchedEpoch: -1" },
+  ],
+  /** SIGTERM ends the process at once. */
+  drain: [{ file: "runtime/run.ts", find: "drain.request(signal);", replace: "process.exit(0);" }],
+  /** Rows are written in any order. */
+  "lock-order": [
+    {
+      file: "kernel/fold.ts",
+      find: "const order = grouping.sorted();",
+      replace: "const order = grouping.sorted().sort(() => Math.random() - 0.5);",
+    },
+  ],
+  /** A COMMIT whose answer was lost is taken for done. */
+  "unknown-commit": [
+    {
+      file: "aggregator/ledger.ts",
+      find: "if (!(error instanceof TransactionConflict)",
+      replace:
+        'if (error.reason === "DatabaseUnavailable") return;\n        if (!(error instanceof TransactionConflict)',
+    },
+  ],
+  /** Fetches give what is not committed, and what never will be. */
+  "read-committed": [
+    { file: "kafka/fetch-protocol.ts", find: "const READ_COMMITTED = 1;", replace: "const READ_COMMITTED = 0;" },
+  ],
+  /** A partition without commits is idle, whether or not its owner has seen its end. */
+  idleness: [
+    {
+      file: "postgres/watermarks.ts",
+      find: "max_event_time as event_time, idle_at from caudal.progress",
+      replace:
+        "max_event_time as event_time, case when now() - moved_at > interval '1 s' then now() end as idle_at from caudal.progress",
+    },
+  ],
+  /** Not a guard: the group gives up a silent member sooner, so that tests need not wait 15 s. */
+  "short-session": [{ file: "kafka/membership.ts", find: "sessionMs = 15_000", replace: "sessionMs = 6_000" }],
+} as const satisfies Readonly<Record<string, readonly Edit[]>>;
+
+export type Mutant = keyof typeof mutants;
+
+export function isMutant(name: string): name is Mutant {
+  return name in mutants;
+}
+
+/** Names of mutants, separated by blanks. */
+export const MUTANTS_VARIABLE = "CAUDAL_TEST_MUTANTS";
+
+/** @throws RangeError when the text is not there, or more than once: then the guard has moved, and the mutant has to follow */
+export function applyEdit(source: string, { file, find, replace }: Edit): string {
+  const parts = source.split(find);
+  if (parts.length !== 2)
+    throw new RangeError(
+      `the text of a mutant is ${parts.length - 1} times in workloads/src/${file}, and should be once: ${find}`,
+    );
+  return parts.join(replace);
+}
