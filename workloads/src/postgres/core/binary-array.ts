@@ -61,7 +61,9 @@ export function windowStarts(milliseconds: Float64Array): Buffer {
   let at = HEADER;
   for (const ms of milliseconds) {
     view.setInt32(at, 8);
-    writeInt64(view, at + 4, (ms - EPOCH_MS) * 1000);
+    const micros = (ms - EPOCH_MS) * 1000;
+    if (Number.isSafeInteger(micros)) writeInt64(view, at + 4, micros);
+    else view.setBigInt64(at + 4, BigInt(ms - EPOCH_MS) * 1000n);
     at += 12;
   }
   return array;
