@@ -13,7 +13,7 @@ export async function describeHost({ postgres }: Servers, today: Date): Promise<
   ).query<{ server_version: string }>("show server_version");
   const day = today.toISOString().slice(0, 10);
   return (
-    `Measured on ${day}: ${availableParallelism()} cores (${model}), ${gigabytes} GB of memory, Linux ${release()}; ` +
+    `Measured on ${day}: ${availableParallelism()} cores (${model}), ${gigabytes} GB of memory, Linux ${release().split("-")[0]}; ` +
     `Node ${process.versions.node}, Java ${java}, Apache Kafka 4.3.1, PostgreSQL ${version?.server_version ?? "unknown"}.`
   );
 }

@@ -1,5 +1,5 @@
 /** `npm run bench`: see {@link help}. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ClusterError, UsageError } from "../cluster/host/errors.ts";
@@ -8,7 +8,7 @@ import { type Cleanup, cleanUpOnSignals, newCleanup } from "./cleanup.ts";
 import { credentials } from "./database.ts";
 import { writeDocs } from "./documents.ts";
 import { help, type Options, parseOptions } from "./options.ts";
-import { measure } from "./measurements.ts";
+import { measure, writeResults } from "./measurements.ts";
 import type { Bench } from "./running.ts";
 import { startServers } from "./servers.ts";
 import { connectTopics } from "./topics.ts";
@@ -20,7 +20,7 @@ async function main(options: Options, progress: Progress, cleanup: Cleanup): Pro
   const bench = await openBench(options, folder, progress, cleanup);
   const { results, table, chart, wrong } = await measurement(bench);
   console.log(`\n${table}`);
-  if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(results, undefined, 2)}\n`);
+  await writeResults(options, results);
   if (options.docs) await writeDocs(bench, options.measure, table, chart);
   if (options.keep) await keepUntilInterrupted(bench, progress);
   for (const line of wrong) console.error(line);

@@ -1,4 +1,5 @@
 /** The measurements by name: what each needs first, and what it ends with. */
+import { writeFile } from "node:fs/promises";
 import type { Progress } from "../cluster/host/progress.ts";
 import { buildWorkloads } from "./engines/caudal.ts";
 import { engines } from "./engines/index.ts";
@@ -10,7 +11,7 @@ import { throughputChart } from "./report/chart.ts";
 import { generatorTable } from "./report/generator.ts";
 import { growthTable } from "./report/growth.ts";
 import { latencyTable } from "./report/latency.ts";
-import { summarize } from "./report/results.ts";
+import { type Result, summarize } from "./report/results.ts";
 import { configurationList, throughputTable } from "./report/table.ts";
 import type { Bench } from "./running.ts";
 import { measureThroughput } from "./throughput.ts";
@@ -29,6 +30,11 @@ export interface Measured {
 /** Besides the rate that is asked for, the cost of next to nothing. */
 const TRICKLE = 10;
 
+/** Writes results to the file of --json, those so far too. */
+export async function writeResults({ json }: Options, results: readonly unknown[]): Promise<void> {
+  if (json !== undefined) await writeFile(json, `${JSON.stringify(results, undefined, 2)}\n`);
+}
+
 /** Builds what the measurement needs. @returns the measurement */
 export async function measure(options: Options, progress: Progress): Promise<(bench: Bench) => Promise<Measured>> {
   const chosen = options.engines.map((name) => engines[name]);
@@ -36,7 +42,8 @@ export async function measure(options: Options, progress: Progress): Promise<(be
     case "throughput": {
       for (const engine of chosen) await engine.prepare(progress);
       return async (bench) => {
-        const { results, failed } = await measureThroughput(bench, { ...options, engines: chosen }, progress);
+        const onResult = async (results: readonly Result[]): Promise<void> => await writeResults(options, results);
+        const { results, failed } = await measureThroughput(bench, { ...options, engines: chosen, onResult }, progress);
         const summaries = summarize(results);
         const inexact = summaries.filter(({ exact }) => !exact).map(({ engine }) => `not exact: ${engine}`);
         return {

@@ -40,7 +40,7 @@ in PostgreSQL, every row checked. Broker, PostgreSQL and engine share this machi
   --runs N         runs of each engine (3)
   --rate N         events per second at a steady rate (20000)
   --seconds N      how long the steady rate is held (60)
-  --json FILE      writes the results there
+  --json FILE      writes the results there, of throughput after every run
   --docs           writes the table into docs/performance.md, and the chart beside it
   --profile FOLDER writes a CPU profile of Caudal for each run (it costs speed)
   --keep           leaves broker, PostgreSQL, tables and logs until Ctrl-C

@@ -14,6 +14,8 @@ export interface ThroughputOptions {
   readonly engines: readonly Engine[];
   readonly events: number;
   readonly runs: number;
+  /** Told of all results so far after each run: a long measurement may be interrupted. */
+  readonly onResult: (results: readonly Result[]) => Promise<void>;
 }
 
 const PARTITIONS = 12;
@@ -22,7 +24,7 @@ const number = new Intl.NumberFormat("en");
 /** @returns the results, and what failed: one engine's failure does not stop the others */
 export async function measureThroughput(
   bench: Bench,
-  { engines, events, runs }: ThroughputOptions,
+  { engines, events, runs, onResult }: ThroughputOptions,
   progress: Progress,
 ): Promise<{ readonly results: readonly Result[]; readonly failed: readonly string[] }> {
   const { loaded, oracle } = await fillTopic(bench, events, progress);
@@ -39,6 +41,7 @@ export async function measureThroughput(
           );
           results.push(result);
           progress.say(`${title}: ${inWords(result)}`);
+          await onResult(results);
         } catch (error) {
           if (!(error instanceof ClusterError)) throw error;
           progress.say(`${title}: ${error.message}`);
