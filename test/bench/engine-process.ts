@@ -37,7 +37,7 @@ export async function startEngine(
   const withUs = (): void => void child.kill("SIGKILL");
   process.once("exit", withUs);
   child.once("exit", () => process.off("exit", withUs));
-  const output = createWriteStream(log);
+  const output = createWriteStream(log, { flags: "a" });
   let said = "";
   let begun = false;
   const take = (chunk: string): void => {

@@ -31,15 +31,34 @@ export function partitionsOfUsers(users: number, partitions: number): Int32Array
   return Int32Array.from({ length: users }, (_, user) => partitionOf(Buffer.from(userName(user)), partitions));
 }
 
-/** @throws BenchFailed when the topic holds more or less than was sent */
+/** Makes the topic that {@link fill} fills; the events' times are long past, and they stay. */
+export async function createTopic(topics: Topics, { topic, partitions }: LoadOptions): Promise<void> {
+  await topics.create(topic, partitions, { "retention.ms": "-1" });
+}
+
+/**
+ * Makes the topic and fills it.
+ *
+ * @throws BenchFailed when the topic holds more or less than was sent
+ */
 export async function load(
   bootstrap: string,
   topics: Topics,
   options: LoadOptions,
   progress: Progress,
 ): Promise<Loaded> {
+  await createTopic(topics, options);
+  return await fill(bootstrap, topics, options, progress);
+}
+
+/** @throws BenchFailed when the topic holds more or less than was sent */
+export async function fill(
+  bootstrap: string,
+  topics: Topics,
+  options: LoadOptions,
+  progress: Progress,
+): Promise<Loaded> {
   const { topic, partitions, events, shape, file } = options;
-  await topics.create(topic, partitions, { "retention.ms": "-1" });
   const sender = openSender(bootstrap, topic, progress.say);
   const output = await open(file, "w");
   const records = events + partitions;

@@ -34,6 +34,7 @@ in PostgreSQL, every row checked. Broker, PostgreSQL and engine share this machi
   npm run bench -- --generator         Caudal's generator: its most per CPU-second, and how well it holds a rate
   npm run bench -- --growth [NAME …]   Caudal where one thing is much larger than usual:
                                        ${scenarioNames.join(", ")}
+                                       (the last one takes 20 GB of disk, and is left out unless it is named)
 
   --only A,B       these engines alone: ${engineNames.join(", ")}
   --events N       events in the topic (10000000), or to generate and for --growth (3000000)

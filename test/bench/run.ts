@@ -7,7 +7,7 @@ import type { Difference, Oracle } from "./exact.ts";
 import type { Loaded } from "./load.ts";
 import { usage } from "./meter.ts";
 import type { Result } from "./report/results.ts";
-import { type Bench, withEngine } from "./running.ts";
+import { type Bench, type Running, withEngine } from "./running.ts";
 
 /** The slowest rate that is waited for, and the least time. */
 const LEAST_EVENTS_PER_SECOND = 20_000;
@@ -30,28 +30,41 @@ export interface RunEngine {
 /** @throws BenchFailed when the engine ends, or does not come to its end in time */
 export async function runEngine(bench: Bench, options: RunEngine): Promise<Result> {
   const { engine, run, loaded, oracle, replicas = 1, id = `bench-${engine.name}-${run}` } = options;
-  const { events } = loaded;
-  const mode = "throughput";
-  return await withEngine(bench, engine, { id, topic: loaded, mode, replicas }, async (running) => {
-    const seconds = Math.max(LEAST_SECONDS, events / LEAST_EVENTS_PER_SECOND);
-    await awaitDone(running.client, engine.doneWhen(running.stage), oracle.expected, running.check, seconds);
-    const used = usage(running.begun, running.read());
-    const peak = running.peakMb();
-    await running.stop();
-    const differences = await oracle.compare(running.client, engine.rows);
-    for (const difference of differences) bench.say(`${engine.name}: ${inWords(difference)}`);
-    return {
-      engine: engine.name,
-      configuration: engine.configuration(mode),
-      run,
-      eventsPerSecond: Math.round(events / used.seconds),
-      eventsPerCpuSecond: Math.round(events / used.engine),
-      cpuSeconds: hundredths(used.engine),
-      peakRssMb: Math.round(peak),
-      postgresCpuSeconds: hundredths(used.postgres),
-      exact: differences.length === 0,
-    };
+  return await withEngine(bench, engine, { id, topic: loaded, mode: "throughput", replicas }, async (running) => {
+    const result = await resultOf(running, engine, loaded, oracle, bench.say);
+    return { ...result, run };
   });
+}
+
+/**
+ * Waits until the running engine has done the topic, stops it, and compares its tables.
+ *
+ * @throws BenchFailed when the engine ends, or does not come to its end in time
+ */
+export async function resultOf(
+  running: Running,
+  engine: Engine,
+  { events }: Loaded,
+  oracle: Oracle,
+  say: (line: string) => void,
+): Promise<Omit<Result, "run">> {
+  const seconds = Math.max(LEAST_SECONDS, events / LEAST_EVENTS_PER_SECOND);
+  await awaitDone(running.client, engine.doneWhen(running.stage), oracle.expected, running.check, seconds);
+  const used = usage(running.begun, running.read());
+  const peak = running.peakMb();
+  await running.stop();
+  const differences = await oracle.compare(running.client, engine.rows);
+  for (const difference of differences) say(`${engine.name}: ${inWords(difference)}`);
+  return {
+    engine: engine.name,
+    configuration: engine.configuration("throughput"),
+    eventsPerSecond: Math.round(events / used.seconds),
+    eventsPerCpuSecond: Math.round(events / used.engine),
+    cpuSeconds: hundredths(used.engine),
+    peakRssMb: Math.round(peak),
+    postgresCpuSeconds: hundredths(used.postgres),
+    exact: differences.length === 0,
+  };
 }
 
 async function awaitDone(

@@ -38,7 +38,7 @@ export interface Running {
   readonly stage: Stage;
   /** On which the benchmark asks its questions: what they cost is not PostgreSQL's. */
   readonly client: Client;
-  /** What was used when the engine began. */
+  /** What was used when the engine began, the last time. */
   readonly begun: Reading;
   read(): Reading;
   /** Most memory that one of its processes has held so far, in MB. */
@@ -46,6 +46,8 @@ export interface Running {
   /** @throws BenchFailed when one of its processes has ended */
   check(): void;
   stop(): Promise<void>;
+  /** Starts it anew, as it was started first. */
+  again(): Promise<void>;
 }
 
 /** A dead-letter topic takes a record of the source with what is said about it. */
@@ -73,16 +75,24 @@ export async function withEngine<T>(
   try {
     const command = await engine.setUp(stage, client, async (name) => await topics.create(name, 1, deadLetterConfig));
     const meter = await newMeter(servers, client);
-    const begun = await start(meter, engine, { ...command, folder, log: join(bench.folder, id), replicas }, processes);
-    const pids = processes.map(({ pid }) => pid);
+    const startAll = async (): Promise<Reading> =>
+      await start(meter, engine, { ...command, folder, log: join(bench.folder, id), replicas }, processes);
+    let begun = await startAll();
     return await work({
       stage,
       client,
-      begun,
-      read: () => meter.read(pids),
-      peakMb: () => Math.max(...pids.map(peakMb)),
+      get begun() {
+        return begun;
+      },
+      read: () => meter.read(processes.map(({ pid }) => pid)),
+      peakMb: () => Math.max(...processes.map(({ pid }) => peakMb(pid))),
       check: () => processes.forEach((one) => one.check()),
       stop,
+      again: async () => {
+        await stop();
+        processes.length = 0;
+        begun = await startAll();
+      },
     });
   } finally {
     await stop();
@@ -111,7 +121,7 @@ async function start(
   let begun: Reading | undefined;
   const one = async (replica: number): Promise<void> => {
     const scratch = join(folder, `tmp-${replica}`);
-    await mkdir(scratch);
+    await mkdir(scratch, { recursive: true });
     const env = { ...command.env, TMPDIR: scratch };
     const file = replica === 1 ? `${log}.log` : `${log}-${replica}.log`;
     const atBegin = (pid: number): void => void (begun ??= meter.read([pid]));

@@ -10,6 +10,8 @@ export interface Scenario {
   /** Of the events that are asked for: large events are fewer. */
   readonly share?: number;
   readonly aggregators?: number;
+  /** Rows that a table has already. */
+  readonly rows?: number;
 }
 
 /** Bytes of an event's JSON without its id, and of one with its id and with an empty padding. */
@@ -27,6 +29,12 @@ export const scenarios: readonly Scenario[] = [
   { name: "aggregators-3", what: "3 aggregators", aggregators: 3 },
   { name: "aggregators-4", what: "4 aggregators", aggregators: 4 },
   { name: "hour-of-lag", what: "a backlog of an hour at 5,000 events/s", shape: { spanMs: 3_600_000 }, share: 6 },
+  { name: "hundred-million-rows", what: "a table that has 100,000,000 rows already", rows: 100_000_000 },
 ];
 
 export const scenarioNames: readonly string[] = scenarios.map(({ name }) => name);
+
+/** Those of these names; without any, all but the one that takes a quarter of an hour and 20 GB of disk. */
+export function scenariosOf(names: readonly string[]): readonly Scenario[] {
+  return scenarios.filter(({ name, rows }) => (names.length === 0 ? rows === undefined : names.includes(name)));
+}
