@@ -6,10 +6,13 @@ import type { Event } from "./core/event.ts";
 
 /** A batch is sent when it has this many bytes: below the usual max.message.bytes of 1 MiB, with room for one event. */
 const BATCH_BYTES = 512 * 1024;
+/** Keys come again and again: so many partitions are remembered. */
+const KNOWN_KEYS = 16_384;
 
 export class Outbox {
   readonly #partitions: number;
   #batches = new Map<number, BatchEncoder>();
+  readonly #partitionsOfKeys = new Map<string, number>();
   #events = 0;
   #full = false;
 
@@ -28,13 +31,20 @@ export class Outbox {
 
   /** Keys go where Kafka's own clients put them; events without key take turns. */
   add(event: Event, number: number, timestamp: number, headers: readonly Header[]): void {
-    const key = event.key === null ? null : Buffer.from(event.key);
-    const partition = key === null ? number % this.#partitions : partitionOf(key, this.#partitions);
+    const partition = event.key === null ? number % this.#partitions : this.#partitionOf(event.key);
     let batch = this.#batches.get(partition);
     if (batch === undefined) this.#batches.set(partition, (batch = new BatchEncoder()));
-    batch.append(timestamp, key, event.value, headers);
+    batch.append(timestamp, event.key, event.value, headers);
     this.#events++;
     if (batch.size >= BATCH_BYTES) this.#full = true;
+  }
+
+  #partitionOf(key: string): number {
+    const known = this.#partitionsOfKeys.get(key);
+    if (known !== undefined) return known;
+    const partition = partitionOf(Buffer.from(key), this.#partitions);
+    if (this.#partitionsOfKeys.size < KNOWN_KEYS) this.#partitionsOfKeys.set(key, partition);
+    return partition;
   }
 
   /** Sends what is there and waits for the acknowledgement. @returns bytes sent */

@@ -2,7 +2,7 @@
 import type { Field, GeneratorConfig, GeneratorValue } from "@caudal/crds";
 import { defaultValue } from "./defaults.ts";
 import { isBare } from "./format.ts";
-import { textMaker } from "./kinds.ts";
+import { isPlain, textMaker } from "./kinds.ts";
 import { Stream } from "./stream.ts";
 
 export { checkFakeName, fakeNames } from "./fake.ts";
@@ -31,7 +31,7 @@ export function eventMaker(config: Pick<GeneratorConfig, "topic" | "values" | "s
       );
   const fields = topic.fields.map((field) => {
     const value = values.find((candidate) => candidate.field === field.name) ?? defaultValue(field);
-    return { name: field.name, text: fieldMaker(field, value, seed), json: jsonMaker(field) };
+    return { name: field.name, text: fieldMaker(field, value, seed), json: jsonMaker(field, value) };
   });
   const keyAt = topic.fields.findIndex(({ name }) => name === topic.key);
   const prefixes = fields.map(({ name }, index) => `${index === 0 ? "{" : ","}${JSON.stringify(name)}:`);
@@ -68,10 +68,10 @@ function fieldMaker(field: Field, value: GeneratorValue, seed: number): MakeFiel
 }
 
 /** From a value's text to JSON. */
-function jsonMaker(field: Field): (text: string) => string {
+function jsonMaker(field: Field, value: GeneratorValue): (text: string) => string {
   if (isBare(field)) return (text) => text;
   if (field.type === "json") return (text) => jsonText(text);
-  return (text) => JSON.stringify(text);
+  return isPlain(field, value) ? (text) => `"${text}"` : (text) => JSON.stringify(text);
 }
 
 /** A json field holds JSON: text that is none becomes a string. */

@@ -38,6 +38,22 @@ export function textMaker(field: Field, value: GeneratorValue): MakeText {
   throw new RangeError("a value needs one kind, such as constant, choice or uuid");
 }
 
+/** Whether all texts of the value stand in JSON as they are, between quotes. */
+export function isPlain(
+  field: Field,
+  { constant, choice, weighted, sequence, fake, ...rest }: GeneratorValue,
+): boolean {
+  if (fake !== undefined) return false;
+  const texts = [
+    ...(constant === undefined ? [] : [constant]),
+    ...(choice?.values ?? [choice?.prefix ?? ""]),
+    ...(weighted ?? []).map(({ value }) => value),
+    sequence?.prefix ?? "",
+  ];
+  const made = rest.now !== undefined || rest.time !== undefined ? formatTime(field, 0) : "";
+  return [...texts, made].every((text) => /^[ !#-[\]-~]*$/.test(text));
+}
+
 function choiceMaker({ from, prefix = "", values, distribution }: NonNullable<GeneratorValue["choice"]>): MakeText {
   const count = values?.length ?? from ?? 1;
   // Inverts the distribution with weights ln((k + 1) / k), which are near 1/k, for k = 1 to count.
@@ -87,12 +103,17 @@ function normalMaker(field: Field, normal: NonNullable<GeneratorValue["normal"]>
   };
 }
 
+/** Two bytes as four digits of hexadecimal. */
+const HEX = Array.from({ length: 0x1_0000 }, (_, value) => value.toString(16).padStart(4, "0"));
+const hex = (twoBytes: number): string => HEX[twoBytes & 0xffff] ?? "";
+
 function uuidText(stream: Stream): string {
-  const hex = (value: number): string => value.toString(16).padStart(8, "0");
-  const [a, b, c, d] = [hex(stream.uint32()), hex(stream.uint32()), stream.uint32(), hex(stream.uint32())];
+  const a = stream.uint32();
+  const b = stream.uint32();
+  const c = stream.uint32();
+  const d = stream.uint32();
   // Version 4, variant 10.
-  const e = hex(((c & 0x3fff_ffff) | 0x8000_0000) >>> 0);
-  return `${a}-${b.slice(0, 4)}-4${b.slice(5)}-${e.slice(0, 4)}-${e.slice(4)}${d}`;
+  return `${hex(a >>> 16)}${hex(a)}-${hex(b >>> 16)}-${hex((b & 0x0fff) | 0x4000)}-${hex(((c >>> 16) & 0x3fff) | 0x8000)}-${hex(c)}${hex(d >>> 16)}${hex(d)}`;
 }
 
 function earlier(stream: Stream, jitter: number): number {

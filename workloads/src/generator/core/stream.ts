@@ -22,11 +22,22 @@ export class Stream {
 
   /** Goes to the beginning of an event's numbers. */
   at(event: number): this {
-    this.#a = this.#keyLow;
-    this.#b = this.#keyHigh;
-    this.#c = event >>> 0;
-    this.#d = Math.floor(event / TWO_32) + 1;
-    for (let i = 0; i < ROUNDS; i++) this.uint32();
+    let a = this.#keyLow;
+    let b = this.#keyHigh;
+    let c = event | 0;
+    let d = (Math.floor(event / TWO_32) + 1) | 0;
+    // The rounds of uint32(), in local variables: this is done for every field of every event.
+    for (let i = 0; i < ROUNDS; i++) {
+      const sum = (((a + b) | 0) + d) | 0;
+      d = (d + 1) | 0;
+      a = b ^ (b >>> 9);
+      b = (c + (c << 3)) | 0;
+      c = (((c << 21) | (c >>> 11)) + sum) | 0;
+    }
+    this.#a = a;
+    this.#b = b;
+    this.#c = c;
+    this.#d = d;
     return this;
   }
 
