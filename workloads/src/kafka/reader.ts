@@ -35,8 +35,6 @@ export interface ReaderOptions {
   readonly onProblem: (error: Error, delayMs: number) => void;
   /** Milliseconds a leader may wait for data: 500. */
   readonly maxWaitMs?: number;
-  /** Bytes that make a leader answer at once: 1. */
-  readonly minBytes?: number;
   /** Most bytes of one response, and of one partition in it: 8 MiB and 1 MiB. Of each leader one response waits while another is used. */
   readonly maxBytes?: number;
   readonly maxBytesPerPartition?: number;
@@ -62,6 +60,8 @@ const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 5_000;
 /** A checksum may fail on the way; one that fails this often is wrong on the broker's disk. */
 const CORRUPT_LIMIT = 5;
+const FLOWING_WAIT_MS = 30;
+const FLOWING_BYTES = 128 * 1024;
 
 export class TopicReader {
   readonly #cluster: KafkaCluster;
@@ -71,6 +71,8 @@ export class TopicReader {
   readonly #flights = new Set<number | "metadata">();
   readonly #delays = new Map<number | "metadata", Delay>();
   readonly #landed = new Map<number, Fetched>();
+  /** Leaders whose last answer had records. */
+  readonly #flowing = new Set<number>();
   readonly #buffers = new Map<number, ResponseBuffers>();
   #info: TopicInfo | undefined;
   #stale = true;
@@ -192,7 +194,8 @@ export class TopicReader {
   }
 
   async #fetch(leader: number, readings: readonly Reading[]): Promise<void> {
-    const { maxWaitMs = 500, minBytes = 1, maxBytes = 8 << 20, maxBytesPerPartition = 1 << 20 } = this.#options;
+    const { maxBytes = 8 << 20, maxBytesPerPartition = 1 << 20 } = this.#options;
+    const { maxWaitMs, minBytes } = this.#patience(leader);
     // The first partitions of a request fill the response: each has its turn to be first.
     const first = this.#turn++ % readings.length;
     const inTurn = [...readings.slice(first), ...readings.slice(0, first)];
@@ -235,7 +238,17 @@ export class TopicReader {
         this.#failed(error, reading);
       }
     }
+    if (blocks.length > 0) this.#flowing.add(leader);
+    else this.#flowing.delete(leader);
     if (ends.length > 0 && !this.#closed) this.#landed.set(leader, { blocks, ends });
+  }
+
+  /** While records come, a leader collects some for a moment: an answer for each handful costs more than all else. */
+  #patience(leader: number): { readonly maxWaitMs: number; readonly minBytes: number } {
+    const { maxWaitMs = 500 } = this.#options;
+    return this.#flowing.has(leader)
+      ? { maxWaitMs: Math.min(FLOWING_WAIT_MS, maxWaitMs), minBytes: FLOWING_BYTES }
+      : { maxWaitMs, minBytes: 1 };
   }
 
   /** One partition's answer as a block, or what it says went wrong. */

@@ -5,9 +5,11 @@ const size = (ageMs: number, rows = 10, bytes = 100) => ({ rows, bytes, ageMs })
 
 describe("a batch", () => {
   it.each([
-    ["is due at once when the worker has caught up", size(BOUNDS.caughtUpMs), false, 500, true],
-    ["waits for what one fetch brings together", size(0), false, 500, false],
-    ["collects under lag", size(BOUNDS.caughtUpMs), true, 5, false],
+    ["is due soon when the worker has caught up", size(BOUNDS.caughtUpMinMs), false, 3, true],
+    ["leaves time between commits that cost some", size(40), false, 15, false],
+    ["is due when it has waited long enough for them", size(BOUNDS.caughtUpMaxMs), false, 500, true],
+    ["waits for what one fetch brings together", size(0), false, 0, false],
+    ["collects under lag", size(BOUNDS.caughtUpMaxMs), true, 5, false],
     ["collects longer the longer a commit takes", size(1_000), true, 250, false],
     ["is committed after a multiple of the last commit's time", size(2_000), true, 250, true],
     ["never collects longer than the limit", size(BOUNDS.lagMaxMs), true, 60_000, true],

@@ -12,8 +12,11 @@ export interface BatchSize {
 export interface CommitBounds {
   readonly maxRows: number;
   readonly maxBytes: number;
-  /** Wait for more when the worker has caught up: what one fetch brings together is committed together. */
-  readonly caughtUpMs: number;
+  /** When the worker has caught up, a batch collects for this many times as long as the last commit took … */
+  readonly caughtUpFactor: number;
+  /** … within these limits: commits take a fixed share of the time, and a row is seen soon. */
+  readonly caughtUpMinMs: number;
+  readonly caughtUpMaxMs: number;
   /** While it lags, a batch collects for this many times as long as the last commit took … */
   readonly lagFactor: number;
   /** … within these limits: the more a commit costs, the more is merged into each. */
@@ -24,7 +27,9 @@ export interface CommitBounds {
 export const BOUNDS: CommitBounds = {
   maxRows: 200_000,
   maxBytes: 48 * 1024 * 1024,
-  caughtUpMs: 20,
+  caughtUpFactor: 4,
+  caughtUpMinMs: 20,
+  caughtUpMaxMs: 100,
   lagFactor: 8,
   lagMinMs: 200,
   lagMaxMs: 4_000,
@@ -34,9 +39,13 @@ export const BOUNDS: CommitBounds = {
 export function isDue(size: BatchSize, lagging: boolean, lastCommitMs: number, bounds: CommitBounds = BOUNDS): boolean {
   if (size.rows >= bounds.maxRows || size.bytes >= bounds.maxBytes) return true;
   const wait = lagging
-    ? Math.min(Math.max(bounds.lagFactor * lastCommitMs, bounds.lagMinMs), bounds.lagMaxMs)
-    : bounds.caughtUpMs;
+    ? clamp(bounds.lagFactor * lastCommitMs, bounds.lagMinMs, bounds.lagMaxMs)
+    : clamp(bounds.caughtUpFactor * lastCommitMs, bounds.caughtUpMinMs, bounds.caughtUpMaxMs);
   return size.ageMs >= wait;
+}
+
+function clamp(value: number, least: number, most: number): number {
+  return Math.min(Math.max(value, least), most);
 }
 
 /** Whether the batch must not grow before an earlier one has been committed. */
