@@ -10,6 +10,7 @@ export const minute: TablePlan = {
   pane: 60_000,
   panes: false,
   fields: [],
+  inputs: [],
   groups: [{ name: "kind", expression: "kind", duckdbType: "VARCHAR", postgresType: "text" }],
   aggregates: [
     {

@@ -16,7 +16,7 @@ import { Worker, type WorkerParts } from "./worker.ts";
 const log = pino({ level: "silent" });
 const table = (name: string): TablePlan => ({
   ...{ name, hash: `plan of ${name}`, size: 1, advance: 1, pane: 1, panes: false },
-  ...{ fields: [], groups: [], aggregates: [] },
+  ...{ fields: [], inputs: [], groups: [], aggregates: [] },
 });
 const tables = [table("a"), table("b")];
 

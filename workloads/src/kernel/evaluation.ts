@@ -13,6 +13,7 @@ import { type Column, makeColumn, type NumberColumn } from "./columns.ts";
 import { ROW, rowList } from "./event-columns.ts";
 import { EventTable } from "./event-table.ts";
 import type { ScanMemory } from "./scan-memory.ts";
+import { type Evaluated, Memo } from "./memo.ts";
 import { readColumns } from "./transfer.ts";
 
 /** Columns of one table of the plan. */
@@ -43,7 +44,10 @@ export class Evaluation {
   readonly #where: string | undefined;
   readonly #conditions: readonly (Computed & { readonly column: NumberColumn })[];
   readonly #values: readonly Computed[];
+  /** Fields that the expressions read. */
   readonly #fields: readonly string[];
+  /** Where all that they read are texts. */
+  readonly #memo: Memo | undefined;
 
   /**
    * @param fields columns by field name, of all fields that the plan's SQL reads
@@ -93,9 +97,15 @@ export class Evaluation {
     this.#where = plan.where;
     this.#conditions = conditions;
     this.#values = [...values.values()];
-    this.#fields = [...fields.keys()].map(quote);
-    const types = new Map(topic.fields.map(({ name, type }) => [name, fieldType(type)?.duckdbType ?? "VARCHAR"]));
-    this.#events = new EventTable([...fields].map(([name, column]) => [name, types.get(name) ?? "VARCHAR", column]));
+    const inputs = new Set([...plan.fields, ...plan.tables.flatMap((table) => table.inputs)]);
+    const read = topic.fields.flatMap(({ name, type }) => {
+      const column = inputs.has(name) ? fields.get(name) : undefined;
+      return column === undefined ? [] : [[name, fieldType(type)?.duckdbType ?? "VARCHAR", column] as const];
+    });
+    this.#fields = read.map(([name]) => quote(name));
+    this.#events = new EventTable(read);
+    const texts = read.map(([, , column]) => column).filter((column) => column.kind === "text");
+    if (texts.length > 0 && texts.length === read.length) this.#memo = new Memo(texts, this.columns);
   }
 
   /** Columns of what is evaluated. */
@@ -108,12 +118,14 @@ export class Evaluation {
     return this.#where !== undefined || this.#conditions.length + this.#values.length > 0;
   }
 
-  /**
-   * Evaluates over the events of the rows.
-   *
-   * @returns the rows that are in some table's reach, and why others cannot be evaluated
-   */
-  async run(rows: Int32Array): Promise<{ readonly rows: Int32Array; readonly findings: ReadonlyMap<number, Finding> }> {
+  /** Evaluates over the events of the rows. */
+  async run(rows: Int32Array): Promise<Evaluated> {
+    return this.#memo === undefined
+      ? await this.#runRows(rows)
+      : await this.#memo.run(rows, async (some) => await this.#runRows(some));
+  }
+
+  async #runRows(rows: Int32Array): Promise<Evaluated> {
     const duckdb = await this.#duckdb();
     await this.#events.load(duckdb, rows);
     const findings = new Map(await this.#evaluate(duckdb));

@@ -362,3 +362,37 @@ test("what many blocks gave is still there when the last of them made it merge",
   await kernel.close();
   expect(delta?.rows).toBe(50_000);
 });
+
+test("what expressions over texts gave is remembered, and is the same as evaluated anew", async () => {
+  const tables = [
+    tableOf({
+      groupBy: ["upper(user) as u", "length(kind) as l"],
+      aggregates: ["count(*) as c", "min(lower(kind)) as lo", "sum(user::bigint * 9007199254740993) as s"],
+      where: "kind <> 'bot'",
+    }),
+    tableOf({ name: "others", where: "user > '1'" }),
+  ];
+  const remembering = await kernelOf(configOf(topic, tables));
+  const users = ["1", "2", "10", "x", null, "77"];
+  const kinds = ["view", "click", "bot", "", null, "é"];
+  const values = Array.from({ length: 600 }, (_, n) =>
+    at(n % 3, { user: users[n % 6], kind: kinds[Math.floor(n / 6) % 6] }),
+  );
+  const [first, again] = [await compute(remembering, values), await compute(remembering, [...values].reverse())];
+  await remembering.close();
+  const fresh: Awaited<ReturnType<typeof compute>>[] = [];
+  for (const half of [values.slice(0, 300), values.slice(300)]) {
+    const kernel = await kernelOf(configOf(topic, tables));
+    fresh.push(await compute(kernel, half));
+    await kernel.close();
+  }
+  expect(first.bad.map(({ row }) => row)).toEqual(
+    [...values.keys()].filter(
+      (n) => n % 6 === 3 && !["bot", undefined].includes(kinds[Math.floor(n / 6) % 6] ?? undefined),
+    ),
+  );
+  expect(again.rows).toEqual(first.rows);
+  expect(again.bad).toHaveLength(first.bad.length);
+  expect(fresh.reduce((sum, { accepted }) => sum + accepted, 0)).toBe(first.accepted);
+  expect(first.rows["counts"]).toHaveLength(new Set(first.rows["counts"]).size);
+});

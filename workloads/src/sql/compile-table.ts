@@ -19,26 +19,33 @@ export async function compileTable(scope: Scope, table: Table, path: string): Pr
   const window = await scope.attempt(`${path}.window`, () => planWindow(table.window));
   const where = table.where === undefined ? undefined : await scope.condition(table.where, `${path}.where`);
   const fields = new Set(where?.fields);
+  const inputs = new Set(where?.fields);
   const groups: GroupColumn[] = [];
   for (const [index, text] of table.groupBy.entries()) {
     const group = await scope.attempt(`${path}.groupBy[${index}]`, () => compileGroup(scope, text));
     if (group === undefined) continue;
     groups.push(group.column);
-    for (const field of group.fields) fields.add(field);
+    for (const field of group.fields) {
+      fields.add(field);
+      if (field !== group.column.expression) inputs.add(field);
+    }
   }
   const aggregates: AggregateColumn[] = [];
   for (const [index, text] of table.aggregates.entries()) {
     const aggregate = await scope.attempt(`${path}.aggregates[${index}]`, () => compileAggregate(scope, text));
     if (aggregate === undefined) continue;
     aggregates.push(aggregate.column);
-    for (const field of aggregate.fields) fields.add(field);
+    for (const field of aggregate.fields) {
+      fields.add(field);
+      if (aggregate.column.parts.some(({ expression }) => expression !== field)) inputs.add(field);
+    }
   }
   await scope.attempt(path, () => {
     checkNames(groups, aggregates);
   });
   if (window === undefined || scope.problems.length > before) return undefined;
   return {
-    ...{ name: table.name, ...window, groups, aggregates, fields: [...fields].sort() },
+    ...{ name: table.name, ...window, groups, aggregates, fields: [...fields].sort(), inputs: [...inputs].sort() },
     ...(where === undefined ? {} : { where: where.sql }),
     ...(table.retention === undefined ? {} : { retention: parseDuration(table.retention) }),
   };

@@ -56,8 +56,10 @@ export interface TablePlan {
   readonly where?: string;
   readonly groups: readonly GroupColumn[];
   readonly aggregates: readonly AggregateColumn[];
-  /** Fields of the event that the table's SQL reads, in the topic's order. */
+  /** Fields of the event that the table's SQL reads. */
   readonly fields: readonly string[];
+  /** Those of them that its condition and its expressions read: all but fields that stand alone. */
+  readonly inputs: readonly string[];
   /** Milliseconds that rows stay after the end of their window; for ever without. No part of the table's meaning. */
   readonly retention?: number;
 }

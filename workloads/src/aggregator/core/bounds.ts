@@ -25,8 +25,8 @@ export interface CommitBounds {
 }
 
 export const BOUNDS: CommitBounds = {
-  maxRows: 200_000,
-  maxBytes: 48 * 1024 * 1024,
+  maxRows: 400_000,
+  maxBytes: 64 * 1024 * 1024,
   caughtUpFactor: 4,
   caughtUpMinMs: 20,
   caughtUpMaxMs: 100,

@@ -8,7 +8,17 @@ const part = (column: string, merged: Part["merge"], postgresType: string): Part
   ...{ column, merge: merged, postgresType, duckdbType: "BIGINT", function: "sum", expression: "x" },
 });
 const table: TablePlan = {
-  ...{ name: "visits", hash: "h", size: 30_000, advance: 30_000, pane: 30_000, panes: false, gap: 30_000, fields: [] },
+  ...{
+    name: "visits",
+    hash: "h",
+    size: 30_000,
+    advance: 30_000,
+    pane: 30_000,
+    panes: false,
+    gap: 30_000,
+    fields: [],
+    inputs: [],
+  },
   groups: [
     { name: "user", expression: "user", duckdbType: "VARCHAR", postgresType: "text" },
     { name: "day", expression: "day", duckdbType: "DATE", postgresType: "date" },

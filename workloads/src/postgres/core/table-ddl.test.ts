@@ -19,6 +19,7 @@ const table: TablePlan = {
   pane: 60_000,
   panes: false,
   fields: [],
+  inputs: [],
   groups: [{ name: "region", expression: "region", duckdbType: "VARCHAR", postgresType: "text" }],
   aggregates: [
     { name: "n", postgresType: "bigint", value: '"n"', parts: [part("n", "add", "bigint")] },

@@ -5,7 +5,7 @@ import { lastEnd, oldestEnd } from "./window-ends.ts";
 
 const minutes = (table: Partial<TablePlan>): TablePlan => ({
   ...{ name: "t", hash: "h", size: 60_000, advance: 60_000, pane: 60_000, panes: false },
-  ...{ fields: [], groups: [], aggregates: [] },
+  ...{ fields: [], inputs: [], groups: [], aggregates: [] },
   ...table,
 });
 const at = (text: string) => Date.parse(`2026-01-01T${text}Z`);
