@@ -60,6 +60,7 @@ const EXACT_DIGITS: u32 = 15;
 const MAX_DIGITS: u32 = 400;
 /** Milliseconds whose microseconds a double holds exactly: until the year 2248, and as far before 1970. */
 const MAX_TIME_MS: u64 = 8_800_000_000_000;
+const MAX_TIME_DIGITS: u32 = 13;
 const POWERS = memory.data<f64>([1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15]);
 
 let fields: u32 = 0;
@@ -275,46 +276,59 @@ function scanValue(at: u32, row: u32, field: u32): u32 {
   }
 }
 
-function scanInteger(start: u32, row: u32, field: u32): u32 {
-  let at = start;
-  const negative = byteAt(at) == MINUS;
-  if (negative) at++;
-  const first = at;
-  let value: u64 = 0;
-  for (let digit = digitAt(at); digit <= 9; digit = digitAt(++at)) value = value * 10 + digit;
-  const digits = at - first;
-  if (digits == 0 || digits > EXACT_DIGITS || (digitAt(first) == 0 && (digits > 1 || negative))) return NOT_SURE;
-  const bound = load<u32>(field + DIGITS);
-  if (!endsNumber(byteAt(at)) || (bound != 0 && value >= bound)) return NOT_SURE;
-  setNumber(field, row, negative ? -(<f64>value) : <f64>value);
-  return at;
-}
+/** Of the number that was read last: its sign, its digits as one whole number, and how many stand on each side of the point. */
+let negative: bool = false;
+let digitsValue: u64 = 0;
+let wholeDigits: u32 = 0;
+let fractionDigits: u32 = 0;
 
-function scanDouble(start: u32, row: u32, field: u32): u32 {
+/** Reads sign, digits and a fraction as JSON has them. @returns behind them; NOT_SURE where there is no number */
+function readNumber(start: u32): u32 {
   let at = start;
-  const negative = byteAt(at) == MINUS;
+  negative = byteAt(at) == MINUS;
   if (negative) at++;
   const first = at;
   let value: u64 = 0;
   for (let digit = digitAt(at); digit <= 9; digit = digitAt(++at)) value = value * 10 + digit;
-  let digits = at - first;
-  if (digits == 0 || (digitAt(first) == 0 && digits > 1)) return NOT_SURE;
-  let fraction: u32 = 0;
+  wholeDigits = at - first;
+  fractionDigits = 0;
+  if (wholeDigits == 0 || (digitAt(first) == 0 && wholeDigits > 1)) return NOT_SURE;
   if (byteAt(at) == POINT) {
     const point = ++at;
     for (let digit = digitAt(at); digit <= 9; digit = digitAt(++at)) value = value * 10 + digit;
-    fraction = at - point;
-    if (fraction == 0) return NOT_SURE;
-    digits += fraction;
+    fractionDigits = at - point;
+    if (fractionDigits == 0) return NOT_SURE;
   }
-  if (!endsNumber(byteAt(at))) return NOT_SURE;
-  if (digits > EXACT_DIGITS) return defer(start, at, row, field, digits);
-  // -0 is 0 where it is written as a whole number, and -0.0 is not.
-  if (negative && value == 0) return NOT_SURE;
-  // A whole number of 15 digits over a power of ten of 15 at most: one rounding, to the nearest.
-  const magnitude = <f64>value / load<f64>(POWERS + (fraction << 3));
-  setNumber(field, row, negative ? -magnitude : magnitude);
+  digitsValue = value;
   return at;
+}
+
+/** Reads a whole number of at most so many digits. -0 is none: what it is depends on the type. */
+function readWhole(start: u32, most: u32): u32 {
+  const end = readNumber(start);
+  if (end == NOT_SURE || fractionDigits != 0 || wholeDigits > most || !endsNumber(byteAt(end))) return NOT_SURE;
+  return negative && digitsValue == 0 ? NOT_SURE : end;
+}
+
+function scanInteger(start: u32, row: u32, field: u32): u32 {
+  const end = readWhole(start, EXACT_DIGITS);
+  const bound = load<u32>(field + DIGITS);
+  if (end == NOT_SURE || (bound != 0 && digitsValue >= bound)) return NOT_SURE;
+  setNumber(field, row, negative ? -(<f64>digitsValue) : <f64>digitsValue);
+  return end;
+}
+
+function scanDouble(start: u32, row: u32, field: u32): u32 {
+  const end = readNumber(start);
+  if (end == NOT_SURE || !endsNumber(byteAt(end))) return NOT_SURE;
+  const digits = wholeDigits + fractionDigits;
+  if (digits > EXACT_DIGITS) return defer(start, end, row, field, digits);
+  // -0 is 0 where it is written as a whole number, and -0.0 is not.
+  if (negative && digitsValue == 0) return NOT_SURE;
+  // A whole number of 15 digits over a power of ten of 15 at most: one rounding, to the nearest.
+  const magnitude = <f64>digitsValue / load<f64>(POWERS + (fractionDigits << 3));
+  setNumber(field, row, negative ? -magnitude : magnitude);
+  return end;
 }
 
 /** Leaves a number to the caller, who reads all that there are. */
@@ -332,32 +346,14 @@ function defer(start: u32, end: u32, row: u32, field: u32, digits: u32): u32 {
 /** A number, or a string of one; the point is left out. */
 function scanDecimal(start: u32, row: u32, field: u32): u32 {
   const quoted = byteAt(start) == QUOTE;
-  let at = quoted ? start + 1 : start;
-  const negative = byteAt(at) == MINUS;
-  if (negative) at++;
-  const first = at;
-  let value: u64 = 0;
-  for (let digit = digitAt(at); digit <= 9; digit = digitAt(++at)) value = value * 10 + digit;
-  const whole = at - first;
-  if (whole == 0 || (digitAt(first) == 0 && whole > 1)) return NOT_SURE;
-  let fraction: u32 = 0;
-  if (byteAt(at) == POINT) {
-    const point = ++at;
-    for (let digit = digitAt(at); digit <= 9; digit = digitAt(++at)) value = value * 10 + digit;
-    fraction = at - point;
-    if (fraction == 0) return NOT_SURE;
-  }
+  const end = readNumber(quoted ? start + 1 : start);
+  if (end == NOT_SURE || (quoted ? byteAt(end) != QUOTE : !endsNumber(byteAt(end)))) return NOT_SURE;
   const scale = load<u32>(field + SCALE);
-  if (fraction > scale || whole + scale > load<u32>(field + DIGITS) || whole + scale > EXACT_DIGITS) return NOT_SURE;
-  if (quoted) {
-    if (byteAt(at) != QUOTE) return NOT_SURE;
-    at++;
-  } else if (!endsNumber(byteAt(at))) {
-    return NOT_SURE;
-  }
-  const magnitude = <f64>value * load<f64>(POWERS + ((scale - fraction) << 3));
-  setNumber(field, row, negative && value != 0 ? -magnitude : magnitude);
-  return at;
+  const digits = wholeDigits + scale;
+  if (fractionDigits > scale || digits > load<u32>(field + DIGITS) || digits > EXACT_DIGITS) return NOT_SURE;
+  const magnitude = <f64>digitsValue * load<f64>(POWERS + ((scale - fractionDigits) << 3));
+  setNumber(field, row, negative && digitsValue != 0 ? -magnitude : magnitude);
+  return quoted ? end + 1 : end;
 }
 
 function scanTimestamp(start: u32, row: u32, field: u32): u32 {
@@ -366,17 +362,10 @@ function scanTimestamp(start: u32, row: u32, field: u32): u32 {
     if (end != NOT_SURE) setTime(field, row, micros);
     return end;
   }
-  let at = start;
-  const negative = byteAt(at) == MINUS;
-  if (negative) at++;
-  const first = at;
-  let ms: u64 = 0;
-  for (let digit = digitAt(at); digit <= 9; digit = digitAt(++at)) ms = ms * 10 + digit;
-  const digits = at - first;
-  if (digits == 0 || digits > 13 || (digitAt(first) == 0 && (digits > 1 || negative))) return NOT_SURE;
-  if (ms > MAX_TIME_MS || !endsNumber(byteAt(at))) return NOT_SURE;
-  setTime(field, row, (negative ? -(<i64>ms) : <i64>ms) * 1000);
-  return at;
+  const end = readWhole(start, MAX_TIME_DIGITS);
+  if (end == NOT_SURE || digitsValue > MAX_TIME_MS) return NOT_SURE;
+  setTime(field, row, (negative ? -(<i64>digitsValue) : <i64>digitsValue) * 1000);
+  return end;
 }
 
 function setTime(field: u32, row: u32, us: i64): void {
