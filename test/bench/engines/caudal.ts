@@ -77,7 +77,15 @@ export async function workloadCommand(
   return {
     cwd: stage.folder,
     program: process.execPath,
-    args: ["--enable-source-maps", ...profile, program, config.stage.role, "--config", file],
+    args: [
+      "--external-memory-accounted-in-global-limit",
+      "--enable-source-maps",
+      ...profile,
+      program,
+      config.stage.role,
+      "--config",
+      file,
+    ],
     env: { NODE_ENV: "production", CAUDAL_HTTP_PORT: "0" },
   };
 }
