@@ -27,9 +27,9 @@ const counter = async (worker: Worker, name: string): Promise<number> => {
 
 const run = async (lateEvents: "Update" | "DeadLetter" | "Drop") => {
   const { topic, database, config, deadLetters } = await newScene(1);
-  const declared = config().aggregator?.tables.slice(0, 3) ?? [];
-  // The third table keeps everything.
-  const tables = declared.map((table, index) => (index < 2 ? { ...table, retention: "5m" } : table));
+  const declared = config().aggregator?.tables ?? [];
+  // The windows that overlap are kept for ever.
+  const tables = declared.map((table) => (table.name === "user_waiting" ? table : { ...table, retention: "5m" }));
   const workers = [
     await startWorker(config({ aggregator: { lateEvents, watermark, tables } })),
     await startWorker(config({ aggregator: { lateEvents, watermark, tables } })),
@@ -37,12 +37,14 @@ const run = async (lateEvents: "Update" | "DeadLetter" | "Drop") => {
   await topic.send([event(1, 0), event(2, 1), event(3, 20), event(4, 22)]);
   await expect.poll(async () => await minutesOf(database, "event_counts").catch(() => ""), soon).toBe("20 22");
   await expect.poll(async () => await minutesOf(database, "user_counts"), soon).toBe("20 22");
+  await expect.poll(async () => await minutesOf(database, "user_sessions"), soon).toBe("20 22");
   await topic.send([event(5, 1), event(6, 20), event(7, 21)]);
   const ends = await topic.seal();
   await untilDone(database, topic.name, ends);
   const letters = (await deadLetters.readTo(await deadLetters.seal())).filter(({ value }) => value !== null);
   return {
     kept: await minutesOf(database, "event_counts"),
+    sessions: await minutesOf(database, "user_sessions"),
     whole: await minutesOf(database, "user_waiting"),
     letters: letters.map(({ headers: h }) => [h["caudal-reason"], h["caudal-offset"], h["caudal-tables"]]),
     late: (await Promise.all(workers.map((worker) => counter(worker, "caudal_late_events_total")))).sort(),
@@ -52,25 +54,25 @@ const run = async (lateEvents: "Update" | "DeadLetter" | "Drop") => {
     ).sort(),
   };
 };
-const older = "event_counts,user_counts";
-const rest = { whole: "58 59 00 01 18 19 20 21 22", late: [0, 7], deleted: [0, 4] };
+const rest = { whole: "58 59 00 01 18 19 20 21 22", late: [0, 10], deleted: [0, 6] };
 
 it("under Update, events older than what is kept go to the dead letters, and others revise their row", async () => {
-  const letters = [["RetentionPassed", "4", older]];
-  expect(await run("Update")).toEqual({ ...rest, kept: "20 21 22", letters, expired: [0, 2] });
+  const letters = [["RetentionPassed", "4", "event_counts,user_counts,user_sessions"]];
+  const kept = "20 21 22";
+  expect(await run("Update")).toEqual({ ...rest, kept, sessions: kept, letters, expired: [0, 3] });
 });
 
 it("under DeadLetter they are late events like others", async () => {
   const letters = [
-    ["LateEvent", "4", `${older},user_waiting`],
-    ["LateEvent", "5", older],
-    ["LateEvent", "6", older],
+    ["LateEvent", "4", "event_counts,user_counts,user_waiting,user_sessions"],
+    ["LateEvent", "5", "event_counts,user_counts,user_sessions"],
+    ["LateEvent", "6", "event_counts,user_counts,user_sessions"],
   ];
-  expect(await run("DeadLetter")).toEqual({ ...rest, kept: "20 22", letters, expired: [0, 0] });
+  expect(await run("DeadLetter")).toEqual({ ...rest, kept: "20 22", sessions: "20 22", letters, expired: [0, 0] });
 });
 
 it("under Drop they are counted and left out", async () => {
-  expect(await run("Drop")).toEqual({ ...rest, kept: "20 22", letters: [], expired: [0, 0] });
+  expect(await run("Drop")).toEqual({ ...rest, kept: "20 22", sessions: "20 22", letters: [], expired: [0, 0] });
 });
 
 it("a table that is added later leaves out what is older than it keeps, and counts it", async () => {
