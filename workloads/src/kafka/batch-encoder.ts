@@ -12,7 +12,12 @@ export interface ProducerNumbers {
   readonly producerId: bigint;
   readonly producerEpoch: number;
   readonly baseSequence: number;
+  /** The batch is part of a transaction. */
+  readonly transactional?: boolean;
 }
+
+/** Bit of a batch's attributes. */
+const TRANSACTIONAL = 0x10;
 
 export class BatchEncoder {
   #bytes: Buffer;
@@ -61,13 +66,13 @@ export class BatchEncoder {
   }
 
   /** The finished batch, a view of the encoder's buffer; it may be finished again with other numbers. */
-  finish({ producerId, producerEpoch, baseSequence }: ProducerNumbers): Buffer {
+  finish({ producerId, producerEpoch, baseSequence, transactional = false }: ProducerNumbers): Buffer {
     const bytes = this.#bytes.subarray(0, this.#at);
     bytes.writeBigInt64BE(0n, 0);
     bytes.writeInt32BE(this.#at - 12, 8);
     bytes.writeInt32BE(-1, 12);
     bytes.writeInt8(2, 16);
-    bytes.writeInt16BE(0, CRC_FROM);
+    bytes.writeInt16BE(transactional ? TRANSACTIONAL : 0, CRC_FROM);
     bytes.writeInt32BE(this.#count - 1, 23);
     bytes.writeBigInt64BE(BigInt(this.#baseTimestamp), 27);
     bytes.writeBigInt64BE(BigInt(this.#maxTimestamp), 35);

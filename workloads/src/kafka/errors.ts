@@ -123,6 +123,13 @@ export class MembershipLost extends WorkloadError {
   readonly retryable = true;
 }
 
+/** Another process writes under our transactional id now: what we had begun is undone, and nothing of us counts any more. */
+export class ProducerFenced extends WorkloadError {
+  readonly code = "PRODUCER_FENCED";
+  readonly reason = "ProducerFenced";
+  readonly retryable = true;
+}
+
 /** The broker does not take a record of this size. */
 export class RecordTooLarge extends WorkloadError {
   readonly code = "RECORD_TOO_LARGE";

@@ -1,11 +1,9 @@
 /** A consumer group's coordinator: one function a request, each with typed errors. */
 import {
-  type Connection,
   decodeConsumerProtocolAssignment,
   decodeConsumerProtocolSubscription,
   encodeConsumerProtocolAssignment,
   encodeConsumerProtocolSubscription,
-  findCoordinatorV4,
   heartbeatV4,
   joinGroupV9,
   leaveGroupV5,
@@ -15,12 +13,11 @@ import {
   syncGroupV5,
 } from "@platformatic/kafka";
 import type { KafkaCluster } from "./cluster.ts";
-import type { HostPort } from "./connection-options.ts";
+import { Coordinator } from "./coordinator.ts";
 import type { Claim } from "./core/assignment.ts";
-import { KafkaUnavailable, MembershipLost } from "./errors.ts";
-import { Code, protocolError, withCodes } from "./protocol-errors.ts";
+import { MembershipLost } from "./errors.ts";
+import { Code, protocolError } from "./protocol-errors.ts";
 
-const GROUP_KEY = 0;
 const PROTOCOL_TYPE = "consumer";
 /** Members that spread partitions in another way are refused by the coordinator. */
 const PROTOCOL = "caudal-sticky";
@@ -52,13 +49,12 @@ export interface GroupOffset {
 }
 
 export class Group {
-  readonly #cluster: KafkaCluster;
   readonly #options: GroupOptions;
-  #coordinator: HostPort | undefined;
+  readonly #coordinator: Coordinator;
 
   constructor(cluster: KafkaCluster, options: GroupOptions) {
-    this.#cluster = cluster;
     this.#options = options;
+    this.#coordinator = new Coordinator(cluster, "group", options.groupId, "group");
   }
 
   /**
@@ -78,7 +74,7 @@ export class Group {
     let { memberId } = before;
     for (;;) {
       const id = memberId;
-      const answer = await this.#ask(
+      const answer = await this.#coordinator.ask(
         "join_group",
         async (connection) =>
           await joinGroupV9.api.async(connection, groupId, sessionMs, rebalanceMs, id, null, PROTOCOL_TYPE, protocols),
@@ -109,7 +105,7 @@ export class Group {
       }),
     }));
     const { memberId, generation } = member;
-    const answer = await this.#ask(
+    const answer = await this.#coordinator.ask(
       "sync_group",
       async (connection) =>
         await syncGroupV5.api.async(connection, groupId, generation, memberId, null, PROTOCOL_TYPE, PROTOCOL, all),
@@ -123,7 +119,7 @@ export class Group {
 
   /** @returns false when the group rebalances: join again */
   async heartbeat({ memberId, generation }: Member): Promise<boolean> {
-    const answer = await this.#ask(
+    const answer = await this.#coordinator.ask(
       "heartbeat",
       async (connection) => await heartbeatV4.api.async(connection, this.#options.groupId, generation, memberId, null),
     );
@@ -134,7 +130,7 @@ export class Group {
 
   async leave({ memberId }: Member): Promise<void> {
     const members = [{ memberId, groupInstanceId: null, reason: "the process drains" }];
-    const answer = await this.#ask(
+    const answer = await this.#coordinator.ask(
       "leave_group",
       async (connection) => await leaveGroupV5.api.async(connection, this.#options.groupId, members),
     );
@@ -150,7 +146,7 @@ export class Group {
       committedLeaderEpoch: -1,
       committedMetadata: metadata,
     }));
-    const answer = await this.#ask(
+    const answer = await this.#coordinator.ask(
       "offset_commit",
       async (connection) =>
         await offsetCommitV8.api.async(connection, groupId, generation, memberId, null, [{ name: topic, partitions }]),
@@ -168,7 +164,7 @@ export class Group {
       memberEpoch: -1,
       topics: [{ name: topic, partitionIndexes: [...partitions] }],
     };
-    const answer = await this.#ask(
+    const answer = await this.#coordinator.ask(
       "offset_fetch",
       async (connection) => await offsetFetchV8.api.async(connection, [wanted], true),
     );
@@ -193,41 +189,11 @@ export class Group {
     return { memberId, owned, generation: generationId ?? -1 };
   }
 
-  /** Asks the coordinator; after a failure it is looked for again. */
-  async #ask<T>(operation: string, request: (connection: Connection) => Promise<T>): Promise<T> {
-    try {
-      this.#coordinator ??= await this.#find();
-      return await this.#cluster.call(
-        this.#coordinator,
-        "group",
-        operation,
-        async (connection) => await withCodes(request(connection)),
-      );
-    } catch (error) {
-      this.#coordinator = undefined;
-      throw error;
-    }
-  }
-
-  async #find(): Promise<HostPort> {
-    const { groupId } = this.#options;
-    const answer = await this.#cluster.call(
-      "any",
-      "control",
-      "find_coordinator",
-      async (connection) => await withCodes(findCoordinatorV4.api.async(connection, GROUP_KEY, [groupId])),
-    );
-    const found = answer.coordinators[0];
-    if (found === undefined) throw new KafkaUnavailable(`no broker coordinates the group ${groupId} now`);
-    if (found.errorCode !== Code.None) throw protocolError(found.errorCode, `coordinator of the group ${groupId}`);
-    return { host: found.host, port: found.port };
-  }
-
   #check(code: number, what: string): void {
     if (code === Code.None) return;
     if (code === Code.UnknownMemberId || code === Code.IllegalGeneration || code === Code.RebalanceInProgress)
       throw new MembershipLost(`${what}: ${protocolErrorsCodesById[code] ?? code}; joining again`);
-    this.#coordinator = undefined;
+    this.#coordinator.forget();
     throw protocolError(code, what);
   }
 }

@@ -2,12 +2,13 @@
  * Writes record batches, acknowledged by all in-sync replicas and numbered (idempotent): a batch whose answer was lost
  * is sent again and recognised. Only when the broker has forgotten the producer may a batch come twice.
  */
-import { type Connection, initProducerIdV4, produceV9, Writer } from "@platformatic/kafka";
+import { initProducerIdV4 } from "@platformatic/kafka";
 import type { Metrics } from "../runtime/metrics.ts";
 import { isRetryable, retry } from "../runtime/retry.ts";
 import type { BatchEncoder } from "./batch-encoder.ts";
 import type { KafkaCluster, TopicInfo } from "./cluster.ts";
 import { KafkaUnavailable, RecordTooLarge } from "./errors.ts";
+import { produce } from "./produce.ts";
 import { Code, protocolError, withCodes } from "./protocol-errors.ts";
 
 export interface ProducerOptions {
@@ -16,10 +17,6 @@ export interface ProducerOptions {
   readonly onProblem: (error: unknown, delayMs: number) => void;
 }
 
-const PRODUCE = 0;
-const VERSION = 9;
-const ALL_REPLICAS = -1;
-const REPLICAS_TIMEOUT_MS = 20_000;
 const SEQUENCES = 2 ** 31;
 
 const forgotten = new Set<number>([
@@ -110,7 +107,7 @@ export class Producer {
       leader,
       "produce",
       "produce",
-      async (connection) => await withCodes(produce(connection, topic, records)),
+      async (connection) => await withCodes(produce(connection, null, topic, records)),
     );
     let failure: Error | undefined;
     for (const { index: partition, errorCode } of answer.responses.flatMap((one) => one.partitionResponses)) {
@@ -152,38 +149,4 @@ export class Producer {
     if (answer.errorCode !== Code.None) throw protocolError(answer.errorCode, "a producer id");
     return { producerId: answer.producerId, producerEpoch: answer.producerEpoch };
   }
-}
-
-async function produce(
-  connection: Connection,
-  topic: string,
-  records: readonly { readonly partition: number; readonly bytes: Buffer }[],
-): Promise<produceV9.ProduceResponse> {
-  return await new Promise((resolve, reject) => {
-    connection.send(
-      PRODUCE,
-      VERSION,
-      () =>
-        Writer.create()
-          .appendString(null)
-          .appendInt16(ALL_REPLICAS)
-          .appendInt32(REPLICAS_TIMEOUT_MS)
-          .appendArray([topic], (writer, name) => {
-            writer.appendString(name).appendArray([...records], (part, { partition, bytes }) => {
-              part
-                .appendInt32(partition)
-                .appendUnsignedVarInt(bytes.length + 1)
-                .append(bytes);
-            });
-          })
-          .appendTaggedFields(),
-      produceV9.parseResponse,
-      true,
-      true,
-      (error, response) => {
-        if (response !== undefined && response !== null) resolve(response);
-        else reject(error ?? new KafkaUnavailable("produce: an empty answer"));
-      },
-    );
-  });
 }

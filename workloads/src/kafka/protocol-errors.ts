@@ -20,7 +20,9 @@ export const Code = {
   InvalidProducerEpoch: 47,
   InvalidProducerIdMapping: 49,
   UnknownProducerId: 59,
+  ConcurrentTransactions: 51,
   MemberIdRequired: 79,
+  ProducerFenced: 90,
 } as const;
 
 const forbidden = new Set([29, 30, 31, 53]);

@@ -1,0 +1,216 @@
+/**
+ * Writes record batches and a place in one transaction of Kafka (KIP-98). The place is kept as an offset of a consumer
+ * group, so that whoever comes next under the same transactional id knows exactly what was written: opening a writer
+ * ends what the one before had begun, and fences it.
+ *
+ *   InitProducerId → (AddPartitionsToTxn → AddOffsetsToTxn → Produce … → TxnOffsetCommit → EndTxn) …
+ */
+import {
+  addOffsetsToTxnV3,
+  addPartitionsToTxnV3,
+  endTxnV3,
+  initProducerIdV4,
+  txnOffsetCommitV3,
+} from "@platformatic/kafka";
+import { pause } from "../runtime/retry.ts";
+import type { BatchEncoder } from "./batch-encoder.ts";
+import type { KafkaCluster } from "./cluster.ts";
+import { Coordinator } from "./coordinator.ts";
+import { KafkaUnavailable, ProducerFenced, RecordTooLarge } from "./errors.ts";
+import { produce } from "./produce.ts";
+import { Code, protocolError, withCodes } from "./protocol-errors.ts";
+
+/** Where a writer has come, kept by the group for one partition; the topic has to exist. */
+export interface Place {
+  readonly group: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly metadata: string;
+}
+
+/** Batches by topic and partition: one each. */
+export type TopicBatches = ReadonlyMap<string, ReadonlyMap<number, BatchEncoder>>;
+
+/** The broker undoes a transaction that lasts longer, also of a writer that is gone: until then readers wait at it. */
+const TRANSACTION_MS = 30_000;
+/** A transaction that ended a moment ago may still be written down. */
+const SETTLE_MS = 10;
+const SETTLE_MAX_MS = 200;
+const SETTLE_FOR_MS = 60_000;
+
+interface Identity {
+  readonly producerId: bigint;
+  readonly producerEpoch: number;
+}
+
+export class TransactionalWriter {
+  readonly #cluster: KafkaCluster;
+  readonly #id: string;
+  readonly #coordinator: Coordinator;
+  readonly #identity: Identity;
+  readonly #sequences = new Map<string, number>();
+  #spent = false;
+
+  private constructor(cluster: KafkaCluster, id: string, coordinator: Coordinator, identity: Identity) {
+    this.#cluster = cluster;
+    this.#id = id;
+    this.#coordinator = coordinator;
+    this.#identity = identity;
+  }
+
+  /**
+   * Begins to write under the id. What an earlier writer has committed is committed when this returns, everything else
+   * of it is undone, and it can write nothing more.
+   */
+  static async open(
+    cluster: KafkaCluster,
+    transactionalId: string,
+    signal?: AbortSignal,
+  ): Promise<TransactionalWriter> {
+    const coordinator = new Coordinator(cluster, "transactional id", transactionalId, "control");
+    const identity = await settled(signal, async () => {
+      const answer = await coordinator.ask(
+        "init_producer_id",
+        async (connection) => await initProducerIdV4.api.async(connection, transactionalId, TRANSACTION_MS),
+      );
+      return { codes: [answer.errorCode], value: answer, what: `the transactional id ${transactionalId}` };
+    });
+    return new TransactionalWriter(cluster, transactionalId, coordinator, identity);
+  }
+
+  /**
+   * Writes all of it or nothing. After an error the outcome is not known and this writer is of no use any more: a new
+   * one ends what was begun, and the group's place then says which of the two it was.
+   *
+   * @throws ProducerFenced when another writer has the id; RecordTooLarge; KafkaUnavailable
+   */
+  async write(batches: TopicBatches, place: Place, signal?: AbortSignal): Promise<void> {
+    if (this.#spent) throw new KafkaUnavailable(`a transaction of ${this.#id} has failed: open it anew`);
+    this.#spent = true;
+    await this.#enlist(batches, signal);
+    await this.#enlistGroup(place.group);
+    for (const [topic, partitions] of batches) await this.#produce(topic, partitions);
+    await this.#keep(place);
+    await this.#commit();
+    this.#spent = false;
+  }
+
+  async #enlist(batches: TopicBatches, signal: AbortSignal | undefined): Promise<void> {
+    const topics = [...batches].map(([name, partitions]) => ({ name, partitions: [...partitions.keys()] }));
+    const transaction = { transactionalId: this.#id, ...this.#identity, verifyOnly: false, topics };
+    await settled(signal, async () => {
+      const answer = await this.#coordinator.ask(
+        "add_partitions_to_txn",
+        async (connection) => await addPartitionsToTxnV3.api.async(connection, [transaction]),
+      );
+      const results = answer.resultsByTransaction.flatMap(({ topicResults }) => topicResults);
+      const codes = results.flatMap((topic) => topic.resultsByPartition.map((one) => one.partitionErrorCode));
+      return { codes, value: undefined, what: `${this.#id}: partitions of ${topics.map(({ name }) => name).join()}` };
+    });
+  }
+
+  async #enlistGroup(group: string): Promise<void> {
+    const { producerId, producerEpoch } = this.#identity;
+    const answer = await this.#coordinator.ask(
+      "add_offsets_to_txn",
+      async (connection) => await addOffsetsToTxnV3.api.async(connection, this.#id, producerId, producerEpoch, group),
+    );
+    check(answer.errorCode, `${this.#id}: the group ${group}`);
+  }
+
+  async #produce(topic: string, batches: ReadonlyMap<number, BatchEncoder>): Promise<void> {
+    const info = await this.#cluster.topic(topic);
+    const byLeader = Map.groupBy(batches, ([partition]) => info.partitions[partition]?.leader ?? -1);
+    await Promise.all(
+      [...byLeader].map(async ([leader, group]) => {
+        if (leader < 0)
+          throw new KafkaUnavailable(`${topic}/${group.map(([partition]) => partition).join()} has no leader now`);
+        const records = group.map(([partition, batch]) => ({
+          partition,
+          bytes: this.#finish(topic, partition, batch),
+        }));
+        const answer = await this.#cluster.call(
+          leader,
+          "produce",
+          "produce",
+          async (connection) => await withCodes(produce(connection, this.#id, topic, records)),
+        );
+        for (const { index, errorCode } of answer.responses.flatMap((one) => one.partitionResponses))
+          checkProduced(errorCode, `${topic}/${index}`, batches.get(index));
+      }),
+    );
+  }
+
+  #finish(topic: string, partition: number, batch: BatchEncoder): Buffer {
+    const key = `${topic}/${partition}`;
+    const baseSequence = this.#sequences.get(key) ?? 0;
+    this.#sequences.set(key, (baseSequence + batch.count) % 2 ** 31);
+    return batch.finish({ ...this.#identity, baseSequence, transactional: true });
+  }
+
+  async #keep({ group, topic, partition, offset, metadata }: Place): Promise<void> {
+    const { producerId, producerEpoch } = this.#identity;
+    const partitions = [
+      {
+        partitionIndex: partition,
+        committedOffset: BigInt(offset),
+        committedLeaderEpoch: -1,
+        committedMetadata: metadata,
+      },
+    ];
+    const answer = await new Coordinator(this.#cluster, "group", group, "control").ask(
+      "txn_offset_commit",
+      async (connection) =>
+        await txnOffsetCommitV3.api.async(connection, this.#id, group, producerId, producerEpoch, -1, "", null, [
+          { name: topic, partitions },
+        ]),
+    );
+    for (const { errorCode } of answer.topics.flatMap((one) => one.partitions))
+      check(errorCode, `${this.#id}: the place in the group ${group}`);
+  }
+
+  async #commit(): Promise<void> {
+    const { producerId, producerEpoch } = this.#identity;
+    const answer = await this.#coordinator.ask(
+      "end_txn",
+      async (connection) => await endTxnV3.api.async(connection, this.#id, producerId, producerEpoch, true),
+    );
+    check(answer.errorCode, `${this.#id}: the commit`);
+  }
+}
+
+interface Answer<T> {
+  readonly codes: readonly number[];
+  readonly value: T;
+  readonly what: string;
+}
+
+/** Asks until the transaction before has been written down. */
+async function settled<T>(signal: AbortSignal | undefined, ask: () => Promise<Answer<T>>): Promise<T> {
+  const deadline = performance.now() + SETTLE_FOR_MS;
+  for (let wait = SETTLE_MS; ; wait = Math.min(2 * wait, SETTLE_MAX_MS)) {
+    const { codes, value, what } = await ask();
+    if (!codes.includes(Code.ConcurrentTransactions) || performance.now() > deadline) {
+      for (const code of codes) check(code, what);
+      return value;
+    }
+    await pause(wait, signal);
+  }
+}
+
+const fenced = new Set<number>([Code.InvalidProducerEpoch, Code.ProducerFenced]);
+
+function check(code: number, what: string): void {
+  if (code === Code.None) return;
+  if (fenced.has(code)) throw new ProducerFenced(`${what}: another process has this transactional id now`);
+  throw protocolError(code, what);
+}
+
+function checkProduced(code: number, place: string, batch: BatchEncoder | undefined): void {
+  if (code === Code.MessageTooLarge || code === Code.RecordListTooLarge)
+    throw new RecordTooLarge(
+      `${place}: ${batch?.count ?? 0} records of ${batch?.size ?? 0} bytes exceed the topic's max.message.bytes: raise it`,
+    );
+  check(code, place);
+}
