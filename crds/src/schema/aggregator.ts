@@ -55,6 +55,24 @@ export const Table = Type.Object(
         description: "What is computed: count, sum, avg, min and max, each with `as name`.",
       },
     ),
+    emit: Type.Optional(
+      Type.Object(
+        {
+          final: Type.Object(
+            {
+              topic: TopicName("The declared topic that gets them, keyed by their groups."),
+              revisions: Type.Boolean({
+                default: false,
+                description:
+                  "true: a final row that an event still changes is sent again, with a higher `revision`. Needed with lateEvents: Update and with hopping windows.",
+              }),
+            },
+            { description: "Sends each row once when the watermark has passed the end of its window." },
+          ),
+        },
+        { description: "Rows that also go to a topic." },
+      ),
+    ),
     retention: Type.Optional(
       Duration("How long a row stays after the end of its window, measured by the watermark; for ever without."),
     ),
@@ -91,6 +109,33 @@ export const Aggregator = Type.Object(
     tables: listMap(Table, { minItems: 1, maxItems: 32, description: "The tables that are computed." }),
     replicas: Replicas,
   },
-  { description: "Keeps exact aggregates of a topic in PostgreSQL." },
+  {
+    description: "Keeps exact aggregates of a topic in PostgreSQL.",
+    ...rules(
+      {
+        rule: "self.lateEvents != 'Update' || self.tables.all(t, !has(t.emit) || t.emit.final.revisions)",
+        message:
+          "with lateEvents: Update a late event changes a row that was sent as final: set emit.final.revisions: true, or lateEvents: DeadLetter or Drop",
+        fieldPath: ".tables",
+      },
+      {
+        rule: "self.tables.all(t, !has(t.emit) || !has(t.window.hopping) || t.emit.final.revisions)",
+        message:
+          "an event that comes in time for one hopping window may be late for another that was sent as final: set emit.final.revisions: true",
+        fieldPath: ".tables",
+      },
+      {
+        rule: "self.lateEvents != 'Update' || self.tables.all(t, !has(t.emit) || !has(t.window.session))",
+        message:
+          "a late event may join two sessions that were sent as final: set lateEvents: DeadLetter or Drop, or leave out emit",
+        fieldPath: ".tables",
+      },
+      {
+        rule: "self.tables.all(t, !has(t.emit) || t.emit.final.topic != self.topic)",
+        message: "a stage cannot send its rows to the topic that it reads: name another in emit.final.topic",
+        fieldPath: ".tables",
+      },
+    ),
+  },
 );
 export type Aggregator = Static<typeof Aggregator>;

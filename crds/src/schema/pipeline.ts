@@ -34,6 +34,11 @@ export const PipelineSpec = Type.Object(
         fieldPath: ".aggregators",
       },
       {
+        rule: "!has(self.aggregators) || self.aggregators.all(a, a.tables.all(t, !has(t.emit) || self.topics.exists(o, o.name == t.emit.final.topic)))",
+        message: "every topic of emit.final must be declared in spec.topics",
+        fieldPath: ".aggregators",
+      },
+      {
         rule: "!has(self.aggregators) || self.aggregators.size() == 0 || has(self.database)",
         message: "aggregators keep their tables in PostgreSQL: set spec.database",
         fieldPath: ".aggregators",

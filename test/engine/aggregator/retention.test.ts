@@ -5,11 +5,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { SealedBatch } from "../../../workloads/src/aggregator/batch.ts";
 import { Ledger } from "../../../workloads/src/aggregator/ledger.ts";
 import { Connection } from "../../../workloads/src/postgres/connection.ts";
+import { oldRowsIndex } from "../../../workloads/src/postgres/core/final-rows.ts";
+import { ensureIndex } from "../../../workloads/src/postgres/housekeeping.ts";
 import type { Owner } from "../../../workloads/src/postgres/core/table-decision.ts";
 import { WindowPassed } from "../../../workloads/src/postgres/errors.ts";
-import { checkFloors, type CheckStatement } from "../../../workloads/src/postgres/marks.ts";
+import { checkWindows, type CheckStatement } from "../../../workloads/src/postgres/marks.ts";
 import { compareAndMove, insertFirstProgress } from "../../../workloads/src/postgres/progress.ts";
-import { deleteBelow, ensureEndIndex, raiseFloor } from "../../../workloads/src/postgres/retention.ts";
+import { deleteBelow, raiseFloor } from "../../../workloads/src/postgres/retention.ts";
 import { moveWatermark } from "../../../workloads/src/postgres/watermarks.ts";
 import type { Delta } from "../../../workloads/src/kernel/delta.ts";
 import type { TablePlan } from "../../../workloads/src/sql/plan.ts";
@@ -36,9 +38,9 @@ const connect = async (): Promise<Connection> => {
   open.push(opened);
   return opened;
 };
-const openLedger = async (check: CheckStatement = checkFloors): Promise<Ledger> => {
+const openLedger = async (check: CheckStatement = checkWindows): Promise<Ledger> => {
   const ledger = await Ledger.open({
-    ...{ secret: database.secret, owner, tables, move: compareAndMove, check },
+    ...{ secret: database.secret, owner, tables, move: compareAndMove, check, closing: new Map<string, number>() },
     ...{ onCall: () => undefined, onRetry: () => undefined, log: pino({ level: "silent" }) },
   });
   open.push(ledger);
@@ -58,6 +60,7 @@ const starts = async (table: string) =>
   (
     await database.query<{ at: string }>(`select to_char(window_start, 'MI') as at from ${table} order by window_start`)
   ).map(({ at: text }) => text);
+const look = (end: number) => checkWindows([{ table: byMinute.name, end, openEnd: null, revises: false }]);
 const noCheck: CheckStatement = () => ({ text: "select" });
 
 beforeAll(async () => {
@@ -90,7 +93,7 @@ describe("a worker with data from an hour ago", () => {
   };
 
   it("cannot bring a deleted window back", async () => {
-    await expect(comeBack(checkFloors)).rejects.toThrow(WindowPassed);
+    await expect(comeBack(checkWindows)).rejects.toThrow(WindowPassed);
     expect(await starts("per_minute")).toEqual(["59"]);
   });
 
@@ -104,23 +107,23 @@ describe("the floor", () => {
     await moveWatermark(house, owner, null, at("59"));
     const committing = await connect();
     await committing.query("begin", { text: "begin" });
-    await committing.query("check", checkFloors([{ table: byMinute.name, end: at("01") }]));
+    await committing.query("check", look(at("01")));
     const raising = raiseFloor(house, owner, byMinute);
     await sleep(300);
     expect(await database.query("select floor from caudal.claims where floor is not null")).toEqual([]);
     await committing.query("commit", { text: "commit" });
     expect(await raising).toBe(at("54"));
-    await expect(committing.query("check", checkFloors([{ table: byMinute.name, end: at("54") }]))).rejects.toThrow(
+    await expect(committing.query("check", look(at("54")))).rejects.toThrow(
       /keeps windows that end after 2026-01-01 00:54:00\+00, not one that ends at 2026-01-01 00:54:00\+00/,
     );
-    await committing.query("check", checkFloors([{ table: byMinute.name, end: at("55") }]));
+    await committing.query("check", look(at("55")));
   });
 
   it("is not waited for without end: it is raised at a later turn", async () => {
     await moveWatermark(house, owner, null, at("59"));
     const committing = await connect();
     await committing.query("begin", { text: "begin" });
-    await committing.query("check", checkFloors([{ table: byMinute.name, end: at("01") }]));
+    await committing.query("check", look(at("01")));
     expect(await raiseFloor(house, owner, byMinute)).toBeNull();
     await committing.query("rollback", { text: "rollback" });
     expect(await raiseFloor(house, owner, byMinute)).toBe(at("54"));
@@ -148,7 +151,7 @@ describe("rows below the floor", () => {
   it("go oldest first, a little at a time, and those that someone holds at a later turn", async () => {
     const ledger = await openLedger();
     await ledger.commit(scope, batch(0, 9, delta(byMinute, ["00", "01", "02", "03", "59"].map(row))));
-    await ensureEndIndex(house, byMinute);
+    await ensureIndex(house, byMinute, oldRowsIndex(byMinute));
     const holder = await connect();
     await holder.query("begin", { text: "begin" });
     await holder.query("hold", {
@@ -182,12 +185,12 @@ describe("rows below the floor", () => {
     const busy = await connect();
     await busy.query("begin", { text: "begin" });
     await busy.query("busy", { text: "select count(*) from public.per_minute" });
-    const making = ensureEndIndex(house, byMinute);
+    const making = ensureIndex(house, byMinute, oldRowsIndex(byMinute));
     await ledger.commit(scope, batch(0, 1, delta(byMinute, [row("00")])));
     await busy.query("commit", { text: "commit" });
     await making;
     await database.query("update pg_index set indisvalid = false where indexrelid = 'per_minute_by_end'::regclass");
-    await ensureEndIndex(house, byMinute);
+    await ensureIndex(house, byMinute, oldRowsIndex(byMinute));
     expect(
       await database.query("select indisvalid from pg_index where indexrelid = 'per_minute_by_end'::regclass"),
     ).toEqual([{ indisvalid: true }]);

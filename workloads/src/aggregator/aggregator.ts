@@ -7,12 +7,13 @@ import { Producer } from "../kafka/producer.ts";
 import { TopicReader } from "../kafka/reader.ts";
 import type { CallObserver } from "../postgres/connection.ts";
 import type { Owner } from "../postgres/core/table-decision.ts";
-import { checkFloors } from "../postgres/marks.ts";
+import { checkWindows } from "../postgres/marks.ts";
 import { compareAndMove } from "../postgres/progress.ts";
 import { ConfigInvalid } from "../runtime/errors.ts";
 import type { Role, RuntimeContext } from "../runtime/role.ts";
 import { compilePlan } from "../sql/compile.ts";
 import { Kernel } from "../kernel/kernel.ts";
+import type { AggregatorPlan } from "../sql/plan.ts";
 import { assign } from "./assign.ts";
 import { Assignments } from "./assignments.ts";
 import { Holding } from "./holding.ts";
@@ -59,9 +60,11 @@ async function aggregate(context: RuntimeContext, config: AggregatorConfig, secr
         lateEvents: config.lateEvents,
       }),
   );
+  const closing = closingTables(plan, config.lateEvents);
   const keeper = new WatermarkKeeper({
     outputs: plan.tables.map(({ name }) => name),
     maxDelayMs: config.watermark.maxDelayMs,
+    closing,
   });
   const report = new Report(context, { topic, idleTimeoutMs: config.watermark.idleTimeoutMs }, keeper, trouble);
   const ledgerOptions: LedgerOptions = {
@@ -69,7 +72,8 @@ async function aggregate(context: RuntimeContext, config: AggregatorConfig, secr
     owner,
     tables: plan.tables,
     move: compareAndMove,
-    check: checkFloors,
+    check: checkWindows,
+    closing,
     onCall: observer(context),
     onRetry: () => metrics.retries.inc({ target: "postgres" }),
     log,
@@ -96,12 +100,13 @@ async function aggregate(context: RuntimeContext, config: AggregatorConfig, secr
     refused: new Map(),
   };
 
+  const house = { ...ledgerOptions, cluster, sourceTopic: topic };
   const ended = new AbortController();
   let housekeeping: Promise<void> | undefined;
   /** Works on one assignment after another, until something fails. */
   const session = async (): Promise<void> => {
     const ledger = await Ledger.open(ledgerOptions);
-    housekeeping ??= keepHouse(context, plan, ledgerOptions, AbortSignal.any([drain.signal, ended.signal]));
+    housekeeping ??= keepHouse(context, plan, house, AbortSignal.any([drain.signal, ended.signal]));
     try {
       while (!drain.requested) {
         const { partitions, changed } = await assignments.current(drain.signal);
@@ -128,6 +133,21 @@ async function aggregate(context: RuntimeContext, config: AggregatorConfig, secr
     await cluster.close();
     await kernels.close();
   }
+}
+
+/**
+ * Tables whose windows take no late event: nothing changes a row of theirs that was sent as final. With each, how long
+ * after the end of a window an event may be one of it: a session that would begin within its gap joins another.
+ */
+function closingTables(
+  { tables }: AggregatorPlan,
+  lateEvents: AggregatorConfig["lateEvents"],
+): ReadonlyMap<string, number> {
+  const closing = tables.filter(
+    ({ size, advance, emit, gap }) =>
+      lateEvents !== "Update" && size === advance && (emit?.revisions !== true || gap !== undefined),
+  );
+  return new Map(closing.map(({ name, gap = 0 }) => [name, gap]));
 }
 
 function ownerOf({ config }: RuntimeContext): Owner {

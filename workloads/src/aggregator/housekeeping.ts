@@ -1,7 +1,7 @@
 /** What one replica of a stage does for all of them, beside the work on events: the one that holds the stage's lock. */
 import type { Connection } from "../postgres/connection.ts";
 import type { Owner } from "../postgres/core/table-decision.ts";
-import { tryToLead } from "../postgres/retention.ts";
+import { tryToLead } from "../postgres/housekeeping.ts";
 import { backoff, pause } from "../runtime/retry.ts";
 
 export interface Chore {

@@ -1,15 +1,22 @@
 /** The chores of a stage, from its plan. */
+import { consumerGroup } from "@caudal/crds";
+import type { KafkaCluster } from "../kafka/cluster.ts";
+import { Relay } from "../outbox/relay.ts";
 import { Connection } from "../postgres/connection.ts";
-import type { Owner } from "../postgres/core/table-decision.ts";
 import { describeError, reasonOf } from "../runtime/errors.ts";
 import type { RuntimeContext } from "../runtime/role.ts";
 import type { AggregatorPlan } from "../sql/plan.ts";
+import { Finality } from "./finality.ts";
 import { type Chore, Housekeeping } from "./housekeeping.ts";
 import type { LedgerOptions } from "./ledger.ts";
 import { Retention } from "./retention.ts";
 
-/** What the chores have to do with: the ledger's way to PostgreSQL. */
-export type HouseOptions = Pick<LedgerOptions, "secret" | "owner" | "onCall">;
+/** What the chores have to do with: the ledger's way to PostgreSQL, and Kafka. */
+export interface HouseOptions extends Pick<LedgerOptions, "secret" | "owner" | "onCall"> {
+  readonly cluster: KafkaCluster;
+  /** The topic that the stage reads. */
+  readonly sourceTopic: string;
+}
 
 /** Keeps house until the signal, where the plan asks for anything of the kind. It never rejects. */
 export async function keepHouse(
@@ -18,7 +25,7 @@ export async function keepHouse(
   options: HouseOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const chores = choresOf(context, plan, options.owner);
+  const chores = choresOf(context, plan, options, signal);
   if (chores.length === 0) return;
   const { health, log, metrics } = context;
   const { secret, owner, onCall } = options;
@@ -44,7 +51,27 @@ export async function keepHouse(
   }).run(signal);
 }
 
-function choresOf({ metrics }: RuntimeContext, { tables }: AggregatorPlan, owner: Owner): readonly Chore[] {
+function choresOf(
+  { config, metrics }: RuntimeContext,
+  { tables }: AggregatorPlan,
+  { owner, cluster, sourceTopic }: HouseOptions,
+  signal: AbortSignal,
+): readonly Chore[] {
   const kept = tables.filter(({ retention }) => retention !== undefined);
-  return kept.length === 0 ? [] : [new Retention(owner, kept, metrics)];
+  const sent = tables.flatMap((table) => (table.emit === undefined ? [] : [{ table, topic: table.emit.topic }]));
+  const relay = new Relay({
+    ...{ cluster, owner, metrics, signal },
+    id: `${consumerGroup(config)}.outbox`,
+    sourceTopic,
+    topics: new Map(sent.map(({ table, topic }) => [table.name, topic])),
+  });
+  const finality = new Finality(
+    owner,
+    sent.map(({ table }) => table),
+    metrics,
+  );
+  return [
+    ...(sent.length === 0 ? [] : [finality, relay]),
+    ...(kept.length === 0 ? [] : [new Retention(owner, kept, metrics)]),
+  ];
 }

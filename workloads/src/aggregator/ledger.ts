@@ -1,15 +1,17 @@
 /** The two sessions with PostgreSQL that a worker holds: one commits, one reads and keeps watermarks. */
 import type { Logger } from "../runtime/log.ts";
 import { pause } from "../runtime/retry.ts";
-import { type CallObserver, Connection } from "../postgres/connection.ts";
+import { type CallObserver, Connection, type Statement } from "../postgres/connection.ts";
 import type { Owner } from "../postgres/core/table-decision.ts";
 import { merge } from "../postgres/core/merge.ts";
-import { oldestEnd } from "../postgres/core/window-ends.ts";
-import { TransactionConflict } from "../postgres/errors.ts";
-import type { CheckStatement } from "../postgres/marks.ts";
+import { revise } from "../postgres/core/revise.ts";
+import { oldestEnds } from "../postgres/core/window-ends.ts";
+import { FinalMoved, TransactionConflict } from "../postgres/errors.ts";
+import { type CheckStatement, type OldestWindows, readMarks } from "../postgres/marks.ts";
 import type { MoveScope, MoveStatement } from "../postgres/progress.ts";
 import { migrate } from "../postgres/schema.ts";
 import { announce, prepareTables } from "../postgres/tables.ts";
+import type { Delta } from "../kernel/delta.ts";
 import type { TablePlan } from "../sql/plan.ts";
 import type { SealedBatch } from "./batch.ts";
 
@@ -20,6 +22,8 @@ export interface LedgerOptions {
   readonly tables: readonly TablePlan[];
   readonly move: MoveStatement;
   readonly check: CheckStatement;
+  /** Tables whose final windows may not change; see {@link closingTables}. */
+  readonly closing: ReadonlyMap<string, number>;
   readonly onCall: CallObserver;
   readonly onRetry: () => void;
   readonly log: Logger;
@@ -32,6 +36,8 @@ export class Ledger {
   readonly #options: LedgerOptions;
   /** Reads progress, keeps watermarks and holds our presence; its calls come one after the other. */
   readonly control: Connection;
+  /** By table, up to where windows were final when it was last read: older ones are revised. */
+  readonly #finals = new Map<string, number>();
   #commits: Connection | undefined;
 
   private constructor(options: LedgerOptions, control: Connection) {
@@ -60,7 +66,7 @@ export class Ledger {
   /**
    * Progress and results in one transaction: progress first, then a look at what the tables no longer keep.
    *
-   * @throws ProgressMoved when someone else moved it; WindowPassed when a window is no longer kept; RowRefused when a row cannot be stored; DatabaseUnavailable when
+   * @throws ProgressMoved when someone else moved it; WindowPassed when a window is over; RowRefused when a row cannot be stored; DatabaseUnavailable when
    * the outcome is not known: progress says it
    */
   async commit(scope: MoveScope, batch: SealedBatch): Promise<void> {
@@ -68,23 +74,47 @@ export class Ledger {
     const deltas = batch.deltas
       .filter(({ rows }) => rows > 0)
       .sort((a, b) => (order.get(a.table.name) ?? 0) - (order.get(b.table.name) ?? 0));
-    const oldest = deltas.map((delta) => ({ table: delta.table.name, end: oldestEnd(delta) }));
-    const statements = [
-      this.#options.move(scope, batch.moves),
-      ...(oldest.length === 0 ? [] : [this.#options.check(oldest)]),
-      ...deltas.flatMap(merge),
-    ];
     for (let attempt = 1; ; attempt++) {
       try {
-        await (await this.#connection()).transaction("commit", statements);
+        await (await this.#connection()).transaction("commit", this.#statements(scope, batch, deltas));
         return;
       } catch (error) {
-        if (!(error instanceof TransactionConflict) || attempt >= CONFLICT_ATTEMPTS) throw error;
+        if (attempt >= CONFLICT_ATTEMPTS) throw error;
+        if (error instanceof FinalMoved) await this.#readFinals();
+        else if (!(error instanceof TransactionConflict)) throw error;
         this.#options.onRetry();
         this.#options.log.info({ attempt, error: error.message }, "the transaction met another one and is repeated");
         await pause(attempt * 10);
       }
     }
+  }
+
+  #statements(scope: MoveScope, batch: SealedBatch, deltas: readonly Delta[]): readonly Statement[] {
+    const { owner, move, check } = this.#options;
+    const oldest = deltas.map((delta) => this.#oldest(delta));
+    return [
+      move(scope, batch.moves),
+      ...(oldest.length === 0 ? [] : [check(oldest)]),
+      ...deltas.flatMap(merge),
+      // After all merges: the lock of the outbox is held shortest.
+      ...deltas
+        .filter(({ table }) => isRevised(table))
+        .flatMap((delta) => revise(owner, delta, this.#finals.get(delta.table.name) ?? null)),
+    ];
+  }
+
+  #oldest(delta: Delta): OldestWindows {
+    const { table } = delta;
+    const revises = isRevised(table);
+    const { end, openEnd } = oldestEnds(delta, revises ? (this.#finals.get(table.name) ?? null) : null);
+    const closes = this.#options.closing.has(table.name);
+    return { table: table.name, end, openEnd: revises || closes ? openEnd : null, revises };
+  }
+
+  async #readFinals(): Promise<void> {
+    const names = this.#options.tables.map(({ name }) => name);
+    const marks = await readMarks(this.control, names);
+    for (const [table, { final }] of marks) if (final !== null) this.#finals.set(table, final);
   }
 
   async close(): Promise<void> {
@@ -100,4 +130,9 @@ export class Ledger {
 
 function session({ secret, owner, onCall }: LedgerOptions, use: string) {
   return { secret, onCall, applicationName: `caudal ${owner.pipeline} ${owner.stage} ${use}` };
+}
+
+/** Sessions join others: those that were sent as final stay as they are. */
+function isRevised({ emit, gap }: TablePlan): boolean {
+  return emit?.revisions === true && gap === undefined;
 }

@@ -2,7 +2,9 @@
 import type { Metrics } from "../runtime/metrics.ts";
 import type { Connection } from "../postgres/connection.ts";
 import type { Owner } from "../postgres/core/table-decision.ts";
-import { deleteBelow, ensureEndIndex, raiseFloor } from "../postgres/retention.ts";
+import { oldRowsIndex } from "../postgres/core/final-rows.ts";
+import { ensureIndex } from "../postgres/housekeeping.ts";
+import { deleteBelow, raiseFloor } from "../postgres/retention.ts";
 import type { TablePlan } from "../sql/plan.ts";
 import type { Chore } from "./housekeeping.ts";
 
@@ -39,7 +41,7 @@ export class Retention implements Chore {
     const floor = await raiseFloor(connection, this.#owner, table);
     if (floor === null) return false;
     this.#metrics.retentionFloor.set({ table: table.name }, floor / 1000);
-    if (!this.#indexed.has(table.name)) await ensureEndIndex(connection, table);
+    if (!this.#indexed.has(table.name)) await ensureIndex(connection, table, oldRowsIndex(table));
     this.#indexed.add(table.name);
     for (let chunk = 0; chunk < CHUNKS_A_TURN; chunk++) {
       const deleted = await deleteBelow(connection, table, floor, CHUNK);

@@ -8,6 +8,8 @@ import { isIdle, partitionWatermark, type PartitionClock, stageWatermark } from 
 export interface KeeperOptions {
   readonly outputs: readonly string[];
   readonly maxDelayMs: number;
+  /** Tables whose final windows take no event; by how much an event is older that may not come, milliseconds. */
+  readonly closing: ReadonlyMap<string, number>;
 }
 
 const EVERY_MS = 1_000;
@@ -28,7 +30,7 @@ export class WatermarkKeeper {
     return this.#current;
   }
 
-  /** By table, where it was when it was last read: windows that end at or before it are no longer kept. */
+  /** By table, when it was last read: windows that end at or before it are not kept any more, or may not change. */
   get floors(): ReadonlyMap<string, number> {
     return this.#floors;
   }
@@ -61,7 +63,13 @@ export class WatermarkKeeper {
     if (idle.length > 0) await confirmIdle(control, scope, idle);
     const { outputs, maxDelayMs } = this.#options;
     const marks = await readMarks(control, outputs);
-    this.#floors = new Map([...marks].flatMap(([table, { floor }]) => (floor === null ? [] : [[table, floor]])));
+    this.#floors = new Map(
+      [...marks].flatMap(([table, { floor, final }]) => {
+        const by = this.#options.closing.get(table);
+        const closed = Math.max(floor ?? -Infinity, by === undefined || final === null ? -Infinity : final + by);
+        return closed === -Infinity ? [] : [[table, closed]];
+      }),
+    );
     const stored = await readWatermark(control, scope.owner, scope.topic, outputs);
     this.#clocks = stored.partitions;
     this.#current = stored.watermark;

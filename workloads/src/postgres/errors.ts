@@ -38,10 +38,17 @@ export class ProgressMoved extends DatabaseError {
   readonly retryable = true;
 }
 
-/** The transaction holds a window that its table keeps no longer: what it was computed from is read and judged again. */
+/** The transaction holds a window that is over for its table: what it was computed from is read and judged again. */
 export class WindowPassed extends DatabaseError {
   readonly code = "EWINDOWPASSED";
   readonly reason = "WindowPassed";
+  readonly retryable = true;
+}
+
+/** Windows have become final meanwhile: the same rows again, as revisions. */
+export class FinalMoved extends DatabaseError {
+  readonly code = "EFINALMOVED";
+  readonly reason = "FinalMoved";
   readonly retryable = true;
 }
 
@@ -77,8 +84,10 @@ export class TableRefused extends DatabaseError {
 
 /** SQLSTATE that our own functions raise when the compare of progress fails. */
 export const PROGRESS_MOVED = "CD001";
-/** SQLSTATE that our own functions raise for a window that is no longer kept. */
+/** SQLSTATE that our own functions raise for a window that is no longer kept, or final where nothing may change it. */
 export const WINDOW_PASSED = "CD002";
+/** SQLSTATE that our own functions raise for a window that is final, where changes of it are sent as revisions. */
+export const FINAL_MOVED = "CD003";
 
 /**
  * @param error as thrown by `pg`, by its socket or by reading the secret
@@ -105,6 +114,7 @@ function classOf(state: string): ErrorClass {
   const exact: Readonly<Record<string, ErrorClass>> = {
     [PROGRESS_MOVED]: ProgressMoved,
     [WINDOW_PASSED]: WindowPassed,
+    [FINAL_MOVED]: FinalMoved,
     "40P01": TransactionConflict,
     "40001": TransactionConflict,
     "55P03": TransactionConflict,

@@ -5,22 +5,35 @@ import type { Connection, Statement } from "./connection.ts";
 export interface Marks {
   /** Windows that end here or before are no longer kept; null: all are. */
   readonly floor: number | null;
+  /** Windows that end here or before are final; null: none is. */
+  readonly final: number | null;
 }
 
-/** The oldest window that a commit writes to a table. */
-export interface OldestWindow {
+/** The oldest windows that a commit writes to a table; where they end, epoch milliseconds. */
+export interface OldestWindows {
   readonly table: string;
-  /** Where it ends, epoch milliseconds. */
   readonly end: number;
+  /** Of those that the commit takes for open; null: of no matter, for nothing is final, or all that is written is a revision. */
+  readonly openEnd: number | null;
+  /** Whether changes of final windows are sent as revisions. */
+  readonly revises: boolean;
 }
 
-/** Makes the statement that keeps the floors where they are until the commit, and raises {@link WindowPassed} below one. */
-export type CheckStatement = (oldest: readonly OldestWindow[]) => Statement;
+/**
+ * Makes the statement that keeps the marks where they are until the commit. It raises {@link WindowPassed} for a window
+ * that is over, and {@link FinalMoved} for one whose changes have become revisions.
+ */
+export type CheckStatement = (oldest: readonly OldestWindows[]) => Statement;
 
-export const checkFloors: CheckStatement = (oldest) => ({
-  name: "check floors",
-  text: "select caudal.check_floors($1, $2)",
-  values: [oldest.map(({ table }) => table), oldest.map(({ end }) => end)],
+export const checkWindows: CheckStatement = (oldest) => ({
+  name: "check windows",
+  text: "select caudal.check_windows($1, $2, $3, $4)",
+  values: [
+    oldest.map(({ table }) => table),
+    oldest.map(({ end }) => end),
+    oldest.map(({ openEnd }) => openEnd),
+    oldest.map(({ revises }) => revises),
+  ],
 });
 
 /** The marks of tables, whoever moves them. */
@@ -28,11 +41,24 @@ export async function readMarks(
   connection: Connection,
   tables: readonly string[],
 ): Promise<ReadonlyMap<string, Marks>> {
-  const { rows } = await connection.query<{ table_name: string; floor: string | null }>("read marks", {
-    name: "read marks",
-    text: `select table_name, floor(extract(epoch from floor) * 1000) as floor
-      from caudal.claims where table_name = any($1::text[])`,
-    values: [tables],
-  });
-  return new Map(rows.map(({ table_name, floor }) => [table_name, { floor: floor === null ? null : Number(floor) }]));
+  const { rows } = await connection.query<{ table_name: string; floor: string | null; final: string | null }>(
+    "read marks",
+    {
+      name: "read marks",
+      text: `select table_name, floor(extract(epoch from floor) * 1000) as floor,
+          floor(extract(epoch from final) * 1000) as final
+        from caudal.claims where table_name = any($1::text[])`,
+      values: [tables],
+    },
+  );
+  return new Map(
+    rows.map(({ table_name, floor, final }) => [
+      table_name,
+      { floor: numberOrNull(floor), final: numberOrNull(final) },
+    ]),
+  );
+}
+
+function numberOrNull(text: string | null): number | null {
+  return text === null ? null : Number(text);
 }

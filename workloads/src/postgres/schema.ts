@@ -1,6 +1,6 @@
 /** The schema `caudal`: what the engine remembers beside the results, made and moved forward under an advisory lock. */
 import type { Connection } from "./connection.ts";
-import { DatabaseUnsupported, PROGRESS_MOVED, WINDOW_PASSED } from "./errors.ts";
+import { DatabaseUnsupported, FINAL_MOVED, PROGRESS_MOVED, WINDOW_PASSED } from "./errors.ts";
 
 /** Serialises everything that makes or changes schemas and tables, in every process of every pipeline of the database. */
 export const SCHEMA_LOCK = "hashtextextended('caudal schema', 0)";
@@ -87,24 +87,52 @@ end $$;
 comment on function caudal.forget_table(text) is 'Drops a result table with its progress and claim: it is computed anew from the log when a pipeline still declares it.';
 `,
   `
-alter table caudal.claims add column floor timestamptz;
+alter table caudal.claims
+  add column floor timestamptz,
+  add column final timestamptz,
+  add column emitted_end timestamptz,
+  add column emitted_hash bigint;
 comment on column caudal.claims.floor is 'Windows of the table that end here or before are no longer kept, and no commit brings them back. It never goes back.';
+comment on column caudal.claims.final is 'Windows of the table that end here or before are final: a later change is a revision, or refused. It never goes back.';
+comment on column caudal.claims.emitted_end is 'Rows up to here, by the end of their window and the hash of their groups, have been put into the outbox.';
 
-create function caudal.check_floors(tables text[], oldest_ends bigint[])
+create table caudal.outbox (
+  pipeline text not null,
+  stage text not null,
+  seq bigint generated always as identity,
+  table_name text not null,
+  key text,
+  value text not null,
+  primary key (pipeline, stage, seq)
+);
+comment on table caudal.outbox is 'Final rows and revisions on their way to topics, in the order in which they were committed.';
+
+create table caudal.installation (id uuid not null default gen_random_uuid());
+insert into caudal.installation default values;
+comment on table caudal.installation is 'Tells this database from another one of the same name that was there before it.';
+
+create function caudal.check_windows(tables text[], oldest_ends bigint[], oldest_open_ends bigint[], revise boolean[])
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-  passed text;
+  passed record;
 begin
   perform from caudal.claims c where c.table_name = any(tables) order by c.table_name for share;
-  select format('table %s keeps windows that end after %s, not one that ends at %s', c.table_name, c.floor, o.window_end)
-    into passed
+  select c.table_name, c.floor, c.final, o.oldest_end, o.open_end, o.revises, c.floor >= o.oldest_end as expired into passed
     from caudal.claims c
-    join (select t.name, timestamptz 'epoch' + t.oldest_end * interval '1 millisecond' as window_end
-          from unnest(tables, oldest_ends) as t(name, oldest_end)) o on o.name = c.table_name
-    where c.floor >= o.window_end limit 1;
-  if found then
-    raise exception using errcode = '${WINDOW_PASSED}', message = passed;
+    join (select t.name, timestamptz 'epoch' + t.oldest * interval '1 millisecond' as oldest_end,
+            timestamptz 'epoch' + t.oldest_open * interval '1 millisecond' as open_end, t.revises
+          from unnest(tables, oldest_ends, oldest_open_ends, revise) as t(name, oldest, oldest_open, revises)) o
+      on o.name = c.table_name
+    where c.floor >= o.oldest_end or c.final >= o.open_end
+    order by expired desc nulls last limit 1;
+  if not found then
+    return;
+  elsif passed.expired then
+    raise exception using errcode = '${WINDOW_PASSED}', message = format(
+      'table %s keeps windows that end after %s, not one that ends at %s', passed.table_name, passed.floor, passed.oldest_end);
   end if;
+  raise exception using errcode = case when passed.revises then '${FINAL_MOVED}' else '${WINDOW_PASSED}' end, message = format(
+    'windows of table %s are final up to %s, and one that ends at %s was thought to be open', passed.table_name, passed.final, passed.open_end);
 end $$;
 `,
   `

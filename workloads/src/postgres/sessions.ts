@@ -2,7 +2,8 @@
 import type { TablePlan } from "../sql/plan.ts";
 import type { Connection } from "./connection.ts";
 import { qualified, storage } from "./core/identifiers.ts";
-import { groupHash, groupLocks } from "./core/session-groups.ts";
+import { groupHash } from "./core/group-hash.ts";
+import { groupLocks } from "./core/session-groups.ts";
 import { endColumn } from "./core/window-ends.ts";
 
 /**

@@ -18,6 +18,8 @@ export interface Metrics {
   readonly externalCallSeconds: Histogram<"target" | "operation" | "outcome">;
   readonly retentionFloor: Gauge<"table">;
   readonly deletedRows: Counter<"table">;
+  readonly finalRows: Counter<"table">;
+  readonly emittedRecords: Counter<"topic">;
   readonly retries: Counter<"target">;
   readonly rebalances: Counter;
 }
@@ -120,6 +122,18 @@ export function createMetrics(labels: MetricLabels, withProcess = false): Metric
       name: "caudal_retention_deleted_rows_total",
       help: "Rows that retention has deleted, by table.",
       labelNames: ["table"],
+      registers,
+    }),
+    finalRows: new Counter({
+      name: "caudal_final_rows_total",
+      help: "Rows that were put into the outbox because their window had become final, by table.",
+      labelNames: ["table"],
+      registers,
+    }),
+    emittedRecords: new Counter({
+      name: "caudal_emitted_records_total",
+      help: "Final rows and revisions that were sent to a topic, counted after Kafka's commit.",
+      labelNames: ["topic"],
       registers,
     }),
     retries,

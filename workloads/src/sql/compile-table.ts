@@ -48,6 +48,7 @@ export async function compileTable(scope: Scope, table: Table, path: string): Pr
     ...{ name: table.name, ...window, groups, aggregates, fields: [...fields].sort(), inputs: [...inputs].sort() },
     ...(where === undefined ? {} : { where: where.sql }),
     ...(table.retention === undefined ? {} : { retention: parseDuration(table.retention) }),
+    ...(table.emit === undefined ? {} : { emit: table.emit.final }),
   };
 }
 

@@ -62,6 +62,14 @@ export interface TablePlan {
   readonly inputs: readonly string[];
   /** Milliseconds that rows stay after the end of their window; for ever without. No part of the table's meaning. */
   readonly retention?: number;
+  /** Where rows go when their window is final. No part of the table's meaning. */
+  readonly emit?: Emission;
+}
+
+export interface Emission {
+  readonly topic: string;
+  /** Whether changes of final rows follow as revisions; without it, nothing changes them. */
+  readonly revisions: boolean;
 }
 
 export interface AggregatorPlan {

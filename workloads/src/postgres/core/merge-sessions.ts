@@ -3,7 +3,8 @@ import type { Delta } from "../../kernel/delta.ts";
 import type { TablePlan } from "../../sql/plan.ts";
 import { binaryArray, windowStarts } from "./binary-array.ts";
 import { identifier, qualified, storage } from "./identifiers.ts";
-import { groupHash, groupLocks } from "./session-groups.ts";
+import { groupHash } from "./group-hash.ts";
+import { groupLocks } from "./session-groups.ts";
 import { mergedPart, milliseconds, uniqueParts } from "./table-ddl.ts";
 import { groupArrays, partArrays, type UpsertStatement } from "./upsert.ts";
 

@@ -4,23 +4,12 @@
  * the first one made. Pure: SQL out.
  */
 import type { TablePlan } from "../../sql/plan.ts";
-import { identifier, qualified, storage } from "./identifiers.ts";
+import { groupHash } from "./group-hash.ts";
+import { qualified, storage } from "./identifiers.ts";
 
 /** Where a group's row is. */
 export function groupLocks({ name }: Pick<TablePlan, "name">): string {
   return qualified({ schema: "caudal", name: `${name}_groups` });
-}
-
-/**
- * A group as one number, whatever its columns and also where they are NULL, which no equality finds in an index. Two
- * groups of one number share a lock and nothing else: rows are told apart by their columns.
- *
- * @param row alias whose columns are meant, such as "t"; in an index there is none
- */
-export function groupHash({ groups }: Pick<TablePlan, "groups">, row?: string): string {
-  if (groups.length === 0) return "0::bigint";
-  const columns = groups.map(({ name }) => (row === undefined ? identifier(name) : `${row}.${identifier(name)}`));
-  return `hash_record_extended(row(${columns.join(", ")}), 0)`;
 }
 
 /** Statements that make what a table of sessions has beside it. */

@@ -71,7 +71,7 @@ function viewQuery(table: TablePlan): string {
     `  select "window_start"`,
     ...groups,
     ...parts.map((part) => `${mergedPart(part)} as ${identifier(part.column)}`),
-    `max("revision") as "revision"`,
+    `sum("revision")::bigint as "revision"`,
     `max("updated_at") as "updated_at"`,
   ];
   const shown = [

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Delta } from "../../kernel/delta.ts";
 import type { TablePlan } from "../../sql/plan.ts";
-import { lastEnd, oldestEnd } from "./window-ends.ts";
+import { firstEnd, lastEnd, oldestEnds } from "./window-ends.ts";
 
 const minutes = (table: Partial<TablePlan>): TablePlan => ({
   ...{ name: "t", hash: "h", size: 60_000, advance: 60_000, pane: 60_000, panes: false },
@@ -30,10 +30,41 @@ describe("the last window of a row ends", () => {
   });
 });
 
-it("the oldest end of a delta is found among rows in any order", () => {
+describe("the first window of a row ends", () => {
+  it.each([
+    ["of a window, where the window does", minutes({}), "00:07:00", "00:08:00"],
+    ["of a pane, with the first window that holds it", minutes({ size: 180_000, panes: true }), "00:07:00", "00:08:00"],
+    [
+      "of a pane after a window's start, with the one that began before",
+      minutes({ size: 180_000, advance: 120_000, panes: true }),
+      "00:08:00",
+      "00:09:00",
+    ],
+  ])("%s", (_, table, start, end) => {
+    expect(firstEnd(table, at(start))).toBe(at(end));
+  });
+});
+
+describe("the oldest ends of a delta are found among rows in any order", () => {
   const windowStart = Float64Array.of(at("00:03:00"), at("00:01:00"), at("00:02:00"));
   const delta: Delta = { table: minutes({}), rows: 3, windowStart, groups: [], parts: [] };
-  expect(oldestEnd(delta)).toBe(at("00:02:00"));
+
+  it.each([
+    ["nothing is final", null, "00:02:00"],
+    ["all windows are open", at("00:01:59"), "00:02:00"],
+    ["one is final", at("00:02:00"), "00:03:00"],
+    ["all are final", at("00:04:00"), null],
+  ])("where %s", (_, final, open) => {
+    const openEnd = open === null ? null : at(open);
+    expect(oldestEnds(delta, final)).toEqual({ end: at("00:02:00"), openEnd });
+  });
+
+  it("without rows there is none", () => {
+    expect(oldestEnds({ ...delta, rows: 0, windowStart: new Float64Array(0) }, null)).toEqual({
+      end: Infinity,
+      openEnd: null,
+    });
+  });
 });
 
 it("the oldest end of a delta of sessions is a gap after the last event of the one that ends first", () => {
@@ -43,5 +74,5 @@ it("the oldest end of a delta of sessions is a gap after the last event of the o
   ];
   const sessions = { lastEvent, group: Float64Array.of(0, 1) };
   const delta: Delta = { table: minutes({ gap: 60_000 }), rows: 2, windowStart, sessions, groups: [], parts: [] };
-  expect(oldestEnd(delta)).toBe(at("00:03:00"));
+  expect(oldestEnds(delta, null)).toEqual({ end: at("00:03:00"), openEnd: at("00:00:00") });
 });
