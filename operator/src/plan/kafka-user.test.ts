@@ -32,6 +32,19 @@ test("with simple authorization it may do what its stages do: no topic or group 
   ]);
 });
 
+test("it may write final rows to their topics", () => {
+  const emitting = givenPipeline((spec) => {
+    spec.kafka = { clusterRef: { name: "platform", listener: "scram" } };
+    spec.topics.push({ name: "finals", managed: true });
+    const [table] = spec.aggregators?.[0]?.tables ?? [];
+    if (table !== undefined) table.emit = { final: { topic: "finals", revisions: true } };
+  });
+  const access = kafkaAccessOf(emitting, givenKafka({ ...scram, authorization: { type: "simple" } }));
+  const [user] = buildKafkaUser(emitting, access);
+  const { acls } = user?.spec?.["authorization"] as { acls: { resource: { name: string }; operations: string[] }[] };
+  expect(acls.find(({ resource }) => resource.name === "finals")?.operations).toEqual(["Describe", "Write"]);
+});
+
 test("the user goes with its pipeline", () => {
   const [user] = buildKafkaUser(pipeline, kafkaAccessOf(pipeline, givenKafka(scram)));
   expect(user?.metadata.name).toBe("app-events-kafka");

@@ -41,6 +41,7 @@ function buildAcls({ metadata, spec }: StreamPipeline): Acl[] {
     const { topic, deadLetterTopic = defaultDeadLetterTopic(metadata.name, stage.name) } = stage;
     allow(topic, "Describe", "Read");
     allow(deadLetterTopic, "Describe", "Write");
+    for (const { emit } of stage.tables) if (emit !== undefined) allow(emit.final.topic, "Describe", "Write");
   }
   const topics = [...operations].sort(([a], [b]) => (a < b ? -1 : 1));
   const prefix = `caudal.${metadata.namespace}.${metadata.name}.`;

@@ -65,7 +65,7 @@ export function buildAggregatorConfig(
   };
 }
 
-function topicConfig(spec: StreamPipeline["spec"], name: string): TopicConfig {
+export function topicConfig(spec: StreamPipeline["spec"], name: string): TopicConfig {
   const topic = spec.topics.find((entry) => entry.name === name);
   return {
     name,

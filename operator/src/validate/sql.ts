@@ -1,19 +1,29 @@
 /** SQL of the aggregators, bound by DuckDB in a process of its own; what was asked once is not asked again. */
 import { createHash } from "node:crypto";
-import type { AggregatorConfig, StreamPipeline } from "@caudal/crds";
+import type { Aggregator, AggregatorConfig, StreamPipeline, TopicConfig } from "@caudal/crds";
 import { canonical } from "../plan/hash.ts";
 import { stagesOf } from "../plan/stages.ts";
-import { buildAggregatorConfig } from "../plan/workload-config.ts";
+import { buildAggregatorConfig, topicConfig } from "../plan/workload-config.ts";
 import type { Problem } from "../status/facts.ts";
 
 export interface SqlQuestion {
-  readonly aggregators: readonly { readonly path: string; readonly config: AggregatorConfig }[];
+  readonly aggregators: readonly {
+    readonly path: string;
+    readonly config: AggregatorConfig;
+    /** Topics that get rows of its tables. */
+    readonly targets: readonly TopicConfig[];
+  }[];
 }
 
 /** Throws where the SQL could not be checked, which says nothing about it. */
-export type AskSql = (
-  question: SqlQuestion,
-) => Promise<{ readonly problems: readonly { readonly path: string; readonly message: string }[] }>;
+export type AskSql = (question: SqlQuestion) => Promise<{ readonly problems: readonly Found[] }>;
+
+interface Found {
+  readonly path: string;
+  readonly message: string;
+  /** Where it is not the SQL itself. */
+  readonly reason?: string;
+}
 
 export interface SqlFindings {
   readonly problems: readonly Problem[];
@@ -34,7 +44,8 @@ export class SqlChecks {
   async check(pipeline: StreamPipeline): Promise<SqlFindings> {
     const aggregators = stagesOf(pipeline).flatMap((stage) => {
       if (stage.role !== "aggregator") return [];
-      return { path: `spec.aggregators[${stage.name}]`, config: buildAggregatorConfig(pipeline, stage) };
+      const path = `spec.aggregators[${stage.name}]`;
+      return { path, config: buildAggregatorConfig(pipeline, stage), targets: targetsOf(pipeline, stage) };
     });
     if (aggregators.length === 0) return { problems: [] };
     const key = keyOf({ aggregators });
@@ -42,7 +53,10 @@ export class SqlChecks {
     if (known !== undefined) return { problems: known };
     try {
       const { problems: said } = await this.#ask({ aggregators });
-      const problems = said.map(({ path, message }) => ({ reason: "SqlInvalid", message: `${path}: ${message}` }));
+      const problems = said.map(({ path, message, reason = "SqlInvalid" }) => ({
+        reason,
+        message: `${path}: ${message}`,
+      }));
       this.#remember(key, problems);
       return { problems };
     } catch (error) {
@@ -61,8 +75,13 @@ export class SqlChecks {
   }
 }
 
+function targetsOf({ spec }: StreamPipeline, { tables }: Aggregator): readonly TopicConfig[] {
+  const names = new Set(tables.flatMap(({ emit }) => emit?.final.topic ?? []));
+  return [...names].map((name) => topicConfig(spec, name));
+}
+
 /** The number of replicas says nothing about SQL. */
 function keyOf({ aggregators }: SqlQuestion): string {
-  const meaning = aggregators.map(({ path, config }) => ({ path, config: { ...config, replicas: 0 } }));
+  const meaning = aggregators.map(({ config, ...rest }) => ({ ...rest, config: { ...config, replicas: 0 } }));
   return createHash("sha256").update(canonical(meaning)).digest("hex");
 }

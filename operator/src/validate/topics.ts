@@ -101,3 +101,21 @@ export const messageBytesIsANumber: Check = ({ pipeline }) =>
       message: `spec.topics[${name}].config: max.message.bytes must be a number of bytes below 2 GiB, such as "1048576"`,
     };
   });
+
+/** Final rows are records of a form of their own: where dead letters go, nobody could tell them apart. */
+export const finalRowsGoElsewhere: Check = ({ pipeline: { metadata, spec } }) => {
+  const stages = spec.aggregators ?? [];
+  const letters = new Map(
+    stages.map(({ name, deadLetterTopic }) => [deadLetterTopic ?? defaultDeadLetterTopic(metadata.name, name), name]),
+  );
+  return stages.flatMap(({ name, tables }) =>
+    tables.flatMap((table) => {
+      const stage = letters.get(table.emit?.final.topic ?? "");
+      if (stage === undefined) return [];
+      return {
+        reason: "EmissionInvalid",
+        message: `spec.aggregators[${name}].tables[${table.name}].emit.final.topic: ${table.emit?.final.topic ?? ""} gets the dead letters of spec.aggregators[${stage}]: use another topic`,
+      };
+    }),
+  );
+};

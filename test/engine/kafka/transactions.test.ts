@@ -16,6 +16,10 @@ let count = 0;
 beforeAll(async () => {
   broker = await startBroker();
   cluster = newCluster(broker.bootstrap);
+  name = "warm";
+  await createTopic(cluster, { name, partitions: 1 });
+  // A new broker makes the topics of groups and of transactions when they are first asked for.
+  await expect.poll(async () => await kept().catch(() => "not yet"), { timeout: 30_000 }).toBeUndefined();
 });
 afterAll(async () => {
   await cluster?.close();

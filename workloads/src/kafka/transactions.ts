@@ -12,7 +12,7 @@ import {
   initProducerIdV4,
   txnOffsetCommitV3,
 } from "@platformatic/kafka";
-import { pause } from "../runtime/retry.ts";
+import { pause, retry } from "../runtime/retry.ts";
 import type { BatchEncoder } from "./batch-encoder.ts";
 import type { KafkaCluster } from "./cluster.ts";
 import { Coordinator } from "./coordinator.ts";
@@ -38,6 +38,7 @@ const TRANSACTION_MS = 30_000;
 const SETTLE_MS = 10;
 const SETTLE_MAX_MS = 200;
 const SETTLE_FOR_MS = 60_000;
+const OPEN_ATTEMPTS = 8;
 
 interface Identity {
   readonly producerId: bigint;
@@ -50,6 +51,8 @@ export class TransactionalWriter {
   readonly #coordinator: Coordinator;
   readonly #identity: Identity;
   readonly #sequences = new Map<string, number>();
+  /** Of the group that keeps the place, which is always the same. */
+  #groups: Coordinator | undefined;
   #spent = false;
 
   private constructor(cluster: KafkaCluster, id: string, coordinator: Coordinator, identity: Identity) {
@@ -69,12 +72,18 @@ export class TransactionalWriter {
     signal?: AbortSignal,
   ): Promise<TransactionalWriter> {
     const coordinator = new Coordinator(cluster, "transactional id", transactionalId, "control");
-    const identity = await settled(signal, async () => {
+    const begin = async () => {
       const answer = await coordinator.ask(
         "init_producer_id",
         async (connection) => await initProducerIdV4.api.async(connection, transactionalId, TRANSACTION_MS),
       );
       return { codes: [answer.errorCode], value: answer, what: `the transactional id ${transactionalId}` };
+    };
+    // The first transaction of a cluster finds no coordinator until the broker has made its topic.
+    const identity = await retry(async () => await settled(signal, begin), {
+      attempts: OPEN_ATTEMPTS,
+      onRetry: () => coordinator.forget(),
+      ...(signal === undefined ? {} : { signal }),
     });
     return new TransactionalWriter(cluster, transactionalId, coordinator, identity);
   }
@@ -159,7 +168,8 @@ export class TransactionalWriter {
         committedMetadata: metadata,
       },
     ];
-    const answer = await new Coordinator(this.#cluster, "group", group, "control").ask(
+    this.#groups ??= new Coordinator(this.#cluster, "group", group, "control");
+    const answer = await this.#groups.ask(
       "txn_offset_commit",
       async (connection) =>
         await txnOffsetCommitV3.api.async(connection, this.#id, group, producerId, producerEpoch, -1, "", null, [

@@ -3,8 +3,9 @@
  * which may take any time and memory. Reads one JSON value from stdin, writes one to stdout.
  */
 import { text } from "node:stream/consumers";
-import type { AggregatorConfig } from "@caudal/crds";
+import type { AggregatorConfig, TopicConfig } from "@caudal/crds";
 import { compile } from "./compile.ts";
+import { checkEmission } from "./emission.ts";
 import type { TablePlan } from "./plan.ts";
 import type { SqlProblem } from "./sql-error.ts";
 
@@ -13,6 +14,8 @@ export interface CheckInput {
     /** Where it is in the spec, such as `spec.aggregators[metrics]`. */
     readonly path: string;
     readonly config: AggregatorConfig;
+    /** Topics that get rows of its tables. */
+    readonly targets?: readonly TopicConfig[];
   }[];
 }
 
@@ -34,9 +37,17 @@ export interface CheckOutput {
 export async function checkAll(input: CheckInput): Promise<CheckOutput> {
   const problems: SqlProblem[] = [];
   const tables: CheckedTable[] = [];
-  for (const { path, config } of input.aggregators) {
+  for (const { path, config, targets = [] } of input.aggregators) {
     const compiled = await compile(config, path);
     problems.push(...compiled.problems);
+    for (const table of compiled.plan?.tables ?? [])
+      for (const target of targets.filter(({ name }) => name === table.emit?.topic))
+        for (const message of checkEmission(table, target, config.topic))
+          problems.push({
+            path: `${path}.tables[${table.name}].emit.final.topic`,
+            reason: "EmissionInvalid",
+            message,
+          });
     tables.push(...(compiled.plan?.tables ?? []).map((table) => describeTable(path, table)));
   }
   return { problems, tables };

@@ -12,6 +12,8 @@ export interface SqlProblem {
   /** Where it is, such as `spec.aggregators[metrics].tables[counts].aggregates[0]`. */
   readonly path: string;
   readonly message: string;
+  /** Why, where it is not the SQL itself: CamelCase. */
+  readonly reason?: string;
 }
 
 interface DuckDBError {

@@ -71,7 +71,7 @@ describe("a result table", () => {
         "create or replace view "public"."orders" as
       select "window_start", "window_start" + interval '180000 milliseconds' as "window_end", "region", ("n")::bigint as "n", (case when "_total_n" > 0 then "_total_s" end)::numeric as "total", ("first")::text as "first", "revision", "updated_at"
       from (
-        select "window_start", "region", sum("n")::bigint as "n", sum("_total_s")::numeric as "_total_s", sum("_total_n")::bigint as "_total_n", min("first")::text as "first", max("revision") as "revision", max("updated_at") as "updated_at"
+        select "window_start", "region", sum("n")::bigint as "n", sum("_total_s")::numeric as "_total_s", sum("_total_n")::bigint as "_total_n", min("first")::text as "first", sum("revision")::bigint as "revision", max("updated_at") as "updated_at"
         from (
           select date_bin(interval '60000 milliseconds', p."window_start", timestamptz 'epoch') - back.step * interval '60000 milliseconds' as "window_start", p."region", p."n", p."_total_s", p."_total_n", p."first", p."revision", p."updated_at", p."window_start" as "#pane"
           from "caudal"."orders_panes" p cross join generate_series(0, 2) as back(step)
@@ -80,7 +80,7 @@ describe("a result table", () => {
           and "window_start" + interval '180000 milliseconds' > coalesce((select c.floor from caudal.claims c where c.table_name = 'orders'), timestamptz '-infinity')
         group by 1, 2
       ) as m",
-        "comment on view "public"."orders" is 'Windows, added up from the panes in "caudal"."orders_panes" (definition 856164327a7f).'",
+        "comment on view "public"."orders" is 'Windows, added up from the panes in "caudal"."orders_panes" (definition ba1104121cf9).'",
       ]
     `);
   });
