@@ -40,7 +40,8 @@ const run = async (lateEvents: "Update" | "DeadLetter" | "Drop") => {
   await expect.poll(async () => await minutesOf(database, "user_sessions"), soon).toBe("20 22");
   await topic.send([event(5, 1), event(6, 20), event(7, 21)]);
   const ends = await topic.seal();
-  await untilDone(database, topic.name, ends);
+  const outputs = tables.map(({ name }) => name);
+  await untilDone(database, topic.name, ends, 60, outputs);
   const letters = (await deadLetters.readTo(await deadLetters.seal())).filter(({ value }) => value !== null);
   return {
     kept: await minutesOf(database, "event_counts"),

@@ -155,19 +155,20 @@ async function end(child: ChildProcess): Promise<void> {
   await exited;
 }
 
-/** Waits until every table has committed all of the log. */
+/** Waits until every table has committed all of the log. @param outputs where the stage has not all tables */
 export async function untilDone(
   database: Database,
   topic: string,
   ends: ReadonlyMap<number, number>,
   seconds = 60,
+  outputs: readonly string[] = tables.map(({ name }) => name),
 ): Promise<void> {
   const behind = async (): Promise<string[]> => {
     const rows = await database.query<{ output: string; partition: number; next_offset: string }>(
       "select output, partition, next_offset from caudal.progress where topic = $1",
       [topic],
     );
-    return tables.flatMap(({ name }) =>
+    return outputs.flatMap((name) =>
       [...ends].flatMap(([partition, end]) => {
         const row = rows.find((candidate) => candidate.output === name && candidate.partition === partition);
         return Number(row?.next_offset ?? 0) >= end

@@ -1,12 +1,16 @@
 /** What the Kafka tests share: a client's parts with everything observed, and reading a topic to its end. */
 import type { KafkaConnection } from "@caudal/crds";
 import { KafkaCluster } from "@caudal/workloads/kafka/cluster";
+import { KafkaUnavailable } from "@caudal/workloads/kafka/errors";
+import { Group } from "@caudal/workloads/kafka/group";
 import { listOffsets } from "@caudal/workloads/kafka/offsets";
 import { TopicReader } from "@caudal/workloads/kafka/reader";
 import { type RecordBlock, valueAt } from "@caudal/workloads/kafka/record-block";
+import { createTopic } from "@caudal/workloads/kafka/topics";
 import { createMetrics } from "@caudal/workloads/runtime/metrics";
 import { Kafka, logLevel } from "kafkajs";
 import { pino } from "pino";
+import { poll } from "../../cluster/host/poll.ts";
 
 export const metrics = createMetrics({ namespace: "test", pipeline: "test", stage: "test", role: "test" });
 export const log = pino({ level: "silent" });
@@ -76,4 +80,16 @@ export async function readToEnd(
   }
   reader.close();
   return { rows: blocks.flatMap(rowsOf), blocks, next };
+}
+
+/** Waits for a new broker's topic of groups, which it makes when it is first asked for. */
+export async function untilGroups(cluster: KafkaCluster): Promise<void> {
+  await createTopic(cluster, { name: "warm", partitions: 1 });
+  const group = new Group(cluster, { groupId: "warm", topic: "warm", sessionMs: 0, rebalanceMs: 0 });
+  const asked = async () =>
+    await group.committed([0]).catch((error: unknown) => {
+      if (error instanceof KafkaUnavailable) return undefined;
+      throw error;
+    });
+  await poll(asked, { seconds: 30, everyMs: 100, onTimeout: () => "the broker coordinates no groups" });
 }

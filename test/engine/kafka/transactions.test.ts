@@ -6,7 +6,7 @@ import { createTopic } from "@caudal/workloads/kafka/topics";
 import { type TopicBatches, TransactionalWriter } from "@caudal/workloads/kafka/transactions";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Broker, startBroker } from "../broker.ts";
-import { newCluster, readToEnd } from "./fixtures.ts";
+import { newCluster, readToEnd, untilGroups } from "./fixtures.ts";
 
 let broker: Broker;
 let cluster: KafkaCluster;
@@ -16,10 +16,7 @@ let count = 0;
 beforeAll(async () => {
   broker = await startBroker();
   cluster = newCluster(broker.bootstrap);
-  name = "warm";
-  await createTopic(cluster, { name, partitions: 1 });
-  // A new broker makes the topics of groups and of transactions when they are first asked for.
-  await expect.poll(async () => await kept().catch(() => "not yet"), { timeout: 30_000 }).toBeUndefined();
+  await untilGroups(cluster);
 });
 afterAll(async () => {
   await cluster?.close();
@@ -41,7 +38,12 @@ const batches = (...values: readonly string[]): TopicBatches => {
 };
 const place = (offset: number) => ({ group: name, topic: name, partition: 0, offset, metadata: "m" });
 const open = async (other = cluster): Promise<TransactionalWriter> => await TransactionalWriter.open(other, name);
-const values = async (): Promise<string[]> => (await readToEnd(cluster, name)).rows.map(({ line }) => line).sort();
+/** What is on the topic when it has as many records: Kafka's commit returns before readers see what it holds. */
+const values = async (count: number): Promise<string[]> => {
+  const read = async () => (await readToEnd(cluster, name)).rows.map(({ line }) => line).sort();
+  await expect.poll(async () => (await read()).length, { timeout: 10_000 }).toBeGreaterThanOrEqual(count);
+  return await read();
+};
 const kept = async (): Promise<number | undefined> =>
   (await new Group(cluster, { groupId: name, topic: name, sessionMs: 0, rebalanceMs: 0 }).committed([0])).get(0)
     ?.offset;
@@ -50,7 +52,7 @@ describe("a transaction", () => {
   it("holds records of several partitions and the place, one after another", async () => {
     const writer = await open();
     for (let turn = 1; turn <= 20; turn++) await writer.write(batches(`${turn} a`, `${turn} b`), place(turn));
-    expect((await values()).length).toBe(40);
+    expect((await values(40)).length).toBe(40);
     expect(await kept()).toBe(20);
   });
 
@@ -63,7 +65,7 @@ describe("a transaction", () => {
     const next = await open();
     expect(await kept()).toBe(1);
     await next.write(batches("after"), place(4));
-    expect(await values()).toEqual(["after", "before"]);
+    expect(await values(2)).toEqual(["after", "before"]);
   });
 
   it("of a writer that was replaced is refused, whatever it had begun", async () => {
@@ -74,7 +76,7 @@ describe("a transaction", () => {
     await expect(zombie.write(batches("zombie"), place(2))).rejects.toBeInstanceOf(ProducerFenced);
     await next.write(batches("second"), place(3));
     await other.close();
-    expect(await values()).toEqual(["first", "second"]);
+    expect(await values(2)).toEqual(["first", "second"]);
     expect(await kept()).toBe(3);
   });
 
@@ -104,6 +106,6 @@ describe("a transaction", () => {
     }
     await killing;
     const all = Array.from({ length: next - 1 }, (_, index) => [`a ${index + 1}`, `b ${index + 1}`]).flat();
-    expect(await values()).toEqual(all.sort());
+    expect(await values(all.length)).toEqual(all.sort());
   }, 120_000);
 });

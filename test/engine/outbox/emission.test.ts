@@ -43,6 +43,7 @@ const passAll = async (topic: Topic, partitions: number): Promise<void> => {
     await topic.send([JSON.stringify({ ...event, event_ts: "2026-01-02T00:00:00Z" })], partition);
   }
 };
+const outputs = ["event_counts", "user_counts", "user_waiting"];
 const watermark = { maxDelayMs: 20_000, idleTimeoutMs: 60_000, maxAheadMs: 300_000 };
 
 const stageOf = async (lateEvents: "Update" | "DeadLetter") => {
@@ -89,7 +90,7 @@ const disturb = async ({ scene, config }: Awaited<ReturnType<typeof stageOf>>, s
   await load;
   await passAll(topic, 2);
   const ends = await topic.seal();
-  await untilDone(scene.database, topic.name, ends, 90);
+  await untilDone(scene.database, topic.name, ends, 90, outputs);
   await drained(scene);
   for (const worker of workers) expect(await worker.drain()).toBe(0);
 };
@@ -149,7 +150,7 @@ it("a leader that was stopped, and another that took over, send each row once", 
   await topic.send(lines(21, 3_000, 3_000));
   workers[0]?.signal("SIGCONT");
   await passAll(topic, 2);
-  await untilDone(database, topic.name, await topic.seal(), 90);
+  await untilDone(database, topic.name, await topic.seal(), 90, outputs);
   await drained(scene);
   const rows = await closedRows(scene, "user_counts", "user_id, count, with_points, first_id", "2026-01-02");
   expect(text((await finalsOf(finals)).map(({ value }) => value))).toEqual(text(rows));

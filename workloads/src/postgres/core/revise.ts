@@ -1,6 +1,5 @@
 /** Changes of rows that were sent as final: they are counted in the row, and sent again. Pure: SQL out. */
-import type { Column } from "../../kernel/columns.ts";
-import type { Delta } from "../../kernel/delta.ts";
+import type { Delta, DeltaColumn, TextValues } from "../../kernel/delta.ts";
 import type { TablePlan } from "../../sql/plan.ts";
 import type { Statement } from "../connection.ts";
 import { binaryArray, windowStarts } from "./binary-array.ts";
@@ -36,17 +35,30 @@ export function revise(owner: Owner, delta: Delta, final: number | null): readon
   ];
 }
 
-function pick(column: Column | undefined, rows: readonly number[]): Column {
+/** Some of a column's rows, in their order. */
+function pick(column: DeltaColumn | undefined, rows: readonly number[]): DeltaColumn {
   if (column === undefined) throw new RangeError("a delta lacks a column");
-  if (column.kind === "text")
-    return { ...column, values: Int32Array.from(rows, (row) => column.values[row] as number) };
-  const bigs = new Map(
-    rows.flatMap((row, at): [number, bigint][] => {
-      const big = column.bigs.get(row);
-      return big === undefined ? [] : [[at, big]];
-    }),
-  );
-  return { kind: "number", values: Float64Array.from(rows, (row) => column.values[row] as number), bigs };
+  if (column.kind === "text") return pickTexts(column, rows);
+  const bigs = rows.flatMap((row, at): [number, bigint][] => {
+    const big = column.bigs.get(row);
+    return big === undefined ? [] : [[at, big]];
+  });
+  const values = Float64Array.from(rows, (row) => column.values[row] as number);
+  return { kind: "number", values, bigs: new Map(bigs) };
+}
+
+function pickTexts({ bytes, lengths }: TextValues, rows: readonly number[]): TextValues {
+  const picked: Buffer[] = [];
+  let [row, at] = [0, 0];
+  for (const wanted of rows) {
+    for (; row < wanted; row++) at += Math.max(0, lengths[row] as number);
+    picked.push(bytes.subarray(at, at + Math.max(0, lengths[row] as number)));
+  }
+  return {
+    kind: "text",
+    bytes: Buffer.concat(picked),
+    lengths: Int32Array.from(rows, (wanted) => lengths[wanted] as number),
+  };
 }
 
 /** Late rows `d` and the place `s` up to which the table has been put into the outbox. */
