@@ -78,6 +78,8 @@ export interface WorkerOptions {
   /** Arguments of Node itself. */
   readonly node?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Another program than the product's, with the same arguments. */
+  readonly program?: string;
 }
 
 /** A worker that has started. */
@@ -88,11 +90,12 @@ export async function startWorker(config: WorkloadConfig, options: WorkerOptions
 }
 
 /** A worker that may still have to start. */
-export function spawnWorker(config: WorkloadConfig, { node = [], env = {} }: WorkerOptions = {}): Worker {
+export function spawnWorker(config: WorkloadConfig, options: WorkerOptions = {}): Worker {
+  const { node = [], env = {} } = options;
   const folder = mkdtempSync(join(tmpdir(), "caudal-worker-"));
   const file = join(folder, "config.json");
   writeFileSync(file, JSON.stringify(config));
-  const program = join(repository, "workloads/src/main.ts");
+  const program = options.program ?? join(repository, "workloads/src/main.ts");
   const child = spawn(process.execPath, [...node, program, "aggregator", "--config", file], {
     env: { ...process.env, CAUDAL_HTTP_PORT: "0", LOG_LEVEL: "info", CAUDAL_FAILED_SECONDS: "1", ...env },
     stdio: ["ignore", "pipe", "pipe"],
