@@ -38,7 +38,9 @@ const closedRows = async ({ database }: Scene, table: string, columns: string, b
       [before],
     )
   ).map(({ row }) => row as Final["value"]);
-const text = (values: readonly object[]) => values.map((value) => JSON.stringify(value)).sort();
+/** Averages of doubles depend on the order of addition in their last digits. */
+const rounded = (_: string, value: unknown) => (typeof value === "number" ? Number(value.toPrecision(12)) : value);
+const text = (values: readonly object[]) => values.map((value) => JSON.stringify(value, rounded)).sort();
 const lines = (seed: number, count: number, from: number) =>
   makeEvents(seed, count, from).map((event) => JSON.stringify(event));
 /** An event on each partition, a day after all others: the watermark passes all of them. */
@@ -64,11 +66,10 @@ const stageOf = async (lateEvents: "Update" | "DeadLetter") => {
 };
 const drained = async ({ database }: Scene): Promise<void> => {
   const left = `select (select count(*)::int from caudal.outbox) as rows,
-    (select count(*)::int from caudal.claims where final is not null
-      and (emitted_end is distinct from final or final < '2026-01-01T23:59:00Z')) as behind`;
+    (select count(*)::int from caudal.claims where final >= '2026-01-01T23:59:00Z' and emitted_end = final) as sent`;
   await expect
     .poll(async () => await database.query<object>(left).catch(() => []), soon)
-    .toEqual([{ rows: 0, behind: 0 }]);
+    .toEqual([{ rows: 0, sent: 2 }]);
 };
 
 /** Sends events while workers are killed at random, one of them stopped for long, and the broker restarted. */

@@ -5,7 +5,7 @@
  */
 import type { TablePlan } from "../sql/plan.ts";
 import type { Connection } from "./connection.ts";
-import { LAST_HASH, outboxLock, recordColumns, windowsFromPanes } from "./core/final-rows.ts";
+import { LAST_HASH, outboxLock, PLAN_BY_INDEX, recordColumns, windowsFromPanes } from "./core/final-rows.ts";
 import { groupHash } from "./core/group-hash.ts";
 import { literal, qualified, storage } from "./core/identifiers.ts";
 import type { Owner } from "./core/table-decision.ts";
@@ -50,7 +50,7 @@ export async function emitFinalRows(
   if ((await findDue(connection, owner, table)) === undefined) return NOTHING;
   try {
     return await connection.inTransaction("emit", async () => {
-      await connection.query("emit", { text: `set local lock_timeout = ${MARK_WAIT_MS}` });
+      await connection.query("emit", { text: `set local lock_timeout = ${MARK_WAIT_MS}; ${PLAN_BY_INDEX}` });
       const due = await moveFinal(connection, owner, table);
       if (due === undefined) return NOTHING;
       await connection.query("emit", { text: `select ${outboxLock(owner.pipeline, owner.stage)}` });

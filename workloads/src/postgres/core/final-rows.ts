@@ -67,6 +67,13 @@ from (
 ) as m`;
 }
 
+/**
+ * Few rows of a large table are found by its index: a plan that was made while it was small, or before anything was known
+ * of it, must not read all of it.
+ */
+export const PLAN_BY_INDEX =
+  "set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off; set local jit = off";
+
 /** What is locked by everything that puts rows into the outbox of a stage: they are numbered in the order of the commits. */
 export function outboxLock(pipeline: string, stage: string): string {
   return `pg_advisory_xact_lock(hashtextextended(${literal(`caudal outbox ${pipeline} ${stage}`)}, 0))`;

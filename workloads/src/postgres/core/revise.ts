@@ -3,7 +3,7 @@ import type { Delta, DeltaColumn, TextValues } from "../../kernel/delta.ts";
 import type { TablePlan } from "../../sql/plan.ts";
 import type { Statement } from "../connection.ts";
 import { binaryArray, windowStarts } from "./binary-array.ts";
-import { outboxLock, recordColumns, windowsFromPanes } from "./final-rows.ts";
+import { outboxLock, PLAN_BY_INDEX, recordColumns, windowsFromPanes } from "./final-rows.ts";
 import { groupHash, sameGroup } from "./group-hash.ts";
 import { identifier, literal, qualified, storage } from "./identifiers.ts";
 import type { Owner } from "./table-decision.ts";
@@ -25,7 +25,7 @@ export function revise(owner: Owner, delta: Delta, final: number | null): readon
   if (rows.length === 0) return [];
   const starts = Float64Array.from(rows, (row) => delta.windowStart[row] as number);
   const groups = table.groups.map((group, index) => binaryArray(group, pick(delta.groups[index], rows)));
-  const lock = { text: `select ${outboxLock(owner.pipeline, owner.stage)}` };
+  const lock = { text: `${PLAN_BY_INDEX}; select ${outboxLock(owner.pipeline, owner.stage)}` };
   const given = [windowStarts(starts), windowStarts(starts.map((start) => firstEnd(table, start))), ...groups];
   const [update, insert] = table.panes ? [revisePanes(table), sendWindows(table)] : [undefined, reviseRows(table)];
   return [
