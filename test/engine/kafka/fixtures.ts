@@ -1,12 +1,12 @@
 /** What the Kafka tests share: a client's parts with everything observed, and reading a topic to its end. */
 import type { KafkaConnection } from "@caudal/crds";
 import { KafkaCluster } from "@caudal/workloads/kafka/cluster";
-import { KafkaUnavailable } from "@caudal/workloads/kafka/errors";
+import { KafkaUnavailable, TopicMissing } from "@caudal/workloads/kafka/errors";
 import { Group } from "@caudal/workloads/kafka/group";
 import { listOffsets } from "@caudal/workloads/kafka/offsets";
 import { TopicReader } from "@caudal/workloads/kafka/reader";
 import { type RecordBlock, valueAt } from "@caudal/workloads/kafka/record-block";
-import { createTopic } from "@caudal/workloads/kafka/topics";
+import { createTopic, type NewTopic } from "@caudal/workloads/kafka/topics";
 import { createMetrics } from "@caudal/workloads/runtime/metrics";
 import { Kafka, logLevel } from "kafkajs";
 import { pino } from "pino";
@@ -82,14 +82,31 @@ export async function readToEnd(
   return { rows: blocks.flatMap(rowsOf), blocks, next };
 }
 
+/** Makes a topic whose partitions take records at once: for clients that do not try again by themselves. */
+export async function createReadyTopic(cluster: KafkaCluster, topic: NewTopic): Promise<void> {
+  await createTopic(cluster, topic);
+  const led = async () =>
+    await unlessUnavailable(async () => {
+      const info = await cluster.topic(topic.name);
+      const ends = await listOffsets(cluster, info, "latest");
+      return ends.size === topic.partitions ? true : undefined;
+    });
+  await poll(led, { seconds: 30, everyMs: 50, onTimeout: () => `${topic.name} takes no records` });
+}
+
+async function unlessUnavailable<T>(ask: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof KafkaUnavailable || error instanceof TopicMissing) return undefined;
+    throw error;
+  }
+}
+
 /** Waits for a new broker's topic of groups, which it makes when it is first asked for. */
 export async function untilGroups(cluster: KafkaCluster): Promise<void> {
   await createTopic(cluster, { name: "warm", partitions: 1 });
   const group = new Group(cluster, { groupId: "warm", topic: "warm", sessionMs: 0, rebalanceMs: 0 });
-  const asked = async () =>
-    await group.committed([0]).catch((error: unknown) => {
-      if (error instanceof KafkaUnavailable) return undefined;
-      throw error;
-    });
+  const asked = async () => await unlessUnavailable(async () => await group.committed([0]));
   await poll(asked, { seconds: 30, everyMs: 100, onTimeout: () => "the broker coordinates no groups" });
 }

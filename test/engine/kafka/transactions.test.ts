@@ -2,11 +2,10 @@ import { BatchEncoder } from "@caudal/workloads/kafka/batch-encoder";
 import type { KafkaCluster } from "@caudal/workloads/kafka/cluster";
 import { ProducerFenced, RecordTooLarge } from "@caudal/workloads/kafka/errors";
 import { Group } from "@caudal/workloads/kafka/group";
-import { createTopic } from "@caudal/workloads/kafka/topics";
 import { type TopicBatches, TransactionalWriter } from "@caudal/workloads/kafka/transactions";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Broker, startBroker } from "../broker.ts";
-import { newCluster, readToEnd, untilGroups } from "./fixtures.ts";
+import { createReadyTopic, newCluster, readToEnd, untilGroups } from "./fixtures.ts";
 
 let broker: Broker;
 let cluster: KafkaCluster;
@@ -24,7 +23,7 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   name = `tx${++count}`;
-  await createTopic(cluster, { name, partitions: 2, config: { "max.message.bytes": "20000" } });
+  await createReadyTopic(cluster, { name, partitions: 2, config: { "max.message.bytes": "20000" } });
 });
 
 const batches = (...values: readonly string[]): TopicBatches => {

@@ -3,14 +3,13 @@ import { partitionOf } from "@caudal/workloads/kafka/core/murmur2";
 import { BatchEncoder } from "@caudal/workloads/kafka/batch-encoder";
 import type { KafkaCluster } from "@caudal/workloads/kafka/cluster";
 import { Producer } from "@caudal/workloads/kafka/producer";
-import { createTopic } from "@caudal/workloads/kafka/topics";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { Relay } from "../../../workloads/src/outbox/relay.ts";
 import { Connection } from "../../../workloads/src/postgres/connection.ts";
 import { readOutbox, trimOutbox } from "../../../workloads/src/postgres/outbox.ts";
 import { migrate } from "../../../workloads/src/postgres/schema.ts";
 import { type Broker, startBroker } from "../broker.ts";
-import { metrics, newCluster, readToEnd, untilGroups } from "../kafka/fixtures.ts";
+import { createReadyTopic, metrics, newCluster, readToEnd, untilGroups } from "../kafka/fixtures.ts";
 import { type Database, type Postgres, startPostgres } from "../postgres.ts";
 
 let broker: Broker;
@@ -34,7 +33,7 @@ afterAll(async () => {
 beforeEach(async () => {
   topic = `finals${++count}`;
   database = await server.database(`relay_${count}`);
-  await createTopic(cluster, { name: topic, partitions: 3 });
+  await createReadyTopic(cluster, { name: topic, partitions: 3 });
   await migrate(await connect());
 });
 afterEach(async () => {
@@ -193,6 +192,7 @@ it("rows wait while the broker is away, and go on when it is back", async () => 
   await put(101, 200);
   await expect(relay.turn(connection)).rejects.toMatchObject({ reason: "KafkaUnavailable" });
   await broker.restart();
-  await expect.poll(async () => await relay.turn(connection).catch(() => true), { timeout: 60_000 }).toBe(false);
+  const turn = async () => await relay.turn(connection).catch((error: unknown) => String(error));
+  await expect.poll(turn, { timeout: 120_000 }).toBe(false);
   expect(await sent(200)).toEqual({ all: upTo(200), inOrder: true });
 });
