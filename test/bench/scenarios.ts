@@ -28,7 +28,7 @@ export const scenarios: readonly Scenario[] = [
   { name: "aggregators-2", what: "2 aggregators", aggregators: 2 },
   { name: "aggregators-3", what: "3 aggregators", aggregators: 3 },
   { name: "aggregators-4", what: "4 aggregators", aggregators: 4 },
-  { name: "hour-of-lag", what: "a backlog of an hour at 5,000 events/s", shape: { spanMs: 3_600_000 }, share: 6 },
+  { name: "hour-of-lag", what: "a backlog of an hour, six times the events", shape: { spanMs: 3_600_000 }, share: 6 },
   { name: "hundred-million-rows", what: "a table that has 100,000,000 rows already", rows: 100_000_000 },
 ];
 
