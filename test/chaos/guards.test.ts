@@ -226,6 +226,37 @@ it("drain: a worker that is asked to end hands its partitions over at once", asy
   expect(guarded).toBeLessThan(4_900);
 });
 
+it("lock order: two workers that write the same rows never wait for each other in a circle", async () => {
+  const scenario = async (mutants: readonly Mutant[]) => {
+    const scene = await newScene(2);
+    const { topic, database, config, wrong } = scene;
+    // The table with the most rows first: whoever has written it all has nobody beside it in the others.
+    const [one, ...others] = config().aggregator?.tables ?? [];
+    const turned = config({ aggregator: { tables: one === undefined ? others : [...others, one] } });
+    const workers = [await start(turned, mutants), await start(turned, mutants)];
+    for (const worker of workers) await owns(worker, 1);
+    await topic.send(lines(6, 1_000));
+    await committed(scene, 1_000);
+    for (let round = 1; round < 6; round++) {
+      // Both stop somewhere in the middle, one of them at a row that the other one has.
+      const lock = await lockRows(scene, "select from public.user_counts where user_id = 'u5'");
+      await topic.send(lines(6, 1_000, round * 1_000));
+      await lock.awaited(2);
+      await lock.release();
+      await committed(scene, (round + 1) * 1_000);
+    }
+    const ends = await topic.seal();
+    await untilDone(database, topic.name, ends);
+    const conflicts = workers.map((worker) => worker.log().split("the transaction met another one").length - 1);
+    return { conflicts: conflicts.reduce((sum, count) => sum + count), wrong: await wrong(ends) };
+  };
+  const [guarded, unguarded] = await withAndWithout("lock-order", scenario);
+  expect(guarded).toEqual({ conflicts: 0, wrong: [] });
+  expect(unguarded.conflicts).toBeGreaterThan(0);
+  // What PostgreSQL ends because of it is done again: slow, and still right.
+  expect(unguarded.wrong).toEqual([]);
+});
+
 it("unknown commit: a COMMIT whose answer was lost is asked for, not believed", async () => {
   const scenario = async (mutants: readonly Mutant[]) => {
     const scene = await newScene(1);
@@ -272,13 +303,22 @@ it("read_committed: what an aborted transaction wrote is not counted", async () 
   expect(unguarded).not.toEqual([]);
 });
 
+/** An event of so many seconds after the beginning. */
+const at = (second: number) =>
+  JSON.stringify({
+    event_id: `00000000-0000-4000-8000-${String(second).padStart(12, "0")}`,
+    event_type: "view",
+    event_ts: new Date(Date.UTC(2026, 0, 1, 0, 0, second)).toISOString(),
+  });
+const watermarkPassed = async ({ database }: Scene, second: number): Promise<boolean> => {
+  const [row] = await database.query<{ passed: boolean }>(
+    "select coalesce(max(watermark) >= timestamptz '2026-01-01T00:00:00Z' + $1 * interval '1 second', false) as passed from caudal.watermarks",
+    [second],
+  );
+  return row?.passed === true;
+};
+
 it("idleness: the watermark waits for a partition whose owner is silent, so that its events are not late", async () => {
-  const at = (id: number, second: number) =>
-    JSON.stringify({
-      event_id: `00000000-0000-4000-8000-${String(id).padStart(12, "0")}`,
-      event_type: "view",
-      event_ts: new Date(Date.UTC(2026, 0, 1, 0, 0, second)).toISOString(),
-    });
   const scenario = async (mutants: readonly Mutant[]) => {
     const scene = await newScene(2);
     const { topic, database, config, wrong } = scene;
@@ -288,7 +328,7 @@ it("idleness: the watermark waits for a partition whose owner is silent, so that
     for (const worker of workers) await owns(worker, 1);
     const owners = await Promise.all(workers.map(async (worker) => (await worker.status()).partitions[0]?.partition));
     const silent = workers[owners.indexOf(1)];
-    for (const partition of [0, 1]) await topic.send([at(partition, 10)], partition);
+    for (const partition of [0, 1]) await topic.send([at(10)], partition);
     await until("both counted", async () => {
       const [row] = await database.query<{ n: number }>(
         "select count(distinct partition)::int as n from caudal.progress where next_offset = 1",
@@ -296,18 +336,12 @@ it("idleness: the watermark waits for a partition whose owner is silent, so that
       return row?.n === 2;
     });
     silent?.signal("SIGSTOP");
-    const passed = async () => {
-      const [row] = await database.query<{ passed: boolean }>(
-        "select coalesce(max(watermark) > '2026-01-01T00:05:00Z', false) as passed from caudal.watermarks",
-      );
-      return row?.passed === true;
-    };
     // Longer than the idle time, and not so long that somebody else gets the partition.
-    for (let second = 600; second < 630 && !(await passed()); second++) {
-      await topic.send([at(second, second)], 0);
+    for (let second = 600; second < 630 && !(await watermarkPassed(scene, 300)); second++) {
+      await topic.send([at(second)], 0);
       await sleep(200);
     }
-    await topic.send([at(2, 20)], 1);
+    await topic.send([at(20)], 1);
     silent?.signal("SIGCONT");
     const ends = await topic.seal();
     await untilDone(database, topic.name, ends);
@@ -316,4 +350,44 @@ it("idleness: the watermark waits for a partition whose owner is silent, so that
   const [guarded, unguarded] = await withAndWithout("idleness", scenario);
   expect(guarded).toEqual([]);
   expect(unguarded).not.toEqual([]);
+});
+
+it("stored judgement: whoever reads an event finds it late or not alike, so that it is in its row or in the dead letters", async () => {
+  const scenario = async (mutants: readonly Mutant[]) => {
+    const scene = await newScene(2);
+    const { topic, deadLetters, database, config, wrong } = scene;
+    const watermark = { maxDelayMs: 1_000, idleTimeoutMs: 60_000, maxAheadMs: 300_000 };
+    const bury = config({ aggregator: { lateEvents: "DeadLetter", watermark } });
+    const workers = [await start(bury, mutants), await start(bury, mutants)];
+    for (const worker of workers) await owns(worker, 1);
+    const owners = await Promise.all(workers.map(async (worker) => (await worker.status()).partitions[0]?.partition));
+    const [first, second] = [workers[owners.indexOf(0)], workers[owners.indexOf(1)]];
+    if (first === undefined || second === undefined) throw new TypeError("each has a partition");
+    await topic.send([at(600)], 0);
+    await topic.send([at(10)], 1);
+    await until("the watermark is at the second partition", async () => await watermarkPassed(scene, 9));
+    // The first has judged an event, which is not late, and its commit waits; then it is stopped.
+    const lock = await lockRows(scene, "select from caudal.progress where partition = 0 order by output");
+    await topic.send([at(20)], 0);
+    await lock.awaited(1);
+    first.signal("SIGSTOP");
+    // Meanwhile the watermark passes the event, and the second reads it too.
+    await topic.send([at(600)], 1);
+    await until("the watermark has moved on", async () => await watermarkPassed(scene, 599), second);
+    await owns(second, 2);
+    await lock.awaited(2);
+    await lock.release();
+    first.signal("SIGCONT");
+    const ends = await topic.seal();
+    await untilDone(database, topic.name, ends);
+    const letters = await deadLetters.readTo(await deadLetters.seal());
+    const late = letters
+      .filter(({ headers }) => headers["caudal-reason"] === "LateEvent")
+      .map(({ headers }) => `${headers["caudal-partition"]}/${headers["caudal-offset"]}`);
+    return { late, wrong: await wrong(ends, ({ partition, offset }) => !late.includes(`${partition}/${offset}`)) };
+  };
+  const [guarded, unguarded] = await withAndWithout("stored-judgement", scenario, ["short-session"]);
+  expect(guarded).toEqual({ late: [], wrong: [] });
+  expect(unguarded.late).toEqual(["0/1"]);
+  expect(unguarded.wrong).not.toEqual([]);
 });

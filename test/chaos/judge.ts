@@ -15,8 +15,8 @@ export interface Verdict {
   readonly rows: number;
   readonly letters: number;
   readonly repeatedLetters: number;
-  /** DeadLetter: rows with events that are among the late letters too. */
-  readonly rowsWithMore: readonly string[];
+  /** Events that are among the letters as late. */
+  readonly lateEvents: number;
 }
 
 export interface Scene {
@@ -42,61 +42,70 @@ export async function judge(round: Round, scene: Scene, ends: ReadonlyMap<number
   const judged = judgeLetters(poisoned.map(toExpected), letters);
   const actual = await actualTables(scene.database);
   const all = await expectedTables(records, (record) => !isPoison(record));
-  const tables =
-    round.lateEvents === "Update"
-      ? { violations: differences(actual, all), more: [] }
-      : await judgeLate(actual, all, records, await mustCount(round, scene, judged.late));
   return {
-    violations: [...tables.violations, ...judged.violations],
+    violations: [
+      ...(await judgeTables(round, scene, records, { actual, all, late: judged.late })),
+      ...judged.violations,
+    ],
     records: records.length,
     events: records.length - poisoned.length,
-    rows: Object.values(all).reduce((sum, rows) => sum + rows.length, 0),
+    rows: Object.values(actual).reduce((sum, rows) => sum + rows.length, 0),
     letters: letters.length,
     repeatedLetters: judged.repeated,
-    rowsWithMore: round.lateEvents === "DeadLetter" ? tables.more : [],
+    lateEvents: judged.lateEvents,
   };
 }
 
 type Tables = Readonly<Record<string, readonly Row[]>>;
-type MustCount = (table: string, record: LoggedRecord) => boolean;
 
-async function judgeLate(actual: Tables, all: Tables, records: readonly LoggedRecord[], must: MustCount) {
-  const violations: string[] = [];
-  const more: string[] = [];
-  for (const table of Object.keys(closesAfterMs)) {
-    const least = await expectedTables(records, (record) => !isPoison(record) && must(table, record));
-    const found = judgeBetween(
-      table,
-      ...([actual, least, all].map((of) => keyed(of[table] ?? [])) as [Keyed, Keyed, Keyed]),
-      equal,
-    );
-    violations.push(...found.violations);
-    more.push(...found.more);
-  }
-  return { violations, more };
+interface Found {
+  readonly actual: Tables;
+  /** Rows of all events, late ones too. */
+  readonly all: Tables;
+  /** By table, places of events that are in the dead letters as late for it. */
+  readonly late: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
-type Keyed = ReturnType<typeof keyed>;
-
-/**
- * Which events must be in a table. DeadLetter: those that are not in the letters as late for it. Drop: those whose
- * windows the watermark has not passed even now.
- */
-async function mustCount(
+async function judgeTables(
   { lateEvents }: Round,
   { database }: Scene,
-  late: ReadonlyMap<string, ReadonlySet<string>>,
-): Promise<MustCount> {
-  if (lateEvents === "DeadLetter") return (table, record) => late.get(table)?.has(placeOf(record)) !== true;
+  records: readonly LoggedRecord[],
+  { actual, all, late }: Found,
+): Promise<readonly string[]> {
+  const without = async (table: string, leftOut: (record: LoggedRecord) => boolean) =>
+    (await expectedTables(records, (record) => !isPoison(record) && !leftOut(record)))[table] ?? [];
+  switch (lateEvents) {
+    case "Update":
+      return differences(actual, all);
+    case "DeadLetter": {
+      const rows = Object.keys(all).map(async (table) => {
+        const letters = late.get(table);
+        return [table, await without(table, (record) => letters?.has(placeOf(record)) === true)] as const;
+      });
+      return differences(actual, Object.fromEntries(await Promise.all(rows)));
+    }
+    case "Drop": {
+      const watermark = await lastWatermark(database);
+      const between = Object.entries(closesAfterMs).map(async ([table, afterMs]) => {
+        const most = keyed(all[table] ?? []);
+        const least = keyed(await without(table, (record) => minuteOf(record) + afterMs <= watermark));
+        return judgeBetween(table, keyed(actual[table] ?? []), least, most, equal);
+      });
+      return (await Promise.all(between)).flat();
+    }
+  }
+}
+
+async function lastWatermark(database: Database): Promise<number> {
   const [row] = await database.query<{ watermark: Date | null }>(
     "select max(watermark) as watermark from caudal.watermarks",
   );
-  const watermark = row?.watermark?.getTime() ?? -Infinity;
-  return (table, { value }) => {
-    const { event_ts: time } = JSON.parse(String(value)) as { readonly event_ts: string };
-    const minute = Math.floor(Date.parse(time) / 60_000) * 60_000;
-    return minute + (closesAfterMs[table] ?? 0) > watermark;
-  };
+  return row?.watermark?.getTime() ?? -Infinity;
+}
+
+function minuteOf({ value }: LoggedRecord): number {
+  const { event_ts: time } = JSON.parse(String(value)) as { readonly event_ts: string };
+  return Math.floor(Date.parse(time) / 60_000) * 60_000;
 }
 
 /** Tombstones are poison too: those that end the log. */

@@ -37,9 +37,9 @@ export const mutants = {
   /** Rows are written in any order. */
   "lock-order": [
     {
-      file: "kernel/fold.ts",
-      find: "const order = grouping.sorted();",
-      replace: "const order = grouping.sorted().sort(() => Math.random() - 0.5);",
+      file: "postgres/core/upsert.ts",
+      find: 'as d(${given.join(", ")})',
+      replace: 'as d(${given.join(", ")}) order by random()',
     },
   ],
   /** A COMMIT whose answer was lost is taken for done. */
@@ -62,6 +62,19 @@ export const mutants = {
       find: "max_event_time as event_time, idle_at from caudal.progress",
       replace:
         "max_event_time as event_time, case when now() - moved_at > interval '1 s' then now() end as idle_at from caudal.progress",
+    },
+  ],
+  /** Late is what is late by the watermark of now, not by the one that is stored for whoever reads the event. */
+  "stored-judgement": [
+    {
+      file: "aggregator/worker.ts",
+      find: 'latePolicy === "DeadLetter" ? judgedBy(lane) : current',
+      replace: "current",
+    },
+    {
+      file: "aggregator/worker.ts",
+      find: 'if (this.#parts.latePolicy === "DeadLetter") await this.#judgeAnew();',
+      replace: "",
     },
   ],
   /** Not a guard: the group gives up a silent member sooner, so that tests need not wait 15 s. */

@@ -1,4 +1,5 @@
 /** The exact answer: one pass of DuckDB over the log, written by hand and apart from what the product compiles. */
+import { randomUUID } from "node:crypto";
 import { rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -70,7 +71,7 @@ export async function expectedTables(
   records: readonly LoggedRecord[],
   keep: (record: LoggedRecord) => boolean = () => true,
 ): Promise<Readonly<Record<string, readonly Row[]>>> {
-  const file = join(tmpdir(), `caudal-log-${process.pid}-${Date.now()}.ndjson`);
+  const file = join(tmpdir(), `caudal-log-${randomUUID()}.ndjson`);
   const lines = records
     .filter((record) => record.value !== null && keep(record))
     .map(({ value }) => `${JSON.stringify(JSON.parse(String(value)))}\n`);

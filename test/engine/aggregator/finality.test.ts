@@ -57,7 +57,7 @@ const sealed = (deltas: readonly Delta[], from: number): SealedBatch => ({
     ...{ output: name, plan: hash, partition: 0, from, to: from + 1, fromEpoch: -1, toEpoch: -1 },
     maxEventTime: null,
   })),
-  ...{ letters: [], events: 1, late: new Map(), lateEvents: 0, expired: new Map(), traceparents: [] },
+  ...{ letters: [], judgements: [], events: 1, late: new Map(), lateEvents: 0, expired: new Map(), traceparents: [] },
 });
 /** One commit of rows with a count, and their sum of the same value. */
 const commit = async (rows: readonly Row[], into: readonly TablePlan[] = tables, by = ledger): Promise<void> => {

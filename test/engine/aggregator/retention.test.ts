@@ -53,7 +53,15 @@ const batch = (from: number, to: number, ...deltas: readonly Delta[]): SealedBat
     ...{ output: table.name, plan: table.hash, partition: 0, from, to, fromEpoch: -1, toEpoch: -1 },
     maxEventTime: null,
   })),
-  ...{ letters: [], events: to - from, late: new Map(), lateEvents: 0, expired: new Map(), traceparents: [] },
+  ...{
+    letters: [],
+    judgements: [],
+    events: to - from,
+    late: new Map(),
+    lateEvents: 0,
+    expired: new Map(),
+    traceparents: [],
+  },
 });
 const row = (start: string): readonly [string, string, string, string, string] => [start, "a", "1", "1", "1"];
 const starts = async (table: string) =>

@@ -89,7 +89,15 @@ it("the last record of each row is the row, and none comes twice", async () => {
       await ledger.commit(scope, {
         deltas: tables.map((one) => delta(one, [...rows.values()])),
         moves,
-        ...{ letters: [], events: 1, late: new Map(), lateEvents: 0, expired: new Map(), traceparents: [] },
+        ...{
+          letters: [],
+          judgements: [],
+          events: 1,
+          late: new Map(),
+          lateEvents: 0,
+          expired: new Map(),
+          traceparents: [],
+        },
       });
       offset++;
       if (pick(12) === 0 && minute < 54) await watermark(++minute);

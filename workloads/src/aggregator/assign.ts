@@ -47,11 +47,12 @@ export async function assign(parts: AssignParts, partitions: readonly number[]):
   }
   checkIdentity(progress, parts, topic);
   const lanes = planLanes(
-    progress.map(({ output, partition, nextOffset, leaderEpoch }) => ({
+    progress.map(({ output, partition, nextOffset, leaderEpoch, judgedBy }) => ({
       table: output,
       partition,
       offset: nextOffset,
       epoch: leaderEpoch,
+      judgedBy,
     })),
     names,
   );

@@ -1,7 +1,7 @@
 /** What is merged in memory between two commits: results of unbroken runs of offsets, and what goes with them. */
 import type { AggregatorConfig } from "@caudal/crds";
 import type { OriginalRecord, RecordBlock } from "../kafka/record-block.ts";
-import type { Move } from "../postgres/progress.ts";
+import type { Judgement as StoredJudgement, Move } from "../postgres/progress.ts";
 import type { Delta } from "../kernel/delta.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { BlockResult, TablePlan } from "../sql/plan.ts";
@@ -24,6 +24,8 @@ export type BatchKernel = Pick<Kernel, "add" | "take" | "discard" | "pendingRows
 export interface SealedBatch {
   readonly deltas: readonly Delta[];
   readonly moves: readonly Move[];
+  /** What is stored for those who read on, where late events go to the dead letters. */
+  readonly judgements: readonly StoredJudgement[];
   readonly letters: readonly Letter[];
   /** Events that count in some table; late ones that a policy leaves out are not among them. */
   readonly events: number;
@@ -68,6 +70,8 @@ export class OpenBatch {
   readonly #kernel: BatchKernel;
   readonly #tables: readonly TablePlan[];
   readonly #moves = new Map<string, Move>();
+  /** By key of the move, the watermark by which it is judged, where that is stored. */
+  readonly #judged = new Map<string, number | null>();
   readonly #late = new Map<string, number>();
   readonly #expired = new Map<string, number>();
   readonly #traceparents = new Set<string>();
@@ -107,21 +111,31 @@ export class OpenBatch {
     this.#records += to - from;
     this.#since ??= now;
     for (const parent of block.traceparents) if (this.#traceparents.size < MAX_LINKS) this.#traceparents.add(parent);
-    return this.#move(lane, piece, result.maxEventTime);
+    return this.#move(lane, piece, result.maxEventTime, judgement);
   }
 
   /** Moves past one record that no table takes, with it in the dead letters. */
-  bury(lane: Lane, piece: Piece, letter: Letter, now: number): Lane {
+  bury(lane: Lane, piece: Piece, letter: Letter, judgement: Judgement, now: number): Lane {
     this.#addLetter(letter);
     this.#since ??= now;
-    return this.#move(lane, piece, null);
+    return this.#move(lane, piece, null, judgement);
   }
 
-  /** Takes everything out; the batch is empty then and can be filled again. */
-  async seal(): Promise<SealedBatch> {
+  /**
+   * Takes everything out; the batch is empty then and can be filled again.
+   *
+   * @param watermark by which what follows is to be judged
+   */
+  async seal(watermark: number | null): Promise<SealedBatch> {
     const sealed: SealedBatch = {
       deltas: this.#records > 0 ? await this.#kernel.take() : [],
       moves: [...this.#moves.values()].sort((a, b) => a.partition - b.partition || order(a.output, b.output)),
+      judgements: [...this.#judged].flatMap(([key, from]) => {
+        const move = this.#moves.get(key);
+        if (move === undefined) return [];
+        const { output, partition, to: offset } = move;
+        return [{ output, partition, offset, from, to: later(from, watermark) }];
+      }),
       letters: this.#letters,
       events: this.#events,
       late: new Map(this.#late),
@@ -140,6 +154,7 @@ export class OpenBatch {
 
   #reset(): void {
     this.#moves.clear();
+    this.#judged.clear();
     this.#late.clear();
     this.#expired.clear();
     this.#traceparents.clear();
@@ -165,8 +180,9 @@ export class OpenBatch {
     this.#letterBytes += letterBytes(letter);
   }
 
-  #move(lane: Lane, { block, nextOffset }: Piece, maxEventTime: number | null): Lane {
-    const tables = lane.tables.map(({ table, epoch }) => {
+  #move(lane: Lane, { block, nextOffset }: Piece, maxEventTime: number | null, judgement: Judgement): Lane {
+    const stored = judgement.counts && judgement.policy === "DeadLetter";
+    const tables = lane.tables.map(({ table, epoch, judgedBy }) => {
       const toEpoch = block.leaderEpoch < 0 ? epoch : block.leaderEpoch;
       const key = `${lane.partition} ${table}`;
       const earlier = this.#moves.get(key);
@@ -180,7 +196,8 @@ export class OpenBatch {
         toEpoch,
         maxEventTime: later(earlier?.maxEventTime ?? null, maxEventTime),
       });
-      return { table, epoch: toEpoch };
+      if (stored && !this.#judged.has(key)) this.#judged.set(key, judgedBy);
+      return { table, epoch: toEpoch, judgedBy };
     });
     return { partition: lane.partition, offset: nextOffset, tables };
   }

@@ -8,7 +8,7 @@ import { revise } from "../postgres/core/revise.ts";
 import { oldestEnds } from "../postgres/core/window-ends.ts";
 import { FinalMoved, TransactionConflict } from "../postgres/errors.ts";
 import { type CheckStatement, type OldestWindows, readMarks } from "../postgres/marks.ts";
-import type { MoveScope, MoveStatement } from "../postgres/progress.ts";
+import { moveJudgements, type MoveScope, type MoveStatement } from "../postgres/progress.ts";
 import { migrate } from "../postgres/schema.ts";
 import { announce, prepareTables } from "../postgres/tables.ts";
 import type { Delta } from "../kernel/delta.ts";
@@ -94,6 +94,7 @@ export class Ledger {
     const oldest = deltas.map((delta) => this.#oldest(delta));
     return [
       move(scope, batch.moves),
+      ...(batch.judgements.length === 0 ? [] : [moveJudgements(scope, batch.judgements)]),
       ...(oldest.length === 0 ? [] : [check(oldest)]),
       ...deltas.flatMap(merge),
       // After all merges: the lock of the outbox is held shortest.

@@ -2,10 +2,12 @@ import { trace } from "@opentelemetry/api";
 import { pino } from "pino";
 import { describe, expect, it } from "vitest";
 import type { RecordBlock } from "../kafka/record-block.ts";
-import type { Connection } from "../postgres/connection.ts";
+import type { Connection, Statement } from "../postgres/connection.ts";
 import { ProgressMoved, RowRefused } from "../postgres/errors.ts";
+import { moveJudgements } from "../postgres/progress.ts";
 import { Drain } from "../runtime/drain.ts";
 import { Health } from "../runtime/health.ts";
+import type { BlockInput } from "../kernel/kernel.ts";
 import type { Delta } from "../kernel/delta.ts";
 import type { TablePlan } from "../sql/plan.ts";
 import type { Letter, SealedBatch } from "./batch.ts";
@@ -19,6 +21,7 @@ const table = (name: string): TablePlan => ({
   ...{ fields: [], inputs: [], groups: [], aggregates: [] },
 });
 const tables = [table("a"), table("b")];
+const scope = { owner: { pipeline: "p", stage: "s", uid: "u" }, topic: "t", topicId: "id" };
 
 /** Records with even offsets only, as a compacted log has them; `bad` ones cannot become events. */
 class Log {
@@ -55,6 +58,15 @@ class World {
   readonly letters: number[] = [];
   readonly commits: SealedBatch[] = [];
   refuse: (offset: number) => boolean = () => false;
+  latePolicy: "Update" | "DeadLetter" = "Update";
+  /** Of the stage. */
+  watermark: number | null = null;
+  /** By table, what its progress says of the events that follow. */
+  readonly judgedBy = new Map<string, number | null>();
+  /** Offsets with the watermark by which what follows is to be judged, as it was stored. */
+  readonly judgements: (readonly [offset: number, watermark: number | null])[] = [];
+  /** Offsets with the watermark by which they were judged. */
+  readonly judged: (readonly [offset: number, watermark: number | null])[] = [];
   readonly refused = new Map<number, number>();
   readonly log: Log;
 
@@ -66,20 +78,29 @@ class World {
   async run(until: () => boolean): Promise<void> {
     const wake = new AbortController();
     const lanes = planLanes(
-      [...this.progress].map(([name, offset]) => ({ table: name, partition: 0, offset, epoch: -1 })),
+      [...this.progress].map(([name, offset]) => ({
+        ...{ table: name, partition: 0, offset, epoch: -1 },
+        judgedBy: this.judgedBy.get(name) ?? null,
+      })),
       ["a", "b"],
     );
-    const scope = { owner: { pipeline: "p", stage: "s", uid: "u" }, topic: "t", topicId: "id" };
     const stop = () => void (until() && wake.abort());
     await new Worker(this.#parts(stop), { scope, lanes, partitionCount: 1 }).run(wake.signal);
   }
 
   #parts(onRound: () => void): WorkerParts {
+    // eslint-disable-next-line @typescript-eslint/no-this-alias -- for the getter below
+    const world = this;
     return {
       context: { drain: new Drain(), health: new Health(1), tracer: trace.getTracer("test"), log },
-      ...{ tables, latePolicy: "Update" as const, refused: this.refused, publishOffsets: () => undefined },
+      ...{ tables, latePolicy: this.latePolicy, refused: this.refused, publishOffsets: () => undefined },
       openReader: () => new FakeReader(this.log, onRound),
-      ledger: { control: undefined as unknown as Connection, commit: async (_, batch) => await this.#commit(batch) },
+      ledger: {
+        control: {
+          query: async (_: string, { values }: Statement) => await this.#judge(values),
+        } as unknown as Connection,
+        commit: async (_, batch) => await this.#commit(batch),
+      },
       deadLetters: {
         send: async (_, letters: readonly Letter[]) => {
           this.letters.push(...letters.map(({ record }) => record.offset));
@@ -87,15 +108,31 @@ class World {
         },
       },
       keeper: {
-        ...{ current: null, floors: new Map(), expire: () => undefined },
-        ...{ isDue: () => false, keep: async () => await Promise.resolve() },
+        isDue: () => this.latePolicy === "DeadLetter",
+        ...{ floors: new Map(), expire: () => undefined },
+        get current() {
+          return world.watermark;
+        },
+        keep: async () => await Promise.resolve(),
       },
       report: {
         ...{ assigned: () => undefined, seen: () => undefined, committed: () => undefined, publish: () => undefined },
         ...{ idleDue: () => [], groupOffsets: () => [] },
       },
-      kernel: async (some) => await Promise.resolve(new FakeKernel(some, this.log)),
+      kernel: async (some) => await Promise.resolve(new FakeKernel(some, this.log, this.judged)),
     };
+  }
+
+  async #judge(values: Statement["values"] = []): Promise<void> {
+    const [, , outputs, , offsets, from, to] = values as readonly (readonly unknown[])[];
+    for (const [index, output] of (outputs ?? []).entries()) {
+      const name = String(output);
+      if ((this.judgedBy.get(name) ?? null) !== from?.[index] || this.progress.get(name) !== offsets?.[index])
+        throw new ProgressMoved(`${name} is not judged by ${String(from?.[index])}`);
+      this.judgedBy.set(name, to?.[index] as number | null);
+      this.judgements.push([Number(offsets?.[index]), to?.[index] as number | null]);
+    }
+    await Promise.resolve();
   }
 
   async #commit(batch: SealedBatch): Promise<void> {
@@ -105,6 +142,7 @@ class World {
     const rows = batch.deltas.flatMap((delta) => [...delta.windowStart]);
     if (rows.some(this.refuse)) throw new RowRefused("no");
     for (const { output, to } of batch.moves) this.progress.set(output, to);
+    await this.#judge(moveJudgements(scope, batch.judgements).values);
     for (const delta of batch.deltas)
       this.counted.set(delta.table.name, [...(this.counted.get(delta.table.name) ?? []), ...[...delta.windowStart]]);
     this.commits.push(batch);
@@ -146,18 +184,21 @@ class FakeReader implements Reader {
 class FakeKernel {
   readonly #tables: readonly TablePlan[];
   readonly #log: Log;
+  readonly #judged: World["judged"];
   #offsets: number[] = [];
   pendingBytes = 0;
 
-  constructor(some: readonly TablePlan[], source: Log) {
+  constructor(some: readonly TablePlan[], source: Log, judged: World["judged"]) {
     this.#tables = some;
     this.#log = source;
+    this.#judged = judged;
   }
   get pendingRows(): number {
     return this.#offsets.length;
   }
-  async add(block: RecordBlock, { from = 0, to = block.count }: { from?: number; to?: number }) {
+  async add(block: RecordBlock, { from = 0, to = block.count, watermark }: BlockInput) {
     const rows = Array.from({ length: to - from }, (_, index) => from + index);
+    this.#judged.push(...rows.map((row) => [block.offsets[row] ?? -1, watermark] as const));
     const isBad = (row: number) => this.#log.bad.has(block.offsets[row] ?? -1);
     this.#offsets.push(...rows.filter((row) => !isBad(row)).map((row) => block.offsets[row] ?? -1));
     const bad = rows.filter(isBad).map((row) => ({ row, reason: "MalformedJson", detail: "" }));
@@ -230,5 +271,20 @@ describe("a worker", () => {
     expect(world.letters).toEqual([4, 20]);
     expect(world.counted.get("a")).toEqual(evens(0, 61).filter((offset) => offset !== 4 && offset !== 20));
     expect(world.refused.size).toBe(0);
+  });
+
+  it("judges late events by the watermark that was stored before they were read", async () => {
+    const world = new World(new Log(1_500), { a: 0, b: 0 });
+    world.latePolicy = "DeadLetter";
+    await world.run(() => {
+      world.watermark = world.judged.length;
+      return lanesAt(world, 1_500);
+    });
+    expect(new Set(world.judgements.map(([, watermark]) => watermark)).size).toBeGreaterThan(1);
+    expect(world.judged.length).toBe(750);
+    for (const [offset, watermark] of world.judged) {
+      const stored = world.judgements.findLast(([from]) => from <= offset);
+      expect([offset, watermark]).toEqual([offset, stored?.[1] ?? null]);
+    }
   });
 });

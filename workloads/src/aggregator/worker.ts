@@ -1,6 +1,7 @@
 /** The loop over one assignment: fetch, compute, merge, commit; the next batch is computed while one commits. */
 import type { PartitionEnd, RecordBlock } from "../kafka/record-block.ts";
 import { RowRefused } from "../postgres/errors.ts";
+import { type Judgement as StoredJudgement, moveJudgements } from "../postgres/progress.ts";
 import { withSpan } from "../runtime/telemetry.ts";
 import type { RuntimeContext } from "../runtime/role.ts";
 import type { TablePlan } from "../sql/plan.ts";
@@ -8,7 +9,7 @@ import type { Assignment } from "./assign.ts";
 import { type BatchKernel, type Judgement, OpenBatch, type Piece, type SealedBatch } from "./batch.ts";
 import { CommitChain } from "./commit-chain.ts";
 import { isDue, isFull } from "./core/bounds.ts";
-import { ceiling, isForemost, joinLanes, type Lane, laneKey } from "./core/lanes.ts";
+import { ceiling, isForemost, joinLanes, judgedBy, type Lane, laneKey } from "./core/lanes.ts";
 import { rowsBefore } from "./core/rows.ts";
 import { commitAround, type Rows } from "./culprits.ts";
 import { LogMisread } from "./errors.ts";
@@ -128,13 +129,14 @@ export class Worker {
     const next = limit === undefined ? block.nextOffset : Math.min(block.nextOffset, limit);
     if (lane.offset < (this.#parts.refused.get(block.partition) ?? 0))
       await this.#takeCarefully(lane, block, rows, next);
-    else this.#replace(lane, await this.#add(lane, { block, ...rows, nextOffset: next }));
+    else this.#replace(await this.#add(lane, { block, ...rows, nextOffset: next }));
     await this.#join(block.partition);
   }
 
-  async #add(lane: Lane, piece: Piece): Promise<Lane> {
-    const batch = await this.#batch(lane);
+  async #add(from: Lane, piece: Piece): Promise<Lane> {
+    const batch = await this.#batch(from);
     if (isFull(batch.size(performance.now()))) await this.#sealAll();
+    const lane = this.#now(from);
     return await batch.add(lane, piece, this.#judgement(lane), performance.now());
   }
 
@@ -142,12 +144,14 @@ export class Worker {
   async #takeCarefully(from: Lane, block: RecordBlock, rows: Rows, next: number): Promise<void> {
     await this.#sealAll();
     await this.#waitForCommits(0);
-    let lane = from;
+    let lane = this.#now(from);
     const nextOffset = (to: number): number => (to >= rows.to ? next : (block.offsets[to] ?? next));
     const finish = async (batch: OpenBatch, moved: Lane): Promise<void> => {
-      await this.#commit(await batch.seal());
-      this.#replace(lane, moved);
-      lane = moved;
+      const sealed = await batch.seal(this.#parts.keeper.current);
+      await this.#commit(sealed);
+      const judged = judgedAnew(moved, sealed.judgements);
+      this.#replace(judged);
+      lane = judged;
     };
     await commitAround(rows, {
       commit: async ({ from: first, to }) => {
@@ -165,7 +169,7 @@ export class Worker {
         const batch = await this.#batch(lane);
         const piece = { block, from: row, to: row + 1, nextOffset: nextOffset(row + 1) };
         const letter = { partition: block.partition, record: block.original(row), reason: "RefusedByDatabase", detail };
-        await finish(batch, batch.bury(lane, piece, letter, performance.now()));
+        await finish(batch, batch.bury(lane, piece, letter, this.#judgement(lane), performance.now()));
       },
     });
     if (next >= (this.#parts.refused.get(block.partition) ?? 0)) this.#parts.refused.delete(block.partition);
@@ -175,11 +179,17 @@ export class Worker {
     const foremost = this.#isForemost(lane);
     const { keeper, latePolicy } = this.#parts;
     const { current, floors } = keeper;
-    return { watermark: foremost ? current : null, floors, counts: foremost, policy: latePolicy };
+    const watermark = latePolicy === "DeadLetter" ? judgedBy(lane) : current;
+    return { watermark: foremost ? watermark : null, floors, counts: foremost, policy: latePolicy };
   }
 
-  #replace(lane: Lane, moved: Lane): void {
-    this.#lanes = this.#lanes.map((other) => (other === lane ? moved : other));
+  #replace(moved: Lane): void {
+    this.#lanes = this.#lanes.map((lane) => (isSame(lane, moved) ? moved : lane));
+  }
+
+  /** The lane as it is now: sealing changes by which watermark it judges. */
+  #now(lane: Lane): Lane {
+    return this.#lanes.find((other) => isSame(other, lane)) ?? lane;
   }
 
   /** A lane that has reached another one goes on with it. What both have computed so far is sealed first, in order. */
@@ -227,7 +237,9 @@ export class Worker {
       const batch = this.#batches.get(key);
       if (batch === undefined || batch.empty) continue;
       await this.#waitForCommits(1);
-      this.#chain.push(await batch.seal());
+      const sealed = await batch.seal(this.#parts.keeper.current);
+      this.#lanes = this.#lanes.map((lane) => judgedAnew(lane, sealed.judgements));
+      this.#chain.push(sealed);
     }
   }
 
@@ -263,6 +275,24 @@ export class Worker {
     const { scope, partitionCount } = this.#assignment;
     await keeper.keep(ledger.control, scope, partitionCount, report.idleDue(now), now);
     report.publish();
+    if (this.#parts.latePolicy === "DeadLetter") await this.#judgeAnew();
+  }
+
+  /** Without commits, too, what comes is judged by the watermark of now: it is stored before it is used. */
+  async #judgeAnew(): Promise<void> {
+    const { keeper, ledger } = this.#parts;
+    const { current } = keeper;
+    if (current === null || this.#chain.length > 0 || !this.#nothingOpen()) return;
+    const judgements = this.#lanes
+      .filter((lane) => this.#isForemost(lane))
+      .flatMap(({ partition, offset, tables }) =>
+        tables
+          .filter((table) => table.judgedBy === null || table.judgedBy < current)
+          .map((table) => ({ output: table.table, partition, offset, from: table.judgedBy, to: current })),
+      );
+    if (judgements.length === 0) return;
+    await ledger.control.query("judge", moveJudgements(this.#assignment.scope, judgements));
+    this.#lanes = this.#lanes.map((lane) => judgedAnew(lane, judgements));
   }
 
   #noteRefusal(): void {
@@ -282,6 +312,19 @@ export class Worker {
     this.#batches.set(key, batch);
     return batch;
   }
+}
+
+/** A partition has one lane with these tables, wherever it stands. */
+function isSame(one: Lane, other: Lane): boolean {
+  return one.partition === other.partition && laneKey(one) === laneKey(other);
+}
+
+function judgedAnew(lane: Lane, judgements: readonly StoredJudgement[]): Lane {
+  const tables = lane.tables.map((table) => {
+    const anew = judgements.find(({ output, partition }) => output === table.table && partition === lane.partition);
+    return anew === undefined ? table : { ...table, judgedBy: anew.to };
+  });
+  return { ...lane, tables };
 }
 
 function positionOf({ partition, offset, tables }: Lane) {

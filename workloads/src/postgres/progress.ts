@@ -11,6 +11,8 @@ export interface Progress {
   readonly leaderEpoch: number;
   readonly topicId: string;
   readonly plan: string;
+  /** The watermark by which events from nextOffset on are judged where late ones go to the dead letters; null: none. */
+  readonly judgedBy: number | null;
 }
 
 /** One step of one table on one partition. */
@@ -55,6 +57,35 @@ export const compareAndMove: MoveStatement = (scope, moves) => ({
   ],
 });
 
+/**
+ * Another watermark by which a table's events from an offset on are judged. It is stored before they are read: whoever
+ * reads them, also again, finds the same ones late, so that no event is in its row and in the dead letters.
+ */
+export interface Judgement {
+  readonly output: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly from: number | null;
+  readonly to: number | null;
+}
+
+/** The statement that stores judgements; it raises {@link ProgressMoved} when any row is not as expected. */
+export function moveJudgements(scope: MoveScope, judgements: readonly Judgement[]): Statement {
+  return {
+    name: "move judgements",
+    text: "select caudal.move_judgement($1, $2, $3, $4, $5, $6, $7)",
+    values: [
+      scope.owner.pipeline,
+      scope.topic,
+      judgements.map(({ output }) => output),
+      judgements.map(({ partition }) => partition),
+      judgements.map(({ offset }) => offset),
+      judgements.map(({ from }) => from),
+      judgements.map(({ to }) => to),
+    ],
+  };
+}
+
 export async function readProgress(
   connection: Connection,
   owner: Owner,
@@ -70,9 +101,12 @@ export async function readProgress(
     leader_epoch: number;
     topic_id: string;
     plan: string;
+    judged_by: string | null;
   }>("read progress", {
     name: "read progress",
-    text: `select output, partition, uid, next_offset, leader_epoch, topic_id, plan from caudal.progress
+    text: `select output, partition, uid, next_offset, leader_epoch, topic_id, plan,
+        floor(extract(epoch from judged_by) * 1000) as judged_by
+      from caudal.progress
       where pipeline = $1 and topic = $2 and output = any($3::text[]) and partition = any($4::int[])
       order by partition, output`,
     values: [owner.pipeline, topic, outputs, partitions],
@@ -85,6 +119,7 @@ export async function readProgress(
     leaderEpoch: row.leader_epoch,
     topicId: row.topic_id,
     plan: row.plan,
+    judgedBy: row.judged_by === null ? null : Number(row.judged_by),
   }));
 }
 
@@ -95,8 +130,10 @@ export async function insertFirstProgress(
   first: readonly { output: string; plan: string; partition: number; offset: number }[],
 ): Promise<void> {
   await connection.query("first progress", {
-    text: `insert into caudal.progress (pipeline, uid, topic, topic_id, output, plan, partition, next_offset, leader_epoch)
-      select $1, $2, $3, $4, output, plan, partition, next_offset, -1
+    text: `insert into caudal.progress
+        (pipeline, uid, topic, topic_id, output, plan, partition, next_offset, leader_epoch, judged_by)
+      select $1, $2, $3, $4, output, plan, partition, next_offset, -1,
+        (select watermark from caudal.watermarks w where w.pipeline = $1 and w.stage = $9)
       from unnest($5::text[], $6::text[], $7::int[], $8::bigint[]) as f(output, plan, partition, next_offset)
       order by partition, output
       on conflict do nothing`,
@@ -109,6 +146,7 @@ export async function insertFirstProgress(
       first.map((row) => row.plan),
       first.map((row) => row.partition),
       first.map((row) => row.offset),
+      scope.owner.stage,
     ],
   });
 }

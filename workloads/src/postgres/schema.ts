@@ -150,6 +150,33 @@ begin
   delete from caudal.claims c where c.table_name = name;
 end $$;
 `,
+  `
+alter table caudal.progress add column judged_by timestamptz;
+comment on column caudal.progress.judged_by is 'Under lateEvents: DeadLetter, the watermark by which the events from next_offset on are judged, whoever reads them.';
+
+create function caudal.move_judgement(
+  pipeline_ text, topic_ text, outputs text[], partitions integer[], offsets bigint[],
+  from_watermarks bigint[], to_watermarks bigint[]
+) returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  moved bigint;
+begin
+  perform from caudal.progress p
+    where p.pipeline = pipeline_ and p.topic = topic_ and p.output = any(outputs) and p.partition = any(partitions)
+    order by p.partition, p.output for update;
+  update caudal.progress p set judged_by = timestamptz 'epoch' + m.to_watermark * interval '1 millisecond'
+  from unnest(outputs, partitions, offsets, from_watermarks, to_watermarks)
+    as m(output, partition, at_offset, from_watermark, to_watermark)
+  where p.pipeline = pipeline_ and p.topic = topic_ and p.output = m.output and p.partition = m.partition
+    and p.next_offset = m.at_offset
+    and p.judged_by is not distinct from timestamptz 'epoch' + m.from_watermark * interval '1 millisecond';
+  get diagnostics moved = row_count;
+  if moved <> cardinality(outputs) then
+    raise exception using errcode = '${PROGRESS_MOVED}',
+      message = format('%s of %s rows of progress are judged by what was expected', moved, cardinality(outputs));
+  end if;
+end $$;
+`,
 ];
 
 /** Brings the schema to this release's version; does nothing, and takes no lock, where it is. */

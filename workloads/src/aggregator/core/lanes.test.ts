@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { ceiling, isForemost, joinLanes, laneKey, planLanes } from "./lanes.ts";
+import { ceiling, isForemost, joinLanes, judgedBy, laneKey, planLanes } from "./lanes.ts";
 
 const order = ["a", "b", "c"];
-const place = (table: string, partition: number, offset: number, epoch = 0) => ({ table, partition, offset, epoch });
+const place = (table: string, partition: number, offset: number, epoch = 0, judgedBy: number | null = null) => ({
+  ...{ table, partition, offset, epoch, judgedBy },
+});
 
 describe("lanes", () => {
   it("put tables at the same offset of a partition together, in the plan's order", () => {
@@ -17,9 +19,18 @@ describe("lanes", () => {
   it("keep each table's epoch, which its next commit compares", () => {
     const [lane] = planLanes([place("a", 0, 5, 3), place("b", 0, 5, 4)], order);
     expect(lane?.tables).toEqual([
-      { table: "a", epoch: 3 },
-      { table: "b", epoch: 4 },
+      { table: "a", epoch: 3, judgedBy: null },
+      { table: "b", epoch: 4, judgedBy: null },
     ]);
+  });
+
+  it("judge by the latest watermark that the progress of one of their tables stores", () => {
+    const of = (...stored: (number | null)[]) =>
+      planLanes(
+        stored.map((watermark, index) => place(order[index] ?? "", 0, 5, 0, watermark)),
+        order,
+      ).map(judgedBy);
+    expect([of(null, 7, 9), of(null, null), of(0, null)]).toEqual([[9], [null], [0]]);
   });
 
   it("stop at the next lane ahead, and join it there", () => {

@@ -10,20 +10,22 @@ export interface TablePlace {
   readonly offset: number;
   /** Leader epoch that its progress stores, compared by its next commit. */
   readonly epoch: number;
+  /** Watermark by which its events from the offset on are judged, as its progress says; null: by none. */
+  readonly judgedBy: number | null;
 }
 
 export interface Lane {
   readonly partition: number;
   /** Where it reads on. */
   readonly offset: number;
-  /** Its tables with the epoch that each table's progress stores, in the order of the plan. */
-  readonly tables: readonly { readonly table: string; readonly epoch: number }[];
+  /** Its tables with what each table's progress stores, in the order of the plan. */
+  readonly tables: readonly Pick<TablePlace, "table" | "epoch" | "judgedBy">[];
 }
 
 /** @param order names of the plan's tables in its order */
 export function planLanes(places: readonly TablePlace[], order: readonly string[]): readonly Lane[] {
   return joinLanes(
-    places.map(({ partition, offset, table, epoch }) => ({ partition, offset, tables: [{ table, epoch }] })),
+    places.map(({ partition, offset, ...table }) => ({ partition, offset, tables: [table] })),
     order,
   );
 }
@@ -39,6 +41,12 @@ export function joinLanes(lanes: readonly Lane[], order: readonly string[]): rea
     joined.set(key, { partition: lane.partition, offset: lane.offset, tables });
   }
   return [...joined.values()].sort((a, b) => a.partition - b.partition || a.offset - b.offset);
+}
+
+/** The watermark by which all of a lane's tables judge: the latest of theirs, which is what progress alone says too. */
+export function judgedBy({ tables }: Pick<Lane, "tables">): number | null {
+  const known = tables.flatMap((table) => table.judgedBy ?? []);
+  return known.length === 0 ? null : Math.max(...known);
 }
 
 /** Lanes with the same tables share a kernel and a batch. */
