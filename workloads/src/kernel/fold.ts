@@ -114,7 +114,7 @@ export class Fold {
     for (const { grouping, tables } of this.#shared) {
       if (grouping.size === 0) continue;
       const order = grouping.sorted();
-      const windowStart = Float64Array.from(order, (entry) => grouping.windowStart(entry));
+      const windowStart = grouping.windowStarts(order);
       const groups = grouping.groups(order);
       for (const index of tables) {
         const parts = (this.#parts[index] as readonly PartState[]).map((part) => part.column(order));

@@ -2,7 +2,7 @@
 import type { Part } from "../sql/plan.ts";
 import { BIG, type Column, numberAt, type NumberColumn, type TextColumn } from "./columns.ts";
 import { NULL_CODE } from "./dictionary.ts";
-import { grown } from "./grown.ts";
+import { grown, picked } from "./grown.ts";
 
 /** One part of one table. */
 export interface PartState {
@@ -41,8 +41,7 @@ class Doubles {
   }
 
   ordered(order: Uint32Array): Float64Array {
-    const { values } = this;
-    return Float64Array.from(order, (entry) => values[entry] as number);
+    return picked(this.values, order, new Float64Array(order.length));
   }
 
   clear(): void {
@@ -258,7 +257,7 @@ class TextExtreme implements PartState {
 
   column(order: Uint32Array): Column {
     const best = this.#best;
-    const codes = Int32Array.from(order, (entry) => best[entry] as number);
+    const codes = picked(best, order, new Int32Array(order.length));
     return { kind: "text", dictionary: this.#argument.dictionary, values: codes };
   }
 

@@ -25,7 +25,7 @@ export interface CommitBounds {
 }
 
 export const BOUNDS: CommitBounds = {
-  maxRows: 400_000,
+  maxRows: 200_000,
   maxBytes: 64 * 1024 * 1024,
   caughtUpFactor: 4,
   caughtUpMinMs: 20,
