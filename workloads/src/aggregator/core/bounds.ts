@@ -26,7 +26,7 @@ export interface CommitBounds {
 
 export const BOUNDS: CommitBounds = {
   maxRows: 200_000,
-  maxBytes: 64 * 1024 * 1024,
+  maxBytes: 48 * 1024 * 1024,
   caughtUpFactor: 4,
   caughtUpMinMs: 20,
   caughtUpMaxMs: 100,
