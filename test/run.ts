@@ -20,6 +20,8 @@ interface Part {
   what: string;
   /** Needs the cluster with the demonstration pipeline on it. These parts run one after another, beside the others. */
   cluster?: boolean;
+  /** Needs no cluster, and runs after the parts that do: their lane is the shorter one. */
+  behind?: boolean;
   commands: readonly Command[];
 }
 /** A command that is one test by its exit code, or a vitest project that counts its own. */
@@ -59,6 +61,12 @@ const parts: readonly Part[] = [
     commands: [{ vitest: "charts" }],
   },
   { name: "e2e", what: "end to end, with faults", cluster: true, commands: [{ vitest: "e2e" }] },
+  {
+    name: "chaos",
+    what: "random faults, and every guard taken out once",
+    behind: true,
+    commands: [{ vitest: "chaos" }],
+  },
 ];
 
 interface Count {
@@ -182,9 +190,12 @@ async function runLane(lane: readonly Part[]): Promise<void> {
   }
 }
 
-if (chosen.some((part) => part.name === "engine" || part.name === "telemetry")) await ensureTestPrograms(progressTo());
+if (chosen.some(({ name }) => ["engine", "telemetry", "chaos"].includes(name))) await ensureTestPrograms(progressTo());
 // Parts on the cluster mostly wait, for pods and for faults to pass: the others fill that time.
-await Promise.all([runLane(chosen.filter((part) => !part.cluster)), runLane(chosen.filter((part) => part.cluster))]);
+await Promise.all([
+  runLane(chosen.filter(({ cluster, behind }) => cluster !== true && behind !== true)),
+  runLane([...chosen.filter(({ cluster }) => cluster === true), ...chosen.filter(({ behind }) => behind === true)]),
+]);
 if (!values.keep && chosen.some((part) => part.cluster)) {
   const down: Part = {
     name: "down",
