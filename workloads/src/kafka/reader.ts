@@ -35,7 +35,7 @@ export interface ReaderOptions {
   readonly onProblem: (error: Error, delayMs: number) => void;
   /** Milliseconds a leader may wait for data: 500. */
   readonly maxWaitMs?: number;
-  /** Most bytes of one response, and of one partition in it: 6 MiB and 1 MiB. Of each leader one response waits while another is used. */
+  /** Most bytes of one response, and of one partition in it: 4 MiB and 1 MiB. Of each leader one response waits while another is used. */
   readonly maxBytes?: number;
   readonly maxBytesPerPartition?: number;
 }
@@ -194,7 +194,7 @@ export class TopicReader {
   }
 
   async #fetch(leader: number, readings: readonly Reading[]): Promise<void> {
-    const { maxBytes = 6 << 20, maxBytesPerPartition = 1 << 20 } = this.#options;
+    const { maxBytes = 4 << 20, maxBytesPerPartition = 1 << 20 } = this.#options;
     const { maxWaitMs, minBytes } = this.#patience(leader);
     // The first partitions of a request fill the response: each has its turn to be first.
     const first = this.#turn++ % readings.length;
