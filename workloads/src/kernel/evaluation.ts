@@ -5,7 +5,7 @@
 import type { TopicConfig } from "@caudal/crds";
 import { type Finding, finding } from "../sql/bad-rows.ts";
 import type { DuckDB } from "../sql/duckdb.ts";
-import { fieldType } from "../sql/fields.ts";
+import { duckdbTypeOf } from "../sql/fields.ts";
 import type { AggregatorPlan, TablePlan } from "../sql/plan.ts";
 import { quote } from "../sql/quote.ts";
 import { isText, isTime, mayBeInfinite } from "../sql/types.ts";
@@ -100,7 +100,7 @@ export class Evaluation {
     const inputs = new Set([...plan.fields, ...plan.tables.flatMap((table) => table.inputs)]);
     const read = topic.fields.flatMap(({ name, type }) => {
       const column = inputs.has(name) ? fields.get(name) : undefined;
-      return column === undefined ? [] : [[name, fieldType(type)?.duckdbType ?? "VARCHAR", column] as const];
+      return column === undefined ? [] : [[name, duckdbTypeOf(type), column] as const];
     });
     this.#fields = read.map(([name]) => quote(name));
     this.#events = new EventTable(read);

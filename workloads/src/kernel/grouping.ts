@@ -1,7 +1,7 @@
 /** Finds the row of a delta that each event belongs to: one for each window and group. */
 import { BIG, type Column, numberAt, type NumberColumn, type TextColumn } from "./columns.ts";
 import { NULL_CODE } from "./dictionary.ts";
-import { grown, picked } from "./grown.ts";
+import { grown, picked } from "./arrays.ts";
 
 /** Windows are whole multiples of `advance`; one of `size` begins at each. Milliseconds. */
 export interface GroupingWindow {

@@ -4,9 +4,9 @@
  */
 import type { TopicConfig } from "@caudal/crds";
 import type { RecordBlock } from "../kafka/record-block.ts";
-import { type Finding, finding } from "../sql/bad-rows.ts";
+import { type Finding, finding, NO_TIME } from "../sql/bad-rows.ts";
 import { type DuckDB, openDuckDB } from "../sql/duckdb.ts";
-import { fieldType } from "../sql/fields.ts";
+import { duckdbTypeOf } from "../sql/fields.ts";
 import type { AggregatorPlan, BlockResult } from "../sql/plan.ts";
 import { type Column, makeColumn, type NumberColumn, type TextColumn } from "./columns.ts";
 import type { Delta } from "./delta.ts";
@@ -67,10 +67,7 @@ export class Kernel {
     this.#columns = new Map(
       topic.fields
         .filter(({ name }) => used.has(name))
-        .map(({ name, type }) => [
-          name,
-          makeColumn(this.#memory, fieldType(type)?.duckdbType ?? "VARCHAR", SLICE_ROWS),
-        ]),
+        .map(({ name, type }) => [name, makeColumn(this.#memory, duckdbTypeOf(type), SLICE_ROWS)]),
     );
     this.#topic = topic;
     this.#options = options;
@@ -175,8 +172,7 @@ export class Kernel {
     for (let row = from; row < to; row++) {
       const time = block.timestamps[row] as number;
       this.#timeMs.values[row - from] = time;
-      if (time < 0 && !findings.has(row - from))
-        findings.set(row - from, finding("OutOfRange", "the record has no time, and the topic no timestamp field"));
+      if (time < 0 && !findings.has(row - from)) findings.set(row - from, NO_TIME);
     }
   }
 
@@ -224,7 +220,13 @@ export class Kernel {
 
   async #openDuckDB(): Promise<DuckDB> {
     this.#duckdb ??= openDuckDB({ memoryLimit: this.#options.memoryLimit ?? "128MB" });
-    return await this.#duckdb;
+    try {
+      return await this.#duckdb;
+    } catch (error) {
+      // Whoever tries again opens another one.
+      this.#duckdb = undefined;
+      throw error;
+    }
   }
 
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {

@@ -5,7 +5,7 @@
 import type { Finding } from "../sql/bad-rows.ts";
 import { BIG, type Column, type TextColumn } from "./columns.ts";
 import type { Dictionary } from "./dictionary.ts";
-import { grown } from "./grown.ts";
+import { grown } from "./arrays.ts";
 
 export interface Evaluated {
   /** Rows that are in some table's reach. */
@@ -23,7 +23,7 @@ export class Memo {
   readonly #inputs: readonly TextColumn[];
   readonly #outputs: readonly Column[];
   readonly #results: readonly { values: Float64Array; readonly bigs: Map<number, bigint> }[];
-  /** By input after the first: the number of (number so far, code). */
+  /** By input: the number of (number so far, code). */
   readonly #numbers: readonly Map<number, number>[];
   #dictionaries: readonly Dictionary[] = [];
   /** By combination, whether its events are in some table's reach. */
@@ -46,7 +46,14 @@ export class Memo {
     const fresh: number[] = [];
     for (let i = 0; i < rows.length; i++)
       if ((combinations[i] as number) === first + fresh.length) fresh.push(rows[i] as number);
-    if (fresh.length > 0) this.#learn(first, fresh, await evaluate(Int32Array.from(fresh)));
+    if (fresh.length > 0)
+      try {
+        this.#learn(first, fresh, await evaluate(Int32Array.from(fresh)));
+      } catch (error) {
+        // Combinations that have a number and no result would leave their events out without a word.
+        this.#reset();
+        throw error;
+      }
     return this.#spread(rows, combinations);
   }
 

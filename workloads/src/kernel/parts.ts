@@ -2,7 +2,7 @@
 import type { Part } from "../sql/plan.ts";
 import { BIG, type Column, numberAt, type NumberColumn, type TextColumn } from "./columns.ts";
 import { NULL_CODE } from "./dictionary.ts";
-import { grown, picked } from "./grown.ts";
+import { grown, picked } from "./arrays.ts";
 
 /** One part of one table. */
 export interface PartState {

@@ -51,9 +51,9 @@ export class Scanner {
   ) {
     this.#memory = memory;
     this.#columns = topic.fields.map(({ name }) => columns.get(name));
-    [this.#starts, this.#ends, this.#undecided] = [4 * rows, 4 * rows, 4 * rows].map((bytes) =>
-      memory.allocate(bytes),
-    ) as [number, number, number];
+    this.#starts = memory.allocate(4 * rows);
+    this.#ends = memory.allocate(4 * rows);
+    this.#undecided = memory.allocate(4 * rows);
     this.#deferred = memory.allocate(ENTRY_BYTES * rows);
     this.#fields = memory.allocate(Math.max(1, FIELD_BYTES * topic.fields.length));
     for (const [index, field] of topic.fields.entries()) this.#writeField(index, field, field.name === topic.timestamp);

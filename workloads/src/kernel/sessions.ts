@@ -6,7 +6,7 @@
 import type { Merge, PartFunction } from "../sql/plan.ts";
 import { type Column, numberAt, setInteger } from "./columns.ts";
 import type { CodedDelta } from "./delta.ts";
-import { grown } from "./grown.ts";
+import { grown } from "./arrays.ts";
 import { makePart } from "./parts.ts";
 
 /** The time of the first and last event of each entry of a grouping, in milliseconds. */

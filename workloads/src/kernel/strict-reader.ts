@@ -1,10 +1,10 @@
 /** From JSON to columns by DuckDB, which says of every row what it is: the judge of all rows that are not plainly good. */
 import type { TopicConfig } from "@caudal/crds";
 import type { RecordBlock } from "../kafka/record-block.ts";
-import { type Finding, finding } from "../sql/bad-rows.ts";
+import { type Finding, finding, NO_TIME } from "../sql/bad-rows.ts";
 import type { DuckDB } from "../sql/duckdb.ts";
 import { explain } from "../sql/explain.ts";
-import { fieldType, jsonColumn } from "../sql/fields.ts";
+import { duckdbTypeOf, fieldType, jsonColumn } from "../sql/fields.ts";
 import { quote, text } from "../sql/quote.ts";
 import type { Column, NumberColumn } from "./columns.ts";
 import { OK, ROW, TIME } from "./event-columns.ts";
@@ -87,7 +87,7 @@ export class StrictReader {
   async #fill(rows: readonly number[]): Promise<void> {
     const wanted: Wanted[] = this.#topic.fields.flatMap(({ name, type }) => {
       const column = this.#columns.get(name);
-      const duckdbType = fieldType(type)?.duckdbType ?? "VARCHAR";
+      const duckdbType = duckdbTypeOf(type);
       return column === undefined ? [] : [{ sql: quote(name), duckdbType, column }];
     });
     // Whole milliseconds, downwards: a watermark may be late, never early.
@@ -137,8 +137,7 @@ export class StrictReader {
   }
 
   #explain(lines: Lines, place: number, timestamp: number): Finding {
-    if (this.#topic.timestamp === undefined && timestamp < 0)
-      return finding("OutOfRange", "the record has no time, and the topic no timestamp field");
+    if (this.#topic.timestamp === undefined && timestamp < 0) return NO_TIME;
     return explain(lines.text(place), this.#topic.fields, this.#topic.timestamp);
   }
 }

@@ -28,3 +28,6 @@ const MAX_DETAIL = 512;
 export function finding(reason: BadRowReason, detail: string): Finding {
   return { reason, detail: detail.length <= MAX_DETAIL ? detail : `${detail.slice(0, MAX_DETAIL - 1)}…` };
 }
+
+/** Of a record without a time, where no field of its event is the time either. */
+export const NO_TIME = finding("OutOfRange", "the record has no time, and the topic no timestamp field");

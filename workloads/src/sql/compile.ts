@@ -2,7 +2,7 @@
 import type { AggregatorConfig } from "@caudal/crds";
 import { readFunctions } from "./determinism.ts";
 import { createTable, openDuckDB } from "./duckdb.ts";
-import { fieldType } from "./fields.ts";
+import { duckdbTypeOf, fieldType } from "./fields.ts";
 import { meaningOf } from "./meaning.ts";
 import type { AggregatorPlan, TablePlan } from "./plan.ts";
 import { Scope } from "./scope.ts";
@@ -26,10 +26,7 @@ export async function compile(config: AggregatorConfig, path = "aggregator"): Pr
   if (problems.length > 0) return { plan: null, problems };
   const duckdb = await openDuckDB({ memoryLimit: "256MB", structuredErrors: true });
   try {
-    const columns = config.topic.fields.map(({ name, type }): [string, string] => [
-      name,
-      fieldType(type)?.duckdbType ?? "VARCHAR",
-    ]);
+    const columns = config.topic.fields.map(({ name, type }): [string, string] => [name, duckdbTypeOf(type)]);
     // A topic without fields still has a table to bind against.
     await createTable(duckdb, "event", columns.length === 0 ? [["#row", "INTEGER"]] : columns);
     const scope = new Scope(

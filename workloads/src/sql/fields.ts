@@ -117,5 +117,10 @@ export function fieldType(type: string): FieldType | undefined {
     : undefined;
 }
 
+/** DuckDB's type for a field's; text for a type that does not exist, which is a problem of its own. */
+export function duckdbTypeOf(type: string): string {
+  return fieldType(type)?.duckdbType ?? "VARCHAR";
+}
+
 /** Column that holds a field's JSON text while a block is read. */
 export const jsonColumn = (field: string) => quote(`json ${field}`);

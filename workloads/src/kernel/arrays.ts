@@ -1,3 +1,5 @@
+/** Typed arrays that grow, and that are picked from. */
+
 /** A longer copy: at least `atLeast`, and twice as long as before. */
 export function grown<T extends Uint32Array | Int32Array | Float64Array>(
   array: T,
