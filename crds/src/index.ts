@@ -9,5 +9,6 @@ export * from "./schema/kafka.ts";
 export * from "./schema/pipeline.ts";
 export * from "./schema/status.ts";
 export * from "./schema/topic.ts";
+export * from "./schema/transform.ts";
 export * from "./stage-status.ts";
 export * from "./workload-config.ts";

@@ -41,6 +41,8 @@ export const path = {
   kafkaUser: "/etc/caudal/kafka-user",
   /** One file: the certificate authority of the brokers, PEM. */
   kafkaCa: "/etc/caudal/kafka-ca",
+  /** Keys of another secret that the stage names, one file each, in a folder of its name. */
+  secret: (name: string): string => `/etc/caudal/secrets/${name}`,
 } as const;
 
 /** The one HTTP port of operator and workloads: /metrics, /livez, /readyz and, of workloads, /status. */

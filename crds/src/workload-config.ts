@@ -6,6 +6,7 @@ import { type Static, Type } from "typebox";
 import { Aggregator } from "./schema/aggregator.ts";
 import { Generator } from "./schema/generator.ts";
 import { Field } from "./schema/topic.ts";
+import { Lookup, Output, Transform } from "./schema/transform.ts";
 
 export const KafkaConnection = Type.Object({
   bootstrapServers: Type.Array(Type.String(), { minItems: 1 }),
@@ -54,6 +55,27 @@ export const AggregatorConfig = Type.Object({
 });
 export type AggregatorConfig = Static<typeof AggregatorConfig>;
 
+const { refresh: _refresh, connectionSecretRef: _secretRef, ...lookupFields } = Lookup.properties;
+/** A lookup with the folder of its database's secret. */
+export const LookupConfig = Type.Object({ ...lookupFields, refreshMs: Type.Integer(), secret: Type.String() });
+export type LookupConfig = Static<typeof LookupConfig>;
+
+const { topic: _outputTopic, ...outputFields } = Output.properties;
+export const OutputConfig = Type.Object({ ...outputFields, topic: Type.Optional(TopicConfig) });
+export type OutputConfig = Static<typeof OutputConfig>;
+
+const transformFields = Transform.properties;
+export const TransformConfig = Type.Object({
+  topic: TopicConfig,
+  where: transformFields.where,
+  select: transformFields.select,
+  lookups: Type.Array(LookupConfig),
+  deadLetterTopic: Type.String(),
+  to: Type.Array(OutputConfig),
+  replicas: Type.Integer(),
+});
+export type TransformConfig = Static<typeof TransformConfig>;
+
 export const WorkloadConfig = Type.Object({
   version: Type.Literal(1),
   pipeline: Type.Object({
@@ -64,12 +86,13 @@ export const WorkloadConfig = Type.Object({
   }),
   stage: Type.Object({
     name: Type.String(),
-    role: Type.Union([Type.Literal("generator"), Type.Literal("aggregator")]),
+    role: Type.Union([Type.Literal("generator"), Type.Literal("transform"), Type.Literal("aggregator")]),
   }),
   kafka: KafkaConnection,
   /** Folder with the files host, port, dbname, username and password. */
   database: Type.Optional(Type.Object({ secret: Type.String() })),
   generator: Type.Optional(GeneratorConfig),
+  transform: Type.Optional(TransformConfig),
   aggregator: Type.Optional(AggregatorConfig),
 });
 export type WorkloadConfig = Static<typeof WorkloadConfig>;
@@ -77,4 +100,9 @@ export type WorkloadConfig = Static<typeof WorkloadConfig>;
 /** Consumer group of a stage: `caudal.<namespace>.<pipeline>.<stage>`. */
 export function consumerGroup(config: Pick<WorkloadConfig, "pipeline" | "stage">): string {
   return `caudal.${config.pipeline.namespace}.${config.pipeline.name}.${config.stage.name}`;
+}
+
+/** Consumer group of one output of a transform: `caudal.<namespace>.<pipeline>.<stage>.<output>`. */
+export function outputGroup(config: Pick<WorkloadConfig, "pipeline" | "stage">, output: string): string {
+  return `${consumerGroup(config)}.${output}`;
 }

@@ -1,4 +1,4 @@
-/** The one program of the workloads: `node main.js aggregator|generator [--config FILE]`. */
+/** The one program of the workloads: `node main.js aggregator|generator|transform [--config FILE]`. */
 import { parseArgs } from "node:util";
 import { describeError, UsageInvalid } from "./runtime/errors.ts";
 import { ExitCode } from "./runtime/exit.ts";
@@ -10,6 +10,7 @@ const usage = `Usage: node main.js <role> [--config FILE]
 Roles
   aggregator     keeps exact tables in PostgreSQL from a topic
   generator      writes made-up events to a topic
+  transform      filters events and passes them on
 
 Options
   --config FILE  the configuration (default: $CAUDAL_CONFIG, else /etc/caudal/config.json)
@@ -33,7 +34,12 @@ Exit codes
 const roles: Readonly<Record<RunOptions["role"], () => Promise<Role>>> = {
   aggregator: async () => (await import("./aggregator/aggregator.ts")).aggregatorRole,
   generator: async () => (await import("./generator/generator.ts")).generatorRole,
+  transform: async () => (await import("./transform/transform.ts")).transformRole,
 };
+
+function isRole(name: string | undefined): name is RunOptions["role"] {
+  return name !== undefined && Object.hasOwn(roles, name);
+}
 
 async function main(args: readonly string[]): Promise<ExitCode> {
   const { values, positionals } = parseArgs({
@@ -46,7 +52,7 @@ async function main(args: readonly string[]): Promise<ExitCode> {
     return ExitCode.Drained;
   }
   const [role, ...rest] = positionals;
-  if (rest.length > 0 || (role !== "aggregator" && role !== "generator"))
+  if (rest.length > 0 || !isRole(role))
     throw new UsageInvalid(role === undefined ? "name a role" : `"${positionals.join(" ")}" is no role`);
   return await runRole({
     role,

@@ -6,6 +6,7 @@ import { Generator } from "./generator.ts";
 import { KafkaSpec } from "./kafka.ts";
 import { PipelineStatus } from "./status.ts";
 import { Topic } from "./topic.ts";
+import { Transform } from "./transform.ts";
 
 export const PipelineSpec = Type.Object(
   {
@@ -18,6 +19,9 @@ export const PipelineSpec = Type.Object(
     database: Type.Optional(DatabaseSpec),
     topics: listMap(Topic, { minItems: 1, maxItems: 64, description: "The topics that stages read and write." }),
     generators: Type.Optional(listMap(Generator, { maxItems: 32, description: "Stages that make up events." })),
+    transforms: Type.Optional(
+      listMap(Transform, { maxItems: 32, description: "Stages that filter events and pass them on." }),
+    ),
     aggregators: Type.Optional(listMap(Aggregator, { maxItems: 32, description: "Stages that keep exact tables." })),
   },
   {
@@ -27,6 +31,22 @@ export const PipelineSpec = Type.Object(
         rule: "!has(self.generators) || self.generators.all(g, self.topics.exists(t, t.name == g.topic))",
         message: "every generator's topic must be declared in spec.topics",
         fieldPath: ".generators",
+      },
+      {
+        rule: "!has(self.transforms) || self.transforms.all(s, self.topics.exists(t, t.name == s.topic))",
+        message: "every transform's topic must be declared in spec.topics",
+        fieldPath: ".transforms",
+      },
+      {
+        rule: "!has(self.transforms) || self.transforms.all(s, s.to.all(o, !has(o.topic) || self.topics.exists(t, t.name == o.topic)))",
+        message: "every topic of a transform's outputs must be declared in spec.topics",
+        fieldPath: ".transforms",
+      },
+      {
+        rule: "!has(self.transforms) || has(self.database) || self.transforms.all(s, s.to.all(o, !has(o.table)) && (!has(s.lookups) || s.lookups.all(l, has(l.connectionSecretRef))))",
+        message:
+          "tables and lookups of transforms are in PostgreSQL: set spec.database, or connectionSecretRef for a lookup",
+        fieldPath: ".transforms",
       },
       {
         rule: "!has(self.aggregators) || self.aggregators.all(a, self.topics.exists(t, t.name == a.topic))",

@@ -30,7 +30,7 @@ export type Condition = Static<typeof Condition>;
 
 export const StageSummary = Type.Object({
   name: Type.String({ maxLength: 63, description: "Name of the stage." }),
-  role: Type.String({ maxLength: 32, description: "generator or aggregator." }),
+  role: Type.String({ maxLength: 32, description: "generator, transform or aggregator." }),
   state: Type.String({ maxLength: 32, description: "Pending, Running, Draining, Suspended, Completed or Failed." }),
   replicas: Type.Integer({ description: "Pods wanted." }),
   readyReplicas: Type.Integer({ description: "Pods ready." }),
@@ -41,6 +41,19 @@ export const StageSummary = Type.Object({
     }),
   ),
   message: Type.Optional(Type.String({ maxLength: 4096, description: "What blocks the stage." })),
+  columns: Type.Optional(
+    Type.Array(
+      Type.Object({
+        name: Type.String({ maxLength: 63, description: "Name of the column." }),
+        type: Type.String({ maxLength: 64, description: "Its type in PostgreSQL." }),
+      }),
+      {
+        maxItems: 512,
+        "x-kubernetes-list-type": "atomic",
+        description: "Of a transform: what its outputs get, as inferred from its SQL.",
+      },
+    ),
+  ),
 });
 export type StageSummary = Static<typeof StageSummary>;
 

@@ -1,6 +1,7 @@
 /** Which tables other pipelines of the namespace keep in the same database: the older pipeline has the claim. */
 import type { StreamPipeline } from "@caudal/crds";
 import { databaseName } from "../plan/names.ts";
+import { tablesOf } from "../plan/stages.ts";
 
 export function claimsOf(pipeline: StreamPipeline, others: readonly StreamPipeline[]): Map<string, string> {
   const claims = new Map<string, string>();
@@ -13,7 +14,7 @@ export function claimsOf(pipeline: StreamPipeline, others: readonly StreamPipeli
     .filter((other) => placeOf(other) === place && ageOf(other) < ageOf(pipeline))
     .sort((a, b) => (ageOf(a) < ageOf(b) ? -1 : 1));
   for (const other of older) {
-    for (const table of (other.spec.aggregators ?? []).flatMap(({ tables }) => tables))
+    for (const table of tablesOf(other))
       if (!claims.has(table.name)) claims.set(table.name, `${other.metadata.namespace}/${other.metadata.name}`);
   }
   return claims;

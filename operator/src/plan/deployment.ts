@@ -49,7 +49,7 @@ export function buildDeployment(pipeline: StreamPipeline, stage: StageSpec, inpu
   };
 }
 
-/** An aggregator's replacement may stand beside it; two generators of one number would write the same events. */
+/** A replacement may stand beside it; two generators of one number would write the same events. */
 function surgeOf(stage: StageSpec): Record<string, number> {
   return stage.role === "generator" ? { maxSurge: 0, maxUnavailable: 1 } : { maxSurge: 1, maxUnavailable: 0 };
 }

@@ -19,9 +19,10 @@ export function canonical(value: unknown): string {
  */
 export function contentHash(config: WorkloadConfig): string {
   const { generation: _generation, ...pipeline } = config.pipeline;
-  const { replicas: _replicas, ...aggregator } = config.aggregator ?? {};
+  const { replicas: _a, ...aggregator } = config.aggregator ?? {};
+  const { replicas: _t, ...transform } = config.transform ?? {};
   return createHash("sha256")
-    .update(canonical({ ...config, pipeline, aggregator }))
+    .update(canonical({ ...config, pipeline, aggregator, ...(config.transform === undefined ? {} : { transform }) }))
     .digest("hex")
     .slice(0, 32);
 }

@@ -1,8 +1,9 @@
 /** A KafkaTopic per managed topic, and one per dead-letter topic that the spec does not declare. */
-import { defaultDeadLetterTopic, type StreamPipeline, type Topic } from "@caudal/crds";
+import type { StreamPipeline, Topic } from "@caudal/crds";
 import { type KubeObject, resources } from "../kube/object.ts";
 import { keptMetadata } from "./metadata.ts";
 import { strimziClusterLabel, topicObjectName } from "./names.ts";
+import { readingStagesOf } from "./stages.ts";
 
 const DEFAULT_PARTITIONS = 3;
 const FOURTEEN_DAYS_MS = 14 * 86_400_000;
@@ -28,12 +29,11 @@ export function buildKafkaTopics(pipeline: StreamPipeline): KubeObject[] {
   return [...managed, ...deadLetterTopics(pipeline)].map((topic) => buildKafkaTopic(pipeline, clusterRef.name, topic));
 }
 
-/** Two aggregators may share one: it takes the larger events of both. */
-function deadLetterTopics({ metadata, spec }: StreamPipeline): TopicSpec[] {
-  const declared = new Map(spec.topics.map((topic) => [topic.name, topic]));
+/** Two stages may share one: it takes the larger events of both. */
+function deadLetterTopics(pipeline: StreamPipeline): TopicSpec[] {
+  const declared = new Map(pipeline.spec.topics.map((topic) => [topic.name, topic]));
   const wanted = new Map<string, { bytes: number; source: Topic | undefined }>();
-  for (const stage of spec.aggregators ?? []) {
-    const { topic, deadLetterTopic = defaultDeadLetterTopic(metadata.name, stage.name) } = stage;
+  for (const { topic, deadLetterTopic } of readingStagesOf(pipeline)) {
     if (declared.has(deadLetterTopic)) continue;
     const source = declared.get(topic);
     const bytes = Number(source?.config?.["max.message.bytes"] ?? MESSAGE_BYTES) + DEAD_LETTER_ROOM;

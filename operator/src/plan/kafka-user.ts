@@ -1,9 +1,10 @@
 /** The KafkaUser with which a pipeline's stages log in, where the chosen listener authenticates. */
-import { defaultDeadLetterTopic, type StreamPipeline } from "@caudal/crds";
+import type { StreamPipeline } from "@caudal/crds";
 import { type KubeObject, resources } from "../kube/object.ts";
 import type { KafkaAccess } from "./kafka-access.ts";
 import { ownedMetadata } from "./metadata.ts";
 import { kafkaUserName, strimziClusterLabel } from "./names.ts";
+import { type ReadingStage, readingStagesOf } from "./stages.ts";
 
 interface Acl {
   readonly resource: { readonly type: string; readonly name: string; readonly patternType: "literal" | "prefix" };
@@ -29,7 +30,8 @@ export function buildKafkaUser(pipeline: StreamPipeline, access: KafkaAccess): K
 }
 
 /** What the stages do, and nothing else: sorted, topics first. */
-function buildAcls({ metadata, spec }: StreamPipeline): Acl[] {
+function buildAcls(pipeline: StreamPipeline): Acl[] {
+  const { metadata, spec } = pipeline;
   const operations = new Map<string, Set<string>>();
   const allow = (topic: string, ...names: string[]) => {
     const known = operations.get(topic) ?? new Set<string>();
@@ -37,11 +39,9 @@ function buildAcls({ metadata, spec }: StreamPipeline): Acl[] {
     operations.set(topic, known);
   };
   for (const { topic } of spec.generators ?? []) allow(topic, "Describe", "Read", "Write");
-  for (const stage of spec.aggregators ?? []) {
-    const { topic, deadLetterTopic = defaultDeadLetterTopic(metadata.name, stage.name) } = stage;
-    allow(topic, "Describe", "Read");
-    allow(deadLetterTopic, "Describe", "Write");
-    for (const { emit } of stage.tables) if (emit !== undefined) allow(emit.final.topic, "Describe", "Write");
+  for (const stage of readingStagesOf(pipeline)) {
+    allow(stage.topic, "Describe", "Read");
+    for (const topic of [stage.deadLetterTopic, ...writtenTopics(stage)]) allow(topic, "Describe", "Write");
   }
   const topics = [...operations].sort(([a], [b]) => (a < b ? -1 : 1));
   const prefix = `caudal.${metadata.namespace}.${metadata.name}.`;
@@ -59,4 +59,10 @@ function buildAcls({ metadata, spec }: StreamPipeline): Acl[] {
       operations: ["Describe", "Write"],
     },
   ];
+}
+
+function writtenTopics(stage: ReadingStage): string[] {
+  return stage.role === "aggregator"
+    ? stage.tables.flatMap(({ emit }) => emit?.final.topic ?? [])
+    : stage.to.flatMap(({ topic }) => topic ?? []);
 }

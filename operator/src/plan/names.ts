@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { label, MANAGER } from "@caudal/crds";
 
-export type Role = "generator" | "aggregator";
+export type Role = "generator" | "transform" | "aggregator";
 
 const STRIMZI_CLUSTER = "strimzi.io/cluster";
 /** Longest name of a Service and of a label's value. */

@@ -2,7 +2,9 @@
 import { path, type StreamPipeline } from "@caudal/crds";
 import type { SecretObservation } from "../observe/observation.ts";
 import type { KafkaAccess } from "./kafka-access.ts";
-import { clusterAppSecretName, databaseSecretName, type Role } from "./names.ts";
+import { clusterAppSecretName, databaseSecretName } from "./names.ts";
+import { type StageSpec, stagesOf } from "./stages.ts";
+import { usesDatabase } from "./workload-config.ts";
 
 export interface SecretUse {
   readonly name: string;
@@ -22,18 +24,34 @@ export function databaseSecretOf({ metadata, spec }: StreamPipeline): string | u
     : databaseSecretName(metadata.name);
 }
 
-export function secretsOf(pipeline: StreamPipeline, access: KafkaAccess, role: Role): SecretUse[] {
-  const uses: SecretUse[] = [];
-  const database = role === "aggregator" ? databaseSecretOf(pipeline) : undefined;
-  if (database !== undefined) uses.push({ name: database, keys: DATABASE_KEYS, folder: path.database });
+export function secretsOf(pipeline: StreamPipeline, access: KafkaAccess, stage: StageSpec): SecretUse[] {
+  const uses = [...ownDatabase(pipeline, stage), ...namedSecrets(stage)];
   if (access.caSecret !== undefined) uses.push({ ...access.caSecret, folder: path.kafkaCa });
   if (access.userSecret !== undefined) uses.push({ ...access.userSecret, folder: path.kafkaUser });
   return uses;
 }
 
+/** The pipeline's own database, where the stage uses it. */
+function ownDatabase(pipeline: StreamPipeline, stage: StageSpec): SecretUse[] {
+  const used = stage.role === "aggregator" || (stage.role === "transform" && usesDatabase(stage));
+  const name = used ? databaseSecretOf(pipeline) : undefined;
+  return name === undefined ? [] : [databaseUse(name)];
+}
+
+export function databaseUse(name: string): SecretUse {
+  return { name, keys: DATABASE_KEYS, folder: path.database };
+}
+
+/** Secrets that the stage itself names, each once. */
+function namedSecrets(stage: StageSpec): SecretUse[] {
+  const databases =
+    stage.role === "transform" ? (stage.lookups ?? []).flatMap(({ connectionSecretRef: ref }) => ref?.name ?? []) : [];
+  return [...new Set(databases)].sort().map((name) => ({ name, keys: DATABASE_KEYS, folder: path.secret(name) }));
+}
+
 /** Names of all secrets that any stage of the pipeline mounts, sorted. */
 export function secretNamesOf(pipeline: StreamPipeline, access: KafkaAccess): string[] {
-  const uses = (["generator", "aggregator"] as const).flatMap((role) => secretsOf(pipeline, access, role));
+  const uses = stagesOf(pipeline).flatMap((stage) => secretsOf(pipeline, access, stage));
   const database = databaseSecretOf(pipeline);
   return [...new Set([...uses.map(({ name }) => name), ...(database === undefined ? [] : [database])])].sort();
 }

@@ -1,11 +1,47 @@
 /** The stages of a pipeline as one list, in the order of the spec. */
-import type { Aggregator, Generator, StreamPipeline } from "@caudal/crds";
+import {
+  type Aggregator,
+  defaultDeadLetterTopic,
+  type Generator,
+  type StreamPipeline,
+  type Transform,
+} from "@caudal/crds";
 
-export type StageSpec = (Generator & { readonly role: "generator" }) | (Aggregator & { readonly role: "aggregator" });
+export type StageSpec =
+  | (Generator & { readonly role: "generator" })
+  | (Transform & { readonly role: "transform" })
+  | (Aggregator & { readonly role: "aggregator" });
 
 export function stagesOf({ spec }: Pick<StreamPipeline, "spec">): StageSpec[] {
   return [
     ...(spec.generators ?? []).map((stage) => ({ ...stage, role: "generator" as const })),
+    ...(spec.transforms ?? []).map((stage) => ({ ...stage, role: "transform" as const })),
     ...(spec.aggregators ?? []).map((stage) => ({ ...stage, role: "aggregator" as const })),
   ];
+}
+
+export type ReadingStage = Exclude<StageSpec, { role: "generator" }>;
+
+/** The stages that read a topic, each with the topic of its dead letters. */
+export function readingStagesOf(
+  pipeline: Pick<StreamPipeline, "metadata" | "spec">,
+): (ReadingStage & { readonly deadLetterTopic: string })[] {
+  return stagesOf(pipeline).flatMap((stage) => {
+    if (stage.role === "generator") return [];
+    const deadLetterTopic = stage.deadLetterTopic ?? defaultDeadLetterTopic(pipeline.metadata.name, stage.name);
+    return [{ ...stage, deadLetterTopic }];
+  });
+}
+
+/** The tables that stages keep, with where each is declared. */
+export function tablesOf(pipeline: Pick<StreamPipeline, "spec">): { readonly name: string; readonly path: string }[] {
+  return stagesOf(pipeline).flatMap((stage) => {
+    const path = `spec.${stage.role}s[${stage.name}]`;
+    if (stage.role === "aggregator") return stage.tables.map(({ name }) => ({ name, path: `${path}.tables[${name}]` }));
+    if (stage.role === "transform")
+      return stage.to.flatMap(({ name, table }) =>
+        table === undefined ? [] : [{ name: table.name, path: `${path}.to[${name}].table` }],
+      );
+    return [];
+  });
 }

@@ -8,6 +8,8 @@ import {
   path,
   type StreamPipeline,
   type TopicConfig,
+  type Transform,
+  type TransformConfig,
   type WorkloadConfig,
 } from "@caudal/crds";
 import type { KafkaAccess } from "./kafka-access.ts";
@@ -37,6 +39,12 @@ export function buildWorkloadConfig(
     const { name: _n, role: _r, topic: _t, resources: _s, template: _p, replicas: _c, ...fields } = stage;
     return { ...config, generator: { ...fields, topic } };
   }
+  if (stage.role === "transform")
+    return {
+      ...config,
+      ...(usesDatabase(stage) ? { database: { secret: path.database } } : {}),
+      transform: buildTransformConfig({ metadata, spec }, stage),
+    };
   return {
     ...config,
     database: { secret: path.database },
@@ -63,6 +71,38 @@ export function buildAggregatorConfig(
     tables,
     replicas,
   };
+}
+
+/** What a transform computes and writes; also what its SQL is checked with. */
+export function buildTransformConfig(
+  { metadata, spec }: Pick<StreamPipeline, "metadata" | "spec">,
+  stage: Transform,
+): TransformConfig {
+  const { where, select, lookups = [], to, replicas } = stage;
+  return {
+    topic: topicConfig(spec, stage.topic),
+    ...(where === undefined ? {} : { where }),
+    ...(select === undefined ? {} : { select }),
+    lookups: lookups.map(({ refresh, connectionSecretRef, ...lookup }) => ({
+      ...lookup,
+      refreshMs: parseDuration(refresh),
+      secret: connectionSecretRef === undefined ? path.database : path.secret(connectionSecretRef.name),
+    })),
+    deadLetterTopic: stage.deadLetterTopic ?? defaultDeadLetterTopic(metadata.name, stage.name),
+    to: to.map(({ topic, ...output }) => ({
+      ...output,
+      ...(topic === undefined ? {} : { topic: topicConfig(spec, topic) }),
+    })),
+    replicas,
+  };
+}
+
+/** Whether the transform needs the pipeline's own database. */
+export function usesDatabase({ to, lookups = [] }: Transform): boolean {
+  return (
+    to.some(({ table }) => table !== undefined) ||
+    lookups.some(({ connectionSecretRef }) => connectionSecretRef === undefined)
+  );
 }
 
 export function topicConfig(spec: StreamPipeline["spec"], name: string): TopicConfig {

@@ -1,5 +1,4 @@
-import { databaseSecretOf, missingSecrets, secretsOf } from "../plan/secret-use.ts";
-import { kafkaAccessOf } from "../plan/kafka-access.ts";
+import { databaseSecretOf, databaseUse, missingSecrets } from "../plan/secret-use.ts";
 import { fails, failsFor, type Finding, holds } from "./condition.ts";
 import { childrenOf, type Facts, failuresOf } from "./facts.ts";
 import { readinessOf } from "./readiness.ts";
@@ -14,9 +13,8 @@ export function findDatabaseReady(facts: Facts): Finding {
     const waiting = findManaged(facts);
     if (waiting !== undefined) return waiting;
   }
-  const access = kafkaAccessOf(observation.pipeline, observation.kafka);
   const secret = databaseSecretOf(observation.pipeline);
-  const uses = secretsOf(observation.pipeline, access, "aggregator").filter(({ name }) => name === secret);
+  const uses = secret === undefined ? [] : [databaseUse(secret)];
   const missing = missingSecrets(uses, observation.secrets);
   if (missing !== undefined) return fails(missing.reason, missing.message);
   return holds("DatabaseReady", `workloads log in with Secret/${secret ?? ""}`);

@@ -1,7 +1,7 @@
 /** Names that must be unique or are taken. */
 import { RESERVED_COLUMNS } from "@caudal/crds";
 import { databaseName } from "../plan/names.ts";
-import { stagesOf } from "../plan/stages.ts";
+import { stagesOf, tablesOf } from "../plan/stages.ts";
 import { type Check, duplicates } from "./check.ts";
 
 /** Stages of different lists share one space of names: each names a Deployment and a consumer group. */
@@ -17,9 +17,9 @@ export const stageNamesAreUnique: Check = ({ pipeline }) =>
 
 export const tableNamesAreUnique: Check = ({ pipeline }) =>
   duplicates(
-    (pipeline.spec.aggregators ?? []).flatMap(({ name, tables }) => tables.map((table) => ({ stage: name, table }))),
-    ({ table }) => table.name,
-    ({ stage, table }) => `spec.aggregators[${stage}].tables[${table.name}]`,
+    tablesOf(pipeline),
+    ({ name }) => name,
+    ({ path }) => path,
   ).map(({ name, first, second }) => ({
     reason: "DuplicateTable",
     message: `${second}: the table ${name} is already that of ${first}: give one of the two another name`,
@@ -27,18 +27,14 @@ export const tableNamesAreUnique: Check = ({ pipeline }) =>
 
 /** Two pipelines of one database cannot keep one table: the older one has it. */
 export const tablesAreFree: Check = ({ pipeline, claims }) =>
-  (pipeline.spec.aggregators ?? []).flatMap(({ name, tables }) =>
-    tables.flatMap((table) => {
-      const owner = claims?.get(table.name);
-      if (owner === undefined) return [];
-      return {
-        reason: "TableClaimed",
-        message:
-          `spec.aggregators[${name}].tables[${table.name}]: the pipeline ${owner} keeps a table ${table.name} in the ` +
-          "same database: use another name, or another database",
-      };
-    }),
-  );
+  tablesOf(pipeline).flatMap(({ name, path }) => {
+    const owner = claims?.get(name);
+    if (owner === undefined) return [];
+    return {
+      reason: "TableClaimed",
+      message: `${path}: the pipeline ${owner} keeps a table ${name} in the same database: use another name, or another database`,
+    };
+  });
 
 const AS_NAME = /\bas\s+"?([a-z_][a-z0-9_]*)"?\s*$/i;
 

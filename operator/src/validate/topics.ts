@@ -1,6 +1,5 @@
 /** Topics and their fields. */
-import { defaultDeadLetterTopic } from "@caudal/crds";
-import { stagesOf } from "../plan/stages.ts";
+import { type ReadingStage, readingStagesOf, stagesOf } from "../plan/stages.ts";
 import { type Check, duplicates, topicOf } from "./check.ts";
 
 /** SQL does not tell names apart by case. */
@@ -47,11 +46,9 @@ export const stageTopicsHaveFields: Check = (input) =>
 
 /** Kafka writes `.` and `_` alike in its metrics and refuses the second topic of such a pair. */
 export const topicNamesDoNotCollide: Check = ({ pipeline }) => {
-  const { metadata, spec } = pipeline;
-  const { topics, aggregators = [] } = spec;
-  const declared = topics.map(({ name }) => name);
-  const letters = aggregators
-    .map(({ name, deadLetterTopic }) => deadLetterTopic ?? defaultDeadLetterTopic(metadata.name, name))
+  const declared = pipeline.spec.topics.map(({ name }) => name);
+  const letters = readingStagesOf(pipeline)
+    .map(({ deadLetterTopic }) => deadLetterTopic)
     .filter((name) => !declared.includes(name));
   return duplicates(
     [...declared, ...new Set(letters)],
@@ -65,9 +62,9 @@ export const topicNamesDoNotCollide: Check = ({ pipeline }) => {
 
 /** Dead letters are records of another form: they cannot go where events of the schema are. */
 export const deadLettersGoElsewhere: Check = (input) =>
-  (input.pipeline.spec.aggregators ?? []).flatMap((stage) => {
-    const name = stage.deadLetterTopic ?? defaultDeadLetterTopic(input.pipeline.metadata.name, stage.name);
-    const where = `spec.aggregators[${stage.name}].deadLetterTopic`;
+  readingStagesOf(input.pipeline).flatMap((stage) => {
+    const name = stage.deadLetterTopic;
+    const where = `spec.${stage.role}s[${stage.name}].deadLetterTopic`;
     if (name === "." || name === "..")
       return {
         reason: "DeadLetterTopicInvalid",
@@ -102,20 +99,26 @@ export const messageBytesIsANumber: Check = ({ pipeline }) =>
     };
   });
 
-/** Final rows are records of a form of their own: where dead letters go, nobody could tell them apart. */
-export const finalRowsGoElsewhere: Check = ({ pipeline: { metadata, spec } }) => {
-  const stages = spec.aggregators ?? [];
-  const letters = new Map(
-    stages.map(({ name, deadLetterTopic }) => [deadLetterTopic ?? defaultDeadLetterTopic(metadata.name, name), name]),
-  );
-  return stages.flatMap(({ name, tables }) =>
-    tables.flatMap((table) => {
-      const stage = letters.get(table.emit?.final.topic ?? "");
-      if (stage === undefined) return [];
+/** What stages write is of a form of its own: where dead letters go, nobody could tell them apart. */
+export const resultsGoElsewhere: Check = ({ pipeline }) => {
+  const stages = readingStagesOf(pipeline);
+  const letters = new Map(stages.map(({ name, role, deadLetterTopic }) => [deadLetterTopic, `spec.${role}s[${name}]`]));
+  return stages.flatMap((stage) =>
+    resultTopicsOf(stage).flatMap(({ path, topic }) => {
+      const other = letters.get(topic);
+      if (other === undefined) return [];
       return {
         reason: "EmissionInvalid",
-        message: `spec.aggregators[${name}].tables[${table.name}].emit.final.topic: ${table.emit?.final.topic ?? ""} gets the dead letters of spec.aggregators[${stage}]: use another topic`,
+        message: `spec.${stage.role}s[${stage.name}].${path}: ${topic} gets the dead letters of ${other}: use another topic`,
       };
     }),
   );
 };
+
+function resultTopicsOf(stage: ReadingStage): { path: string; topic: string }[] {
+  return stage.role === "aggregator"
+    ? stage.tables.flatMap(({ name, emit }) =>
+        emit === undefined ? [] : [{ path: `tables[${name}].emit.final.topic`, topic: emit.final.topic }],
+      )
+    : stage.to.flatMap(({ name, topic }) => (topic === undefined ? [] : [{ path: `to[${name}].topic`, topic }]));
+}

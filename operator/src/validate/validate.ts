@@ -14,11 +14,12 @@ import {
   deadLettersGoElsewhere,
   decimalsFit,
   fieldNamesDifferInMoreThanCase,
-  finalRowsGoElsewhere,
   messageBytesIsANumber,
+  resultsGoElsewhere,
   stageTopicsHaveFields,
   topicNamesDoNotCollide,
 } from "./topics.ts";
+import { transformsAreServed } from "./transforms.ts";
 import { windowsFit } from "./windows.ts";
 
 /** In the order in which their findings are told. */
@@ -33,8 +34,9 @@ export const checks: Readonly<Record<string, Check>> = {
   stageTopicsHaveFields,
   topicNamesDoNotCollide,
   deadLettersGoElsewhere,
-  finalRowsGoElsewhere,
+  resultsGoElsewhere,
   messageBytesIsANumber,
+  transformsAreServed,
   windowsFit,
   generatorValuesFit,
   listenerExists,

@@ -1,0 +1,100 @@
+/**
+ * What an output of a transform promises. It keeps its own progress where its rows go, and moves it together with them:
+ * after any crash each row is there exactly once.
+ */
+import type { DeltaColumn } from "../kernel/delta.ts";
+
+/** The log that a transform reads. */
+export interface Source {
+  readonly topic: string;
+  /** Another id under the name means another topic. */
+  readonly topicId: string;
+}
+
+/** Where an output goes on in a partition. */
+export interface Position {
+  readonly partition: number;
+  /** The offset to read next. */
+  readonly offset: number;
+  /** Leader epoch of the last batch before it, -1 if unknown. */
+  readonly epoch: number;
+}
+
+/** A step on one partition: from where progress stands to where it stands after the batch. */
+export interface OutputMove {
+  readonly partition: number;
+  readonly from: number;
+  readonly to: number;
+  readonly fromEpoch: number;
+  readonly toEpoch: number;
+}
+
+/** A column of what the transform selects, as it is inferred from its SQL. */
+export interface OutputColumn {
+  /** Name in the select, and key in JSON. */
+  readonly name: string;
+  readonly duckdbType: string;
+  /** `text` is compared bytewise. */
+  readonly postgresType: string;
+  readonly nullable: boolean;
+}
+
+/** Values one after the other: value i is bytes [starts[i], ends[i]). */
+export interface Values {
+  readonly bytes: Buffer;
+  readonly starts: Int32Array;
+  readonly ends: Int32Array;
+}
+
+/**
+ * Rows from unbroken runs of offsets, in the order of (block read, offset): of one partition always in offset order. It may
+ * hold moves and no rows, where all events were filtered out or bad.
+ */
+export interface OutputBatch {
+  /** One a partition, ascending. */
+  readonly moves: readonly OutputMove[];
+  /** Number of rows: element i of each list below is row i. */
+  readonly count: number;
+  /** Where each row comes from. */
+  readonly partitions: Int32Array;
+  readonly offsets: Float64Array;
+  /** Event times, epoch milliseconds. */
+  readonly times: Float64Array;
+  /** One a column of the select, in its order; empty unless {@link Output.wants} says "columns". */
+  readonly columns: readonly DeltaColumn[];
+  /** Each row as a JSON object of the select's columns, or the event's own bytes; undefined unless `wants` says "json". */
+  readonly json: Values | undefined;
+  /** Keys of the records that the rows come from, an end of -1 for null; undefined unless `wants` says "keys". */
+  readonly keys: Values | undefined;
+}
+
+/** Who reads the partitions, as the output's consumer group knows it: an older generation must not write any more. */
+export interface Assignee {
+  readonly memberId: string;
+  readonly generation: number;
+}
+
+export interface Output {
+  /** What of a batch the output reads. */
+  readonly wants: ReadonlySet<"columns" | "json" | "keys">;
+
+  /**
+   * Where it goes on in partitions that are assigned now. What an earlier process has begun is over when this returns: it
+   * is written or never will be.
+   *
+   * @param starts offset at which each of the partitions begins: where one without progress starts
+   * @throws TopicRecreated when the progress is of another topic; what needs a person is not retryable
+   */
+  positions(source: Source, assignee: Assignee, starts: ReadonlyMap<number, number>): Promise<readonly Position[]>;
+
+  /**
+   * Writes the rows and moves progress in one step, or neither. Calls come one after the other.
+   *
+   * @throws OutputRefused when it can never take some of the rows: they are found by halving and go to the dead letters.
+   * After any other error the outcome may be unknown: the output is closed, opened anew, and its positions say it
+   */
+  commit(source: Source, batch: OutputBatch): Promise<void>;
+
+  /** Lets go of connections; it never rejects. */
+  close(): Promise<void>;
+}
