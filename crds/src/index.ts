@@ -7,6 +7,7 @@ export * from "./schema/database.ts";
 export * from "./schema/generator.ts";
 export * from "./schema/kafka.ts";
 export * from "./schema/pipeline.ts";
+export * from "./schema/source.ts";
 export * from "./schema/status.ts";
 export * from "./schema/topic.ts";
 export * from "./schema/transform.ts";

@@ -37,6 +37,8 @@ export const path = {
   config: "/etc/caudal/config.json",
   /** One file per key of CloudNativePG's `-app` secret: host, port, dbname, username, password (others ignored). */
   database: "/etc/caudal/database",
+  /** The same files of the database that a source reads. */
+  source: "/etc/caudal/source",
   /** One file: `password` of SASL. */
   kafkaUser: "/etc/caudal/kafka-user",
   /** One file: the certificate authority of the brokers, PEM. */

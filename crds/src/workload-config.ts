@@ -5,6 +5,7 @@
 import { type Static, Type } from "typebox";
 import { Aggregator } from "./schema/aggregator.ts";
 import { Generator } from "./schema/generator.ts";
+import { PostgresSource } from "./schema/source.ts";
 import { Field } from "./schema/topic.ts";
 import { Lookup, Output, Transform } from "./schema/transform.ts";
 
@@ -76,6 +77,29 @@ export const TransformConfig = Type.Object({
 });
 export type TransformConfig = Static<typeof TransformConfig>;
 
+const { table, mode, keyColumns, timestampColumn, operationField, resync } = PostgresSource.properties;
+export const SourceConfig = Type.Object({
+  topic: TopicConfig,
+  deadLetterTopic: Type.String(),
+  postgres: Type.Object({
+    /** Folder with the files host, port, dbname, username and password. */
+    secret: Type.String(),
+    table,
+    mode,
+    keyColumns,
+    timestampColumn,
+    pollIntervalMs: Type.Integer(),
+    lookbackMs: Type.Integer(),
+    operationField,
+    onTruncate: Type.Union([Type.Literal("Stop"), Type.Literal("Ignore")]),
+    maxRetainedWalBytes: Type.Integer(),
+    resync,
+    /** Name of the replication slot and of the publication: of this stage and table, and of nobody else on the server. */
+    slot: Type.String(),
+  }),
+});
+export type SourceConfig = Static<typeof SourceConfig>;
+
 export const WorkloadConfig = Type.Object({
   version: Type.Literal(1),
   pipeline: Type.Object({
@@ -86,12 +110,18 @@ export const WorkloadConfig = Type.Object({
   }),
   stage: Type.Object({
     name: Type.String(),
-    role: Type.Union([Type.Literal("generator"), Type.Literal("transform"), Type.Literal("aggregator")]),
+    role: Type.Union([
+      Type.Literal("generator"),
+      Type.Literal("source"),
+      Type.Literal("transform"),
+      Type.Literal("aggregator"),
+    ]),
   }),
   kafka: KafkaConnection,
   /** Folder with the files host, port, dbname, username and password. */
   database: Type.Optional(Type.Object({ secret: Type.String() })),
   generator: Type.Optional(GeneratorConfig),
+  source: Type.Optional(SourceConfig),
   transform: Type.Optional(TransformConfig),
   aggregator: Type.Optional(AggregatorConfig),
 });

@@ -1,4 +1,4 @@
-/** The one program of the workloads: `node main.js aggregator|generator|transform [--config FILE]`. */
+/** The one program of the workloads: `node main.js aggregator|generator|source|transform [--config FILE]`. */
 import { parseArgs } from "node:util";
 import { describeError, UsageInvalid } from "./runtime/errors.ts";
 import { ExitCode } from "./runtime/exit.ts";
@@ -10,6 +10,7 @@ const usage = `Usage: node main.js <role> [--config FILE]
 Roles
   aggregator     keeps exact tables in PostgreSQL from a topic
   generator      writes made-up events to a topic
+  source         sends the rows of a table, and their changes, to a topic
   transform      filters events and passes them on
 
 Options
@@ -34,6 +35,7 @@ Exit codes
 const roles: Readonly<Record<RunOptions["role"], () => Promise<Role>>> = {
   aggregator: async () => (await import("./aggregator/aggregator.ts")).aggregatorRole,
   generator: async () => (await import("./generator/generator.ts")).generatorRole,
+  source: async () => (await import("./source/source.ts")).sourceRole,
   transform: async () => (await import("./transform/transform.ts")).transformRole,
 };
 

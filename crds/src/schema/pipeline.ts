@@ -4,6 +4,7 @@ import { listMap, rules } from "./common.ts";
 import { DatabaseSpec } from "./database.ts";
 import { Generator } from "./generator.ts";
 import { KafkaSpec } from "./kafka.ts";
+import { Source } from "./source.ts";
 import { PipelineStatus } from "./status.ts";
 import { Topic } from "./topic.ts";
 import { Transform } from "./transform.ts";
@@ -19,6 +20,7 @@ export const PipelineSpec = Type.Object(
     database: Type.Optional(DatabaseSpec),
     topics: listMap(Topic, { minItems: 1, maxItems: 64, description: "The topics that stages read and write." }),
     generators: Type.Optional(listMap(Generator, { maxItems: 32, description: "Stages that make up events." })),
+    sources: Type.Optional(listMap(Source, { maxItems: 32, description: "Stages that read databases into topics." })),
     transforms: Type.Optional(
       listMap(Transform, { maxItems: 32, description: "Stages that filter events and pass them on." }),
     ),
@@ -31,6 +33,11 @@ export const PipelineSpec = Type.Object(
         rule: "!has(self.generators) || self.generators.all(g, self.topics.exists(t, t.name == g.topic))",
         message: "every generator's topic must be declared in spec.topics",
         fieldPath: ".generators",
+      },
+      {
+        rule: "!has(self.sources) || self.sources.all(s, self.topics.exists(t, t.name == s.topic))",
+        message: "every source's topic must be declared in spec.topics",
+        fieldPath: ".sources",
       },
       {
         rule: "!has(self.transforms) || self.transforms.all(s, self.topics.exists(t, t.name == s.topic))",

@@ -30,7 +30,7 @@ export type Condition = Static<typeof Condition>;
 
 export const StageSummary = Type.Object({
   name: Type.String({ maxLength: 63, description: "Name of the stage." }),
-  role: Type.String({ maxLength: 32, description: "generator, transform or aggregator." }),
+  role: Type.String({ maxLength: 32, description: "generator, source, transform or aggregator." }),
   state: Type.String({ maxLength: 32, description: "Pending, Running, Draining, Suspended, Completed or Failed." }),
   replicas: Type.Integer({ description: "Pods wanted." }),
   readyReplicas: Type.Integer({ description: "Pods ready." }),

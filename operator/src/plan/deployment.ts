@@ -49,9 +49,14 @@ export function buildDeployment(pipeline: StreamPipeline, stage: StageSpec, inpu
   };
 }
 
-/** A replacement may stand beside it; two generators of one number would write the same events. */
+/**
+ * A replacement may stand beside it; two generators of one number would write the same events, and of two sources one
+ * waits for the other.
+ */
 function surgeOf(stage: StageSpec): Record<string, number> {
-  return stage.role === "generator" ? { maxSurge: 0, maxUnavailable: 1 } : { maxSurge: 1, maxUnavailable: 0 };
+  return stage.role === "generator" || stage.role === "source"
+    ? { maxSurge: 0, maxUnavailable: 1 }
+    : { maxSurge: 1, maxUnavailable: 0 };
 }
 
 function buildPodSpec(pipeline: StreamPipeline, stage: StageSpec, input: DeploymentInput): Record<string, unknown> {

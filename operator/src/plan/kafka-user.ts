@@ -62,6 +62,7 @@ function buildAcls(pipeline: StreamPipeline): Acl[] {
 }
 
 function writtenTopics(stage: ReadingStage): string[] {
+  if (stage.role === "source") return [stage.topic];
   return stage.role === "aggregator"
     ? stage.tables.flatMap(({ emit }) => emit?.final.topic ?? [])
     : stage.to.flatMap(({ topic }) => topic ?? []);

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { label, MANAGER } from "@caudal/crds";
 
-export type Role = "generator" | "transform" | "aggregator";
+export type Role = "generator" | "source" | "transform" | "aggregator";
 
 const STRIMZI_CLUSTER = "strimzi.io/cluster";
 /** Longest name of a Service and of a label's value. */
@@ -57,6 +57,15 @@ export function topicObjectName(topic: string): string {
     .replace(/^-+|-+$/g, "")
     .slice(0, 200);
   return `${slug === "" ? "topic" : slug}-${shortHash(topic)}`;
+}
+
+/** Longest name in PostgreSQL; slots take a to z, 0 to 9 and _. */
+const IDENTIFIER = 63;
+
+/** Replication slot and publication of a source: another table or another database is another slot. */
+export function slotName(namespace: string, pipeline: string, stage: string, secret: string, table: string): string {
+  const hash = shortHash(namespace, pipeline, stage, secret, table);
+  return `${`caudal_${pipeline}_${stage}`.replaceAll("-", "_").slice(0, IDENTIFIER - hash.length - 1)}_${hash}`;
 }
 
 export interface StageIdentity {

@@ -45,7 +45,11 @@ export function databaseUse(name: string): SecretUse {
 /** Secrets that the stage itself names, each once. */
 function namedSecrets(stage: StageSpec): SecretUse[] {
   const databases =
-    stage.role === "transform" ? (stage.lookups ?? []).flatMap(({ connectionSecretRef: ref }) => ref?.name ?? []) : [];
+    stage.role === "transform"
+      ? (stage.lookups ?? []).flatMap(({ connectionSecretRef: ref }) => ref?.name ?? [])
+      : stage.role === "source"
+        ? [stage.postgres.connectionSecretRef.name]
+        : [];
   return [...new Set(databases)].sort().map((name) => ({ name, keys: DATABASE_KEYS, folder: path.secret(name) }));
 }
 

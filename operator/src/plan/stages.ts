@@ -3,18 +3,21 @@ import {
   type Aggregator,
   defaultDeadLetterTopic,
   type Generator,
+  type Source,
   type StreamPipeline,
   type Transform,
 } from "@caudal/crds";
 
 export type StageSpec =
   | (Generator & { readonly role: "generator" })
+  | (Source & { readonly role: "source"; readonly replicas: 1 })
   | (Transform & { readonly role: "transform" })
   | (Aggregator & { readonly role: "aggregator" });
 
 export function stagesOf({ spec }: Pick<StreamPipeline, "spec">): StageSpec[] {
   return [
     ...(spec.generators ?? []).map((stage) => ({ ...stage, role: "generator" as const })),
+    ...(spec.sources ?? []).map((stage) => ({ ...stage, role: "source" as const, replicas: 1 as const })),
     ...(spec.transforms ?? []).map((stage) => ({ ...stage, role: "transform" as const })),
     ...(spec.aggregators ?? []).map((stage) => ({ ...stage, role: "aggregator" as const })),
   ];
@@ -22,7 +25,7 @@ export function stagesOf({ spec }: Pick<StreamPipeline, "spec">): StageSpec[] {
 
 export type ReadingStage = Exclude<StageSpec, { role: "generator" }>;
 
-/** The stages that read a topic, each with the topic of its dead letters. */
+/** The stages that read what others made, each with the topic of its dead letters. */
 export function readingStagesOf(
   pipeline: Pick<StreamPipeline, "metadata" | "spec">,
 ): (ReadingStage & { readonly deadLetterTopic: string })[] {

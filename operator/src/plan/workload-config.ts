@@ -6,6 +6,8 @@ import {
   type KafkaConnection,
   parseDuration,
   path,
+  type Source,
+  type SourceConfig,
   type StreamPipeline,
   type TopicConfig,
   type Transform,
@@ -13,6 +15,7 @@ import {
   type WorkloadConfig,
 } from "@caudal/crds";
 import type { KafkaAccess } from "./kafka-access.ts";
+import { slotName } from "./names.ts";
 import type { StageSpec } from "./stages.ts";
 
 /**
@@ -39,6 +42,7 @@ export function buildWorkloadConfig(
     const { name: _n, role: _r, topic: _t, resources: _s, template: _p, replicas: _c, ...fields } = stage;
     return { ...config, generator: { ...fields, topic } };
   }
+  if (stage.role === "source") return { ...config, source: buildSourceConfig({ metadata, spec }, stage) };
   if (stage.role === "transform")
     return {
       ...config,
@@ -103,6 +107,31 @@ export function usesDatabase({ to, lookups = [] }: Transform): boolean {
     to.some(({ table }) => table !== undefined) ||
     lookups.some(({ connectionSecretRef }) => connectionSecretRef === undefined)
   );
+}
+
+const MEBI = 1_048_576;
+const wal: Readonly<Record<string, number>> = { Mi: MEBI, Gi: 1024 * MEBI, Ti: 1024 * 1024 * MEBI };
+
+/** Where a source reads, and how. */
+export function buildSourceConfig(
+  { metadata, spec }: Pick<StreamPipeline, "metadata" | "spec">,
+  stage: Source,
+): SourceConfig {
+  const { connectionSecretRef, pollInterval, lookback, maxRetainedWal, onTruncate, ...fields } = stage.postgres;
+  const kept = maxRetainedWal ?? "10Gi";
+  return {
+    topic: topicConfig(spec, stage.topic),
+    deadLetterTopic: stage.deadLetterTopic ?? defaultDeadLetterTopic(metadata.name, stage.name),
+    postgres: {
+      ...fields,
+      secret: path.secret(connectionSecretRef.name),
+      pollIntervalMs: parseDuration(pollInterval ?? "500ms"),
+      lookbackMs: parseDuration(lookback ?? "30s"),
+      onTruncate: onTruncate ?? "Stop",
+      maxRetainedWalBytes: Number(kept.slice(0, -2)) * (wal[kept.slice(-2)] ?? MEBI),
+      slot: slotName(metadata.namespace, metadata.name, stage.name, connectionSecretRef.name, fields.table),
+    },
+  };
 }
 
 export function topicConfig(spec: StreamPipeline["spec"], name: string): TopicConfig {

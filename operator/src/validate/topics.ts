@@ -73,7 +73,10 @@ export const deadLettersGoElsewhere: Check = (input) =>
     if (name === stage.topic)
       return {
         reason: "DeadLetterTopicInvalid",
-        message: `${where}: ${name} is the topic that the stage reads: its dead letters would come back for ever; use another`,
+        message:
+          stage.role === "source"
+            ? `${where}: ${name} is the topic that the rows go to, and dead letters are not of its form: use another`
+            : `${where}: ${name} is the topic that the stage reads: its dead letters would come back for ever; use another`,
       };
     const declared = topicOf(input, name);
     if (declared === undefined && input.pipeline.spec.kafka.external !== undefined)
@@ -116,6 +119,7 @@ export const resultsGoElsewhere: Check = ({ pipeline }) => {
 };
 
 function resultTopicsOf(stage: ReadingStage): { path: string; topic: string }[] {
+  if (stage.role === "source") return [{ path: "topic", topic: stage.topic }];
   return stage.role === "aggregator"
     ? stage.tables.flatMap(({ name, emit }) =>
         emit === undefined ? [] : [{ path: `tables[${name}].emit.final.topic`, topic: emit.final.topic }],

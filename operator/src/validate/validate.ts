@@ -10,6 +10,7 @@ import {
   tableNamesAreUnique,
   tablesAreFree,
 } from "./names.ts";
+import { sourceColumnsAreFields, sourcesAreServed, sourceTopicKeysAreRowKeys } from "./sources.ts";
 import {
   deadLettersGoElsewhere,
   decimalsFit,
@@ -36,6 +37,9 @@ export const checks: Readonly<Record<string, Check>> = {
   deadLettersGoElsewhere,
   resultsGoElsewhere,
   messageBytesIsANumber,
+  sourcesAreServed,
+  sourceColumnsAreFields,
+  sourceTopicKeysAreRowKeys,
   transformsAreServed,
   windowsFit,
   generatorValuesFit,

@@ -1,0 +1,103 @@
+import { type Static, Type } from "typebox";
+import { Duration, LocalRef, rules, stageFields, TopicName } from "./common.ts";
+
+const Column = (description: string) =>
+  Type.String({ pattern: "^[A-Za-z_][A-Za-z0-9_]{0,62}$", minLength: 1, maxLength: 63, description });
+
+export const WAL_SIZE_PATTERN = "^[1-9][0-9]{0,5}(Mi|Gi|Ti)$";
+
+export const PostgresSource = Type.Object(
+  {
+    connectionSecretRef: LocalRef(
+      "Secret of the database to read, PostgreSQL 15 or newer, with the keys host, port, dbname, username and password.",
+    ),
+    table: Type.String({
+      pattern: "^[A-Za-z_][A-Za-z0-9_]{0,62}\\.[A-Za-z_][A-Za-z0-9_]{0,62}$",
+      minLength: 3,
+      maxLength: 127,
+      description:
+        "The table, with its schema: public.customers. Columns of the names of the topic's fields are read, as the fields' types.",
+    }),
+    mode: Type.Union([Type.Literal("timestamp"), Type.Literal("cdc")], {
+      description:
+        "timestamp: asks for rows by a column that every insert and update sets. cdc: logical replication, with inserts, updates and deletes as they are committed.",
+    }),
+    keyColumns: Type.Optional(
+      Type.Array(Column("A column; the topic has a field of its name."), {
+        minItems: 1,
+        maxItems: 16,
+        "x-kubernetes-list-type": "atomic",
+        description: "Columns that identify a row; the primary key by default.",
+      }),
+    ),
+    timestampColumn: Type.Optional(
+      Column("timestamp mode: the column of type timestamptz or timestamp that every insert and update sets."),
+    ),
+    pollInterval: Type.Optional(Duration("timestamp mode: pause between two looks at the table; 500ms by default.")),
+    lookback: Type.Optional(
+      Duration(
+        "timestamp mode: how much older than the start of its transaction a row's timestamp may be, for clocks that differ and values that were computed beforehand; 30s by default.",
+      ),
+    ),
+    operationField: Type.Optional(
+      Column(
+        "cdc mode: the topic's field of type string that gets snapshot, insert, update or delete. A delete is then an event with the row's key and null in the other fields; without it, a record with the key and no value.",
+      ),
+    ),
+    onTruncate: Type.Optional(
+      Type.Union([Type.Literal("Stop"), Type.Literal("Ignore")], {
+        description:
+          "cdc mode: TRUNCATE says nothing of the rows that it removes. Stop (default): the stage stops there and says so. Ignore: it is counted and passed over.",
+      }),
+    ),
+    maxRetainedWal: Type.Optional(
+      Type.String({
+        pattern: WAL_SIZE_PATTERN,
+        maxLength: 8,
+        description:
+          "cdc mode: when Kafka takes nothing for a minute and the slot keeps more write-ahead log than this on the database's disk, the slot is given up. A number and Mi, Gi or Ti; 10Gi by default.",
+      }),
+    ),
+    resync: Type.Integer({
+      minimum: 0,
+      maximum: 1_000_000,
+      default: 0,
+      description: "Raise it to have the whole table read and sent again: after a lost slot or a restored backup.",
+    }),
+  },
+  {
+    description: "A table of PostgreSQL.",
+    ...rules(
+      {
+        rule: "self.mode != 'timestamp' || has(self.timestampColumn)",
+        message: "mode: timestamp needs timestampColumn, the column that every insert and update sets",
+      },
+      {
+        rule: "self.mode == 'timestamp' || (!has(self.timestampColumn) && !has(self.pollInterval) && !has(self.lookback))",
+        message: "timestampColumn, pollInterval and lookback are of mode: timestamp; remove them, or set that mode",
+      },
+      {
+        rule: "self.mode == 'cdc' || (!has(self.operationField) && !has(self.onTruncate) && !has(self.maxRetainedWal))",
+        message: "operationField, onTruncate and maxRetainedWal are of mode: cdc; remove them, or set that mode",
+      },
+    ),
+  },
+);
+export type PostgresSource = Static<typeof PostgresSource>;
+
+export const Source = Type.Object(
+  {
+    ...stageFields,
+    topic: TopicName(
+      "The declared topic to write to, keyed by the table's key; its fields say which columns are read.",
+    ),
+    postgres: PostgresSource,
+    deadLetterTopic: Type.Optional(
+      TopicName(
+        "Topic for rows that do not fit the topic's fields or its max.message.bytes; <pipeline>-<stage>-dlq by default, with 1 partition, kept for 14 days.",
+      ),
+    ),
+  },
+  { description: "Sends the rows of a table, and their changes, to a topic." },
+);
+export type Source = Static<typeof Source>;
