@@ -9,7 +9,10 @@ describe("findExample", () => {
       pipeline: "app-events",
       databaseCluster: "app-events-db",
       database: "events_storage",
-      tables: ["event_counts", "user_event_counts", "user_avg_waiting_time"],
+      tables: ["event_counts", "user_event_counts", "user_avg_waiting_time"].map((name) => ({
+        name,
+        order: ["window_start", 3],
+      })),
     });
   });
 
@@ -28,5 +31,21 @@ describe("describeExample", () => {
       database: "my_pipeline",
       tables: [],
     });
+  });
+
+  it("finds the tables of transforms, which are ordered by the time of their topic", () => {
+    const text = `
+metadata: { name: bank }
+spec:
+  topics: [{ name: paid, timestamp: at }, { name: users }]
+  transforms:
+    - { name: store, topic: paid, to: [{ name: history, table: { name: payments } }, { name: hot, redis: {} }] }
+    - { name: people, topic: users, to: [{ name: all, table: { name: users, key: [id] } }] }
+  aggregators: [{ name: a, tables: [{ name: counts }] }]`;
+    expect(describeExample("x", text).tables).toEqual([
+      { name: "payments", order: ["at"] },
+      { name: "users", order: ["id"] },
+      { name: "counts", order: ["window_start", 3] },
+    ]);
   });
 });

@@ -10,13 +10,24 @@ export interface Example {
   /** CloudNativePG cluster and database with the results. */
   readonly databaseCluster: string;
   readonly database: string;
-  readonly tables: readonly string[];
+  readonly tables: readonly ExampleTable[];
+}
+
+export interface ExampleTable {
+  readonly name: string;
+  /** Columns, the newest rows first: by name, or by number from 1. */
+  readonly order: readonly (string | number)[];
 }
 
 interface PipelineFile {
   readonly metadata: { readonly name: string };
   readonly spec: {
     readonly database?: { readonly name?: string; readonly clusterRef?: { readonly name: string } };
+    readonly topics?: readonly { readonly name: string; readonly timestamp?: string }[];
+    readonly transforms?: readonly {
+      readonly topic: string;
+      readonly to?: readonly { readonly table?: { readonly name: string; readonly key?: readonly string[] } }[];
+    }[];
     readonly aggregators?: readonly { readonly tables?: readonly { readonly name: string }[] }[];
   };
 }
@@ -29,8 +40,22 @@ export function describeExample(folder: string, text: string): Example {
     pipeline: metadata.name,
     databaseCluster: spec.database?.clusterRef?.name ?? `${metadata.name}-db`,
     database: spec.database?.name ?? metadata.name.replaceAll("-", "_"),
-    tables: (spec.aggregators ?? []).flatMap(({ tables }) => (tables ?? []).map(({ name }) => name)),
+    tables: [...transformed(spec), ...aggregated(spec)],
   };
+}
+
+function aggregated({ aggregators = [] }: PipelineFile["spec"]): readonly ExampleTable[] {
+  return aggregators.flatMap(({ tables = [] }) => tables.map(({ name }) => ({ name, order: ["window_start", 3] })));
+}
+
+/** Tables of events: the newest are those with the latest event time, which their select is taken to pass on. */
+function transformed({ topics = [], transforms = [] }: PipelineFile["spec"]): readonly ExampleTable[] {
+  return transforms.flatMap(({ topic, to = [] }) => {
+    const timestamp = topics.find(({ name }) => name === topic)?.timestamp;
+    return to.flatMap(({ table }) =>
+      table === undefined ? [] : [{ name: table.name, order: [timestamp ?? table.key?.[0] ?? 1] }],
+    );
+  });
 }
 
 /** The example of a name, from the folder `examples`. */

@@ -19,7 +19,7 @@ const help = `npm run demo [-- <example>] [--no-watch]
   removes it.`;
 
 function lookAround(example: Example): string {
-  const [table = ""] = example.tables;
+  const table = example.tables[0]?.name ?? "";
   const cluster = relative(process.cwd(), kubeconfigPath.replace(/kubeconfig$/, "")) || ".";
   return `The cluster stays up. To look around:
 

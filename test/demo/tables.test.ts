@@ -34,8 +34,8 @@ describe("formatTable", () => {
 
 describe("tablesQuery", () => {
   it("quotes names as identifiers and as text", () => {
-    const query = tablesQuery([`odd"name's`], 5);
-    expect(query).toContain(`from "odd""name's"`);
+    const query = tablesQuery([{ name: `odd"name's`, order: ["window_start", 3] }], 5);
+    expect(query).toContain(`from "odd""name's" order by "window_start" desc nulls last, 3 desc`);
     expect(query).toContain(`'odd"name''s'`);
   });
 });

@@ -1,6 +1,6 @@
 /** The example's tables: read by PostgreSQL's own client in its pod, shown as text. */
 import { kubectl } from "../cluster/host/kubectl.ts";
-import { type Example } from "./example.ts";
+import { type Example, type ExampleTable } from "./example.ts";
 import { namespace } from "./install.ts";
 
 export interface TableView {
@@ -13,10 +13,11 @@ export interface TableView {
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
-/** One statement that answers with all tables as JSON; newest windows first, which the first column tells. */
-export function tablesQuery(tables: readonly string[], rows: number): string {
-  const views = tables.map((name) => {
-    const newest = `select * from ${quoted(name)} order by 1 desc nulls last, 3 desc limit ${rows}`;
+/** One statement that answers with all tables as JSON, the newest rows first. */
+export function tablesQuery(tables: readonly ExampleTable[], rows: number): string {
+  const views = tables.map(({ name, order }) => {
+    const columns = order.map((column) => `${typeof column === "string" ? quoted(column) : column} desc nulls last`);
+    const newest = `select * from ${quoted(name)} order by ${columns.join(", ")} limit ${rows}`;
     return `json_build_object('name', ${literal(name)}, 'count', (select count(*) from ${quoted(name)}),
       'rows', (select coalesce(json_agg(newest), '[]') from (${newest}) newest))`;
   });
