@@ -2,11 +2,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CommandFailed, NotReadyInTime } from "../cluster/host/errors.ts";
 import { run } from "../cluster/host/run.ts";
+import { freePorts } from "./free-ports.ts";
 import { kafkaJars } from "./kafka-jars.ts";
 
 export interface Broker {
@@ -180,25 +180,4 @@ async function started(args: readonly string[]): Promise<ChildProcess> {
     child.once("exit", (code) => settle(() => reject(new CommandFailed("java kafka.Kafka", code, said))));
   });
   return child;
-}
-
-async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, "127.0.0.1");
-      await once(server, "listening");
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => {
-    const address = server.address();
-    return typeof address === "object" && address !== null ? address.port : 0;
-  });
-  await Promise.all(
-    servers.map(async (server) => {
-      server.close();
-      await once(server, "close");
-    }),
-  );
-  return ports;
 }

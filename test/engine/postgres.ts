@@ -1,13 +1,13 @@
 /** A PostgreSQL of one's own on loopback, from Debian's package `postgresql`, in a folder that goes with it. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client, type QueryResultRow } from "pg";
 import { HostUnfit, ToolMissing } from "../cluster/host/errors.ts";
 import { poll } from "../cluster/host/poll.ts";
 import { run } from "../cluster/host/run.ts";
+import { freePorts } from "./free-ports.ts";
 import { mountSmallDisk, type SmallDisk } from "./small-disk.ts";
 
 export interface Postgres {
@@ -50,7 +50,7 @@ export async function startPostgres({ settings = {}, diskMiB }: PostgresOptions 
   const bin = binaries();
   const folder = mkdtempSync(join(tmpdir(), "caudal-postgres-"));
   const data = join(folder, "data");
-  const port = await freePort();
+  const [port = 0] = await freePorts(1);
   const user = await unprivilegedUser();
   if (user !== undefined) chownSync(folder, user.uid, user.gid);
   const passwordFile = join(folder, "password");
@@ -204,17 +204,4 @@ async function unprivilegedUser(): Promise<{ readonly uid: number; readonly gid:
   const [uid, gid] = await Promise.all(["-u", "-g"].map(async (flag) => Number(await run("id", [flag, "postgres"]))));
   if (!uid || !gid) throw new HostUnfit("there is no user postgres: apt-get install postgresql makes it");
   return { uid, gid };
-}
-
-async function freePort(): Promise<number> {
-  return await new Promise((resolve, reject) => {
-    const server = createServer().once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => {
-        if (address === null || typeof address === "string") reject(new HostUnfit("no free port on loopback"));
-        else resolve(address.port);
-      });
-    });
-  });
 }

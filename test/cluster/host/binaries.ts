@@ -9,6 +9,7 @@ const goSources = join(import.meta.dirname, "../native/go");
 const kubernetesVersion = "v1.34.4";
 const helmVersion = "v3.22.0";
 const kindVersion = "v0.30.0";
+const versitygwVersion = "v1.8.0";
 const buildFlags = ["-trimpath", "-ldflags"];
 
 /** The names that the one Kubernetes binary answers to. */
@@ -79,6 +80,11 @@ async function installed(name: string, module: string, version: string): Promise
 /** Path of the pinned helm; built if missing (about a minute). */
 export async function helmBinary(): Promise<string> {
   return await installed("helm", "helm.sh/helm/v3/cmd/helm", helmVersion);
+}
+
+/** Path of the pinned versitygw, a small S3 server over a folder; built if missing (some 3 minutes). */
+export async function s3ServerBinary(): Promise<string> {
+  return await installed("versitygw", "github.com/versity/versitygw/cmd/versitygw", versitygwVersion);
 }
 
 /** Path of the pinned kind; built if missing. */

@@ -26,11 +26,12 @@ export const hostPrograms: readonly HostProgram[] = [
   { file: "mvn", debianPackage: "maven" },
 ];
 
-/** What the tests need besides: a broker and a PostgreSQL as processes of the host. */
+/** What the tests need besides: a broker, a PostgreSQL and a Redis as processes of the host. */
 export const testPrograms: readonly HostProgram[] = [
   { file: "java", debianPackage: "default-jre-headless" },
   { file: "mvn", debianPackage: "maven" },
   { file: "/usr/bin/pg_createcluster", debianPackage: "postgresql" },
+  { file: "redis-server", debianPackage: "redis-server" },
   { file: "faketime", debianPackage: "faketime" },
 ];
 
@@ -83,7 +84,8 @@ async function install(packages: readonly string[], progress: Progress): Promise
   if (onHost("apt-get") === undefined || process.getuid?.() !== 0)
     throw new ToolMissing(`Install these first (Debian's names): ${packages.join(" ")}`);
   await progress.step(`installing Debian packages: ${packages.join(" ")}`, async () => {
-    const env = { DEBIAN_FRONTEND: "noninteractive" };
+    // Debian starts the services that it installs, unless the system is in single-user mode.
+    const env = { DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" };
     if (packages.includes("postgresql") && !existsSync(noServer)) {
       mkdirSync(dirname(noServer), { recursive: true });
       writeFileSync(noServer, "create_main_cluster = false\n");
