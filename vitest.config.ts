@@ -7,7 +7,11 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["{crds,operator,workloads,test}/**/src/**/*.test.ts", "test/{bench,cluster,demo}/**/*.test.ts"],
+          include: [
+            "{crds,operator,workloads,cli,test}/**/src/**/*.test.ts",
+            "test/{bench,cluster,demo}/**/*.test.ts",
+            "test/cli/*.test.ts",
+          ],
           testTimeout: 20_000,
         },
       },
@@ -23,7 +27,7 @@ export default defineConfig({
       {
         test: {
           name: "engine",
-          include: ["test/engine/**/*.test.ts"],
+          include: ["test/engine/**/*.test.ts", "test/cli/engine/**/*.test.ts"],
           testTimeout: 180_000,
           hookTimeout: 300_000,
           fileParallelism: false,

@@ -103,3 +103,8 @@ export function planAggregate(column: string, call: AggregateCall, type: string)
     }
   }
 }
+
+/** Whether the value of an aggregate of two parts is one divided by the other, and not the first of them. */
+export function isAverage({ value }: Pick<AggregateColumn, "value">): boolean {
+  return value.includes(" / ");
+}

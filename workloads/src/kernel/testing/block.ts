@@ -2,9 +2,8 @@
 import type { AggregatorConfig, TopicConfig } from "@caudal/crds";
 import { NULL_VALUE, type RecordBlock } from "../../kafka/record-block.ts";
 import { compilePlan } from "../../sql/compile.ts";
-import { numberAt } from "../columns.ts";
-import type { Delta, DeltaColumn } from "../delta.ts";
-import { withPoint } from "../event-table.ts";
+import type { Delta } from "../delta.ts";
+import { columnText } from "../delta-text.ts";
 import { Kernel, type KernelOptions } from "../kernel.ts";
 
 /** A value as it is produced: text, bytes, an object (as JSON), null for a tombstone. */
@@ -111,35 +110,9 @@ export function textOf(delta: Delta | undefined): TextDelta {
   const types = table.aggregates.flatMap((aggregate) => aggregate.parts.map(({ duckdbType }) => duckdbType));
   return {
     windowStart: Array.from(windowStart, (ms) => new Date(ms).toISOString()),
-    groups: groups.map((column, index) => valuesOf(column, table.groups[index]?.duckdbType ?? "")),
-    parts: parts.map((column, index) => valuesOf(column, types[index] ?? "")),
+    groups: groups.map((column, index) => columnText(column, table.groups[index]?.duckdbType ?? "")),
+    parts: parts.map((column, index) => columnText(column, types[index] ?? "")),
   };
-}
-
-function valuesOf(column: DeltaColumn, duckdbType: string): (string | null)[] {
-  if (column.kind === "text") {
-    let end = 0;
-    return Array.from(column.lengths, (length) =>
-      length < 0 ? null : column.bytes.toString("utf8", end, (end += length)),
-    );
-  }
-  return Array.from(column.values, (value, row) =>
-    Number.isNaN(value) ? null : show(numberAt(column, row), duckdbType),
-  );
-}
-
-function show(value: number | bigint, duckdbType: string): string {
-  const scale = /^DECIMAL\(\d+,(\d+)\)$/.exec(duckdbType)?.[1];
-  if (scale !== undefined) return withPoint(BigInt(value), Number(scale));
-  if (duckdbType === "BOOLEAN") return String(Number(value) === 1);
-  if (duckdbType === "DATE") return new Date(Number(value) * 86_400_000).toISOString().slice(0, 10);
-  if (duckdbType.startsWith("TIMESTAMP")) {
-    const micros = ((BigInt(value) % 1_000_000n) + 1_000_000n) % 1_000_000n;
-    const seconds = new Date(Number((BigInt(value) - micros) / 1000n)).toISOString();
-    const fraction = micros === 0n ? "" : `.${String(micros).padStart(6, "0").replace(/0+$/, "")}`;
-    return `${seconds.slice(0, 19).replace("T", " ")}${fraction}+00`;
-  }
-  return String(value);
 }
 
 /** Rows of a delta as `window_start | groups | parts`, NULL as `-`. */

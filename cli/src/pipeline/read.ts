@@ -1,0 +1,70 @@
+/** StreamPipelines in a file of YAML documents. */
+import { readFile } from "node:fs/promises";
+import { text } from "node:stream/consumers";
+import { parseAllDocuments } from "yaml";
+import { KIND } from "@caudal/crds";
+import { FileInvalid } from "../errors.ts";
+
+/** A pipeline as it was written: nothing of it has been checked. */
+export type WrittenPipeline = Readonly<Record<string, unknown>>;
+
+/**
+ * Reads all pipelines of a file.
+ *
+ * @param file path; `-` is standard input
+ * @throws FileInvalid when there is none
+ */
+export async function readPipelines(file: string): Promise<readonly WrittenPipeline[]> {
+  const pipelines = parsePipelines(await readText(file), file);
+  if (pipelines.length === 0)
+    throw new FileInvalid(`${file} holds no ${KIND}: name the file that has \`kind: ${KIND}\``);
+  return pipelines;
+}
+
+/**
+ * Reads the one pipeline of a file. Documents of other kinds are passed over.
+ *
+ * @param file path; `-` is standard input
+ * @param name of the pipeline, where the file has several
+ * @throws FileInvalid when there is none, or more than one to choose from
+ */
+export async function readPipeline(file: string, name?: string): Promise<WrittenPipeline> {
+  const pipelines = await readPipelines(file);
+  const found = name === undefined ? pipelines : pipelines.filter((pipeline) => nameOf(pipeline) === name);
+  const [pipeline] = found;
+  const names = pipelines.map(nameOf).join(", ");
+  if (pipeline === undefined) throw new FileInvalid(`${file} holds no pipeline ${name ?? ""}: it has ${names}`);
+  if (found.length > 1)
+    throw new FileInvalid(`${file} holds ${found.length} pipelines (${names}): choose one with --pipeline NAME`);
+  return pipeline;
+}
+
+/** @throws FileInvalid with the place, for what is no YAML */
+export function parsePipelines(source: string, file: string): readonly WrittenPipeline[] {
+  return parseAllDocuments(source).flatMap((document) => {
+    const [error] = document.errors;
+    if (error !== undefined) throw new FileInvalid(`${file} is no YAML: ${error.message}`);
+    const value: unknown = document.toJS();
+    return isPipeline(value) ? [value] : [];
+  });
+}
+
+function isPipeline(value: unknown): value is WrittenPipeline {
+  return typeof value === "object" && value !== null && "kind" in value && value.kind === KIND;
+}
+
+function nameOf({ metadata }: WrittenPipeline): string {
+  const name = (metadata as { readonly name?: unknown } | null | undefined)?.name;
+  return typeof name === "string" ? name : "(without a name)";
+}
+
+/** @throws FileInvalid */
+export async function readText(file: string): Promise<string> {
+  try {
+    return file === "-" ? await text(process.stdin) : await readFile(file, "utf8");
+  } catch (error) {
+    throw new FileInvalid(`cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,177 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { stringify } from "yaml";
+import { acceptedPipeline } from "../pipeline/check.ts";
+import { parsePipelines } from "../pipeline/read.ts";
+import { report } from "./report.ts";
+import { run, type Ran } from "./run.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "caudal-run-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const clicks = {
+  name: "clicks",
+  timestamp: "ts",
+  fields: [
+    { name: "user", type: "string" },
+    { name: "ts", type: "timestamp" },
+    { name: "n", type: "integer" },
+  ],
+};
+const finals = {
+  name: "final",
+  timestamp: "window_end",
+  fields: [
+    { name: "user", type: "string" },
+    { name: "window_end", type: "timestamp" },
+    { name: "total", type: "bigint" },
+  ],
+};
+const minutes = {
+  name: "minutes",
+  window: { tumbling: { size: "1m" } },
+  groupBy: ["user"],
+  aggregates: ["sum(n) as total"],
+};
+
+/** Events `hh:mm:ss user n`, one a line. */
+function events(...lines: readonly string[]): string {
+  const file = join(mkdtempSync(join(folder, "case-")), "events.jsonl");
+  const json = lines.map((line) => {
+    const [time, user, n] = line.split(" ");
+    return JSON.stringify({ ts: `2026-01-01T${time ?? ""}Z`, user, n: Number(n) });
+  });
+  writeFileSync(file, `${json.join("\n")}\n`);
+  return file;
+}
+
+async function runOn(file: string, aggregators: readonly object[], topics: readonly object[] = [clicks]): Promise<Ran> {
+  const text = stringify({
+    apiVersion: "caudal.dev/v1alpha1",
+    kind: "StreamPipeline",
+    metadata: { name: "test" },
+    spec: {
+      kafka: { clusterRef: { name: "platform", listener: "plain" } },
+      database: { cluster: { storage: { size: "1Gi" } } },
+      topics,
+      aggregators,
+    },
+  });
+  const pipeline = await acceptedPipeline(parsePipelines(text, "test")[0] ?? {}, "test");
+  return await run(pipeline, { inputs: [file], events: 0, time: Date.parse("2026-01-02T00:00:00Z") });
+}
+
+const table = (ran: Ran, name: string) => report(ran, { output: "csv", table: name }).trim().split("\n").slice(1);
+
+describe("late events", () => {
+  const late = events("10:00:01 a 1", "10:02:00 a 2", "10:00:02 a 4", "10:01:59 b 8");
+  const stage = { name: "s", topic: "clicks", watermark: { maxDelay: "30s" } };
+
+  test("revise their row under Update", async () => {
+    const ran = await runOn(late, [{ ...stage, tables: [minutes] }]);
+    expect(table(ran, "minutes")).toEqual([
+      "2026-01-01 10:00:00+00,2026-01-01 10:01:00+00,a,5",
+      "2026-01-01 10:01:00+00,2026-01-01 10:02:00+00,b,8",
+      "2026-01-01 10:02:00+00,2026-01-01 10:03:00+00,a,2",
+    ]);
+    expect(ran.letters).toEqual([]);
+  });
+
+  test("are dead letters with the tables that they missed, judged by what came before them", async () => {
+    const ran = await runOn(late, [{ ...stage, lateEvents: "DeadLetter", tables: [minutes] }]);
+    expect(table(ran, "minutes")).toContain("2026-01-01 10:00:00+00,2026-01-01 10:01:00+00,a,1");
+    expect(ran.letters.map(({ place, reason, tables }) => [place, reason, tables])).toEqual([
+      ["events.jsonl:3", "LateEvent", ["minutes"]],
+    ]);
+    expect(ran.notes).toEqual(["s read 4 records of clicks; 1 came late for minutes"]);
+  });
+
+  test("are left out under Drop, and counted", async () => {
+    const ran = await runOn(late, [{ ...stage, lateEvents: "Drop", tables: [minutes] }]);
+    expect(table(ran, "minutes")).toContain("2026-01-01 10:00:00+00,2026-01-01 10:01:00+00,a,1");
+    expect(ran.letters).toEqual([]);
+    expect(ran.notes[0]).toContain("1 came late for minutes");
+  });
+
+  test("a record that is no event does not move the watermark", async () => {
+    const file = events("10:00:01 a 1", "11:00:00 a x", "10:00:02 a 4");
+    const ran = await runOn(file, [{ ...stage, lateEvents: "DeadLetter", tables: [minutes] }]);
+    expect(ran.letters.map(({ reason }) => reason)).toEqual(["MissingField"]);
+    expect(table(ran, "minutes")).toEqual(["2026-01-01 10:00:00+00,2026-01-01 10:01:00+00,a,5"]);
+  });
+});
+
+test("retention leaves out old windows, and what comes for them is a dead letter", async () => {
+  const file = events("10:00:01 a 1", "10:30:00 a 2", "10:00:02 a 4", "10:25:00 b 8");
+  const ran = await runOn(file, [{ name: "s", topic: "clicks", tables: [{ ...minutes, retention: "10m" }] }]);
+  expect(table(ran, "minutes")).toEqual([
+    "2026-01-01 10:25:00+00,2026-01-01 10:26:00+00,b,8",
+    "2026-01-01 10:30:00+00,2026-01-01 10:31:00+00,a,2",
+  ]);
+  expect(ran.letters.map(({ place, reason }) => [place, reason])).toEqual([["events.jsonl:3", "RetentionPassed"]]);
+});
+
+test("sessions are joined by events that come between them", async () => {
+  const file = events("10:00:00 u 5", "10:20:00 u 5", "10:50:00 u 5", "11:30:00 u 5", "11:10:00 u 5");
+  const visits = { ...minutes, name: "visits", window: { session: { gap: "30m" } } };
+  const ran = await runOn(file, [{ name: "s", topic: "clicks", tables: [visits] }]);
+  expect(table(ran, "visits")).toEqual(["2026-01-01 10:00:00+00,2026-01-01 12:00:00+00,u,25"]);
+});
+
+test("final rows go to their topic, and the stages that read it run after", async () => {
+  const file = events("10:00:01 a 1", "10:01:01 b 2", "10:05:00 a 4");
+  const emitting = { ...minutes, emit: { final: { topic: "final" } } };
+  const hours = {
+    ...minutes,
+    name: "hours",
+    window: { tumbling: { size: "1h" } },
+    aggregates: ["sum(total) as total"],
+  };
+  const stages = [
+    { name: "second", topic: "final", tables: [hours] },
+    { name: "first", topic: "clicks", lateEvents: "DeadLetter", tables: [emitting] },
+  ];
+  const ran = await runOn(file, stages, [clicks, finals]);
+  expect(report(ran, { output: "json", topic: "final" })).toBe(
+    `{"value":{"window_start":"2026-01-01T10:00:00.000Z","window_end":"2026-01-01T10:01:00.000Z","user":"a","total":"1","revision":0}}
+{"value":{"window_start":"2026-01-01T10:01:00.000Z","window_end":"2026-01-01T10:02:00.000Z","user":"b","total":"2","revision":0}}
+`,
+  );
+  expect(table(ran, "hours")).toEqual([
+    "2026-01-01 10:00:00+00,2026-01-01 11:00:00+00,a,1",
+    "2026-01-01 10:00:00+00,2026-01-01 11:00:00+00,b,2",
+  ]);
+});
+
+describe("what is not clear is asked for", () => {
+  const file = events("10:00:01 a 1");
+  const stage = { name: "s", topic: "clicks", tables: [minutes] };
+
+  test("which of two topics a file is for", async () => {
+    const other = { name: "t", topic: "final", tables: [{ ...minutes, name: "x", aggregates: ["count(*) as c"] }] };
+    await expect(runOn(file, [stage, other], [clicks, finals])).rejects.toThrow(
+      `the pipeline reads clicks, final: write --input TOPIC=FILE, such as --input clicks=${file}`,
+    );
+  });
+
+  test("which table, and of csv which one", async () => {
+    const ran = await runOn(file, [stage]);
+    expect(() => report(ran, { output: "table", table: "hours" })).toThrow(
+      "the pipeline writes no table hours: choose one of minutes",
+    );
+    expect(() => report(ran, { output: "csv" })).toThrow("csv holds one table: write --table NAME, one of minutes");
+  });
+
+  test("a way out of stages that read what they write", async () => {
+    const back = { name: "back", timestamp: "window_end", fields: finals.fields };
+    const loop = (name: string, topic: string, to: string) => ({
+      ...{ name, topic, lateEvents: "Drop" },
+      tables: [{ ...minutes, name, aggregates: ["sum(total) as total"], emit: { final: { topic: to } } }],
+    });
+    await expect(
+      runOn(file, [loop("one", "final", "back"), loop("two", "back", "final")], [finals, back]),
+    ).rejects.toThrow("the stages one, two read what they write");
+  });
+});

@@ -1,0 +1,33 @@
+/** Commands of docs/cli.md that need no cluster work as they are printed there. */
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { expect, test } from "vitest";
+import { root } from "./support/caudal.ts";
+
+const page = readFileSync(join(root, "docs/cli.md"), "utf8");
+const commands = [...page.matchAll(/```sh\n([\s\S]*?)```/g)]
+  .flatMap((match) => (match[1] ?? "").trim().split("\n"))
+  .filter((line) => line.includes("caudal -- run") || line.includes("caudal -- validate"));
+
+/** What a command must show, by a part of it that names it; the first that fits counts. */
+const shows: readonly (readonly [part: string, pattern: RegExp])[] = [
+  ["--output csv", /^window_start,window_end,event_type,count\n2026-03-01 /],
+  ["--output json", /^\{"tables":\{"event_counts":\[\{/],
+  ["--input", /dead letters \(3\)\n[\s\S]*MalformedJson/],
+  ["validate", /the pipeline app-events is valid/],
+];
+
+test("docs/cli.md has a command for each", () => {
+  for (const [part] of shows) expect(commands.join("\n")).toContain(part);
+});
+
+test.each(commands)("%s", async (command) => {
+  const { stdout } = await promisify(execFile)("bash", ["-euo", "pipefail", "-c", command], {
+    cwd: root,
+    maxBuffer: 1 << 26,
+  });
+  const [, pattern] = shows.find(([part]) => command.includes(part)) ?? [];
+  expect(stdout).toMatch(pattern ?? /^$/);
+});
