@@ -96,7 +96,7 @@ export function spawnWorker(config: WorkloadConfig, options: WorkerOptions = {})
   const file = join(folder, "config.json");
   writeFileSync(file, JSON.stringify(config));
   const program = options.program ?? join(repository, "workloads/src/main.ts");
-  const child = spawn(process.execPath, [...node, program, "aggregator", "--config", file], {
+  const child = spawn(process.execPath, [...node, program, config.stage.role, "--config", file], {
     env: { ...process.env, CAUDAL_HTTP_PORT: "0", LOG_LEVEL: "info", CAUDAL_FAILED_SECONDS: "1", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -117,7 +117,7 @@ export function spawnWorker(config: WorkloadConfig, options: WorkerOptions = {})
   child.stderr.setEncoding("utf8").on("data", take);
   let port = "";
   const serves = async (): Promise<true | undefined> => {
-    if (isOver(child)) throw new CommandFailed("node main.ts aggregator", child.exitCode, log);
+    if (isOver(child)) throw new CommandFailed(`node main.ts ${config.stage.role}`, child.exitCode, log);
     port ||= /"port":(\d+)/.exec(log)?.[1] ?? "";
     return await Promise.resolve(port === "" ? undefined : true);
   };

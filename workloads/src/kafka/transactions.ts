@@ -106,6 +106,7 @@ export class TransactionalWriter {
   }
 
   async #enlist(batches: TopicBatches, signal: AbortSignal | undefined): Promise<void> {
+    if (batches.size === 0) return;
     const topics = [...batches].map(([name, partitions]) => ({ name, partitions: [...partitions.keys()] }));
     const transaction = { transactionalId: this.#id, ...this.#identity, verifyOnly: false, topics };
     await settled(signal, async () => {

@@ -12,6 +12,8 @@ export interface ConnectionOptions {
   readonly onCall?: CallObserver;
   /** Longest that one statement may take. */
   readonly statementTimeoutMs?: number;
+  /** Settings of the session besides those that are always pinned. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 export interface Statement {
@@ -74,9 +76,13 @@ export class Connection {
 
   /** Runs one statement; `call` names it in metrics and errors. */
   async query<Row extends QueryResultRow>(call: string, statement: Statement): Promise<QueryResult<Row>> {
+    return await this.#observed(call, async () => await this.#send<Row>(statement));
+  }
+
+  async #observed<T>(call: string, send: () => Promise<T>): Promise<T> {
     const started = performance.now();
     try {
-      const result = await this.#send<Row>(statement);
+      const result = await send();
       this.#onCall(call, (performance.now() - started) / 1000, "ok");
       return result;
     } catch (error) {
@@ -84,6 +90,12 @@ export class Connection {
       this.#onCall(call, (performance.now() - started) / 1000, typed.reason);
       throw typed;
     }
+  }
+
+  /** Runs one statement. @returns its rows, each value as PostgreSQL writes it */
+  async texts(call: string, { text, values = [] }: Statement): Promise<(string | null)[][]> {
+    const query = { text, values: [...values], rowMode: "array", types: { getTypeParser: () => asItIs } };
+    return (await this.#observed(call, async () => await this.#client.query<(string | null)[]>(query as never))).rows;
   }
 
   /**
@@ -176,6 +188,7 @@ export class Connection {
       statement_timeout: String(options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS),
       idle_in_transaction_session_timeout: String(IDLE_IN_TRANSACTION_MS),
       tcp_user_timeout: String(TCP_USER_TIMEOUT_MS),
+      ...options.settings,
     };
     const names = Object.keys(settings);
     const { rows } = await this.query<{ version: number; standby: boolean }>("connect", {
@@ -192,6 +205,8 @@ export class Connection {
     if (server.standby) throw new DatabaseUnavailable("this server is a standby: waiting for the primary");
   }
 }
+
+const asItIs = (value: string): string => value;
 
 /** TLS where the server speaks it, as libpq's `sslmode=prefer`: inside a cluster it speaks, a database of a laptop may not. */
 async function connectClient(secret: DatabaseSecret, options: ConnectionOptions): Promise<Client> {

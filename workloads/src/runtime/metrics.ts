@@ -20,6 +20,10 @@ export interface Metrics {
   readonly deletedRows: Counter<"table">;
   readonly finalRows: Counter<"table">;
   readonly emittedRecords: Counter<"topic">;
+  readonly sourceHeldBack: Gauge;
+  readonly sourceBehind: Gauge;
+  readonly sourceRetainedWal: Gauge;
+  readonly sourceTruncates: Counter;
   readonly retries: Counter<"target">;
   readonly rebalances: Counter;
 }
@@ -134,6 +138,26 @@ export function createMetrics(labels: MetricLabels, withProcess = false): Metric
       name: "caudal_emitted_records_total",
       help: "Final rows and revisions that were sent to a topic, counted after Kafka's commit.",
       labelNames: ["topic"],
+      registers,
+    }),
+    sourceHeldBack: new Gauge({
+      name: "caudal_source_held_back_seconds",
+      help: "Seconds for which one open transaction has kept a source in timestamp mode from going on; 0: none does.",
+      registers,
+    }),
+    sourceBehind: new Gauge({
+      name: "caudal_source_behind_bytes",
+      help: "Bytes of write-ahead log between what a source in cdc mode has sent and the end of the log.",
+      registers,
+    }),
+    sourceRetainedWal: new Gauge({
+      name: "caudal_source_retained_wal_bytes",
+      help: "Bytes of write-ahead log that the database keeps on its disk for the source's replication slot.",
+      registers,
+    }),
+    sourceTruncates: new Counter({
+      name: "caudal_source_truncates_total",
+      help: "TRUNCATEs of a source's table that were passed over (onTruncate: Ignore).",
       registers,
     }),
     retries,

@@ -1,7 +1,53 @@
-/** The source: sends the rows of a table, and their changes, to a topic. */
-import { ConfigInvalid } from "../runtime/errors.ts";
-import type { Role } from "../runtime/role.ts";
+/**
+ * The source: sends the rows of a table, and their changes, to a topic. How far it is goes into the same transaction of
+ * Kafka as the records, so that whoever goes on, after whatever has happened, neither misses nor repeats a row.
+ */
+import { consumerGroup } from "@caudal/crds";
+import { KafkaCluster } from "../kafka/cluster.ts";
+import { ConfigInvalid, describeError, Drained, reasonOf } from "../runtime/errors.ts";
+import { backoff, isRetryable, pause } from "../runtime/retry.ts";
+import type { Role, RuntimeContext } from "../runtime/role.ts";
+import { withSession } from "./session.ts";
+import { pollTable } from "./timestamp/poll.ts";
+
+const FIRST_MS = 100;
+const MOST_MS = 5_000;
+/** A session that lasted so long was a good one. */
+const GOOD_MS = 30_000;
 
 export const sourceRole: Role = {
-  run: () => Promise.reject(new ConfigInvalid("this release has no sources yet")),
+  async run(context) {
+    const config = context.config.source;
+    if (config === undefined) throw new ConfigInvalid('the configuration has no "source"');
+    const { drain, health, metrics } = context;
+    const cluster = new KafkaCluster(context.config.kafka, { clientId: consumerGroup(context.config), metrics });
+    health.setReady(false, "connecting");
+    let failures = 0;
+    try {
+      while (!drain.requested) {
+        const began = performance.now();
+        try {
+          await withSession(context, config, cluster, pollTable);
+        } catch (error) {
+          if (error instanceof Drained) return;
+          if (!isRetryable(error)) throw error;
+          failures = performance.now() - began > GOOD_MS ? 1 : failures + 1;
+          tell(context, error);
+          await pause(backoff(failures, FIRST_MS, MOST_MS, Math.random), drain.signal);
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof Drained)) throw error;
+    } finally {
+      await cluster.close();
+    }
+  },
 };
+
+function tell({ health, log, metrics }: RuntimeContext, error: unknown): void {
+  const reason = reasonOf(error);
+  health.beat();
+  health.setError(reason, describeError(error));
+  metrics.retries.inc({ target: reason.startsWith("Database") ? "postgres" : "kafka" });
+  log.warn({ reason, error: describeError(error) }, "trying again");
+}

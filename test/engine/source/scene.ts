@@ -1,0 +1,148 @@
+/** A source under test: one broker and one PostgreSQL for a file of tests, and for each test a table and a topic. */
+import { afterAll, afterEach, beforeAll } from "vitest";
+import type { SourceConfig, StageStatus, WorkloadConfig } from "@caudal/crds";
+import { poll } from "../../cluster/host/poll.ts";
+import { killWorkers, startWorker, type Worker, type WorkerOptions } from "../aggregator/stage.ts";
+import { createTopic, type LoggedRecord, type Topic } from "../aggregator/topic.ts";
+import { type Broker, startBroker } from "../broker.ts";
+import { type Database, type Postgres, type PostgresOptions, startPostgres } from "../postgres.ts";
+
+type Fields = SourceConfig["topic"]["fields"];
+
+export interface SourceScene {
+  readonly broker: Broker;
+  readonly server: Postgres;
+  readonly database: Database;
+  readonly topic: Topic;
+  readonly letters: Topic;
+  readonly config: WorkloadConfig;
+  start(options?: WorkerOptions, config?: WorkloadConfig): Promise<Worker>;
+  /** All records so far, without the marks at the end. */
+  records(): Promise<Sent[]>;
+  deadLetters(): Promise<LoggedRecord[]>;
+  status(worker: Worker): Promise<StageStatus>;
+}
+
+export interface Sent {
+  readonly partition: number;
+  readonly offset: number;
+  readonly key: string;
+  /** Null for a tombstone. */
+  readonly value: Record<string, unknown> | null;
+  readonly text: string | null;
+}
+
+export interface SourceOptions {
+  /** Statements that make the table `public.items`, and what else it takes. */
+  readonly ddl: string;
+  readonly fields: Fields;
+  readonly key?: string;
+  readonly partitions?: number;
+  readonly topicConfig?: Readonly<Record<string, string>>;
+  readonly postgres?: Partial<SourceConfig["postgres"]>;
+}
+
+export const field = (name: string, type: string, nullable = false): Fields[number] => ({ name, type, nullable });
+
+/** @param name of the file's topics and databases: the tests' are numbered */
+export function useSource(
+  name: string,
+  postgres: PostgresOptions = {},
+): (options: SourceOptions) => Promise<SourceScene> {
+  let broker: Broker;
+  let server: Postgres;
+  let count = 0;
+  const open: Topic[] = [];
+  beforeAll(async () => {
+    const settings = { wal_level: "logical", max_prepared_transactions: "4", ...postgres.settings };
+    [broker, server] = await Promise.all([startBroker(), startPostgres({ ...postgres, settings })]);
+  });
+  afterEach(async () => {
+    await killWorkers();
+    for (const topic of open.splice(0)) await topic.close();
+  });
+  afterAll(async () => {
+    await Promise.all([broker?.stop(), server?.stop()]);
+  });
+  return async (options) => {
+    const unique = `${name}${++count}`;
+    const database = await server.database(unique);
+    await database.query(options.ddl);
+    const topic = await createTopic(broker, unique, options.partitions ?? 3, options.topicConfig);
+    const letters = await createTopic(broker, `${unique}-dlq`, 1);
+    open.push(topic, letters);
+    const config: WorkloadConfig = {
+      version: 1,
+      pipeline: { namespace: "shop", name: unique, uid: "first", generation: 1 },
+      stage: { name: "items", role: "source" },
+      kafka: { bootstrapServers: [broker.bootstrap] },
+      source: {
+        topic: { name: unique, fields: options.fields, ...(options.key === undefined ? {} : { key: options.key }) },
+        deadLetterTopic: `${unique}-dlq`,
+        postgres: {
+          secret: database.secret,
+          table: "public.items",
+          mode: "timestamp",
+          timestampColumn: "changed",
+          pollIntervalMs: 20,
+          lookbackMs: 2_000,
+          onTruncate: "Stop",
+          maxRetainedWalBytes: 1 << 30,
+          resync: 0,
+          slot: `caudal_${unique}`,
+          ...options.postgres,
+        },
+      },
+    };
+    return {
+      broker,
+      server,
+      database,
+      topic,
+      letters,
+      config,
+      start: async (workerOptions, other = config) => await startWorker(other, workerOptions),
+      records: async () => (await recordsOf(topic)).map(sentOf),
+      deadLetters: async () => await recordsOf(letters),
+      status: async (worker) => await worker.status(),
+    };
+  };
+}
+
+/** Marks the end of each partition by a record, which goes behind whatever was written. */
+async function recordsOf(topic: Topic): Promise<LoggedRecord[]> {
+  return (await topic.readTo(await topic.seal())).filter(({ key }) => key !== "end");
+}
+
+function sentOf({ partition, offset, key, value }: LoggedRecord): Sent {
+  const text = value?.toString() ?? null;
+  return {
+    partition,
+    offset,
+    key: key ?? "",
+    text,
+    value: text === null ? null : (JSON.parse(text) as Record<string, unknown>),
+  };
+}
+
+/** Waits until the stage has sent so many events in all since it began, dead letters among them. */
+export async function untilSent(worker: Worker, events: number, seconds = 60): Promise<void> {
+  const sent = async (): Promise<number> => {
+    const status = await worker.status();
+    return status.events + status.deadLetters;
+  };
+  await poll(async () => ((await sent()) >= events ? true : undefined), {
+    seconds,
+    everyMs: 50,
+    onTimeout: async () => `sent ${await sent()} of ${events}:\n${worker.log()}`,
+  });
+}
+
+/** Last record of each key, in text; tombstones left out. */
+export function latest(records: readonly Sent[]): Map<string, Record<string, unknown>> {
+  const last = new Map<string, Record<string, unknown>>();
+  for (const { key, value } of [...records].sort((a, b) => a.offset - b.offset))
+    if (value === null) last.delete(key);
+    else last.set(key, value);
+  return last;
+}

@@ -1,0 +1,110 @@
+/** What the source database says of the table, and of itself. */
+import type { Connection } from "../postgres/connection.ts";
+import { DatabaseUnavailable } from "../postgres/errors.ts";
+import { SourceMismatch } from "./errors.ts";
+import type { Column, Table } from "./core/table.ts";
+
+/** Settings of the session under which values have the form that core/value.ts reads. */
+export const VALUE_SETTINGS = { extra_float_digits: "1", bytea_output: "hex" } as const;
+
+export interface Server {
+  /** Identifier that initdb gave it. */
+  readonly system: string;
+  /** Another one after a failover. */
+  readonly timeline: string;
+}
+
+export async function readServer(connection: Connection): Promise<Server> {
+  const [row] = await connection.texts("source_server", {
+    text: `select system_identifier::text, left(pg_walfile_name(pg_current_wal_lsn()), 8) from pg_control_system()`,
+  });
+  const [system, timeline] = row ?? [];
+  if (typeof system !== "string" || typeof timeline !== "string")
+    throw new DatabaseUnavailable("the server did not tell its identifier");
+  return { system, timeline };
+}
+
+/** @throws SourceMismatch when there is no such table, or nothing that can be read in this way */
+export async function readTable(connection: Connection, title: string): Promise<Table> {
+  const [schema = "", name = ""] = title.split(".");
+  const [found] = await connection.texts("source_table", {
+    text: `select c.oid::text, c.relkind::text, c.relreplident::text, has_table_privilege(c.oid, 'select')::text
+      from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = $1 and c.relname = $2`,
+    values: [schema, name],
+  });
+  const [oid, kind, replicaIdentity = ""] = found ?? [];
+  if (found === undefined || typeof oid !== "string" || typeof replicaIdentity !== "string")
+    throw new SourceMismatch(
+      `the database has no table ${title} (names are taken as they are written, letters large and small)`,
+    );
+  if (kind !== "r" && kind !== "p") throw new SourceMismatch(`${title} is not a table: name one, or a partitioned one`);
+  if (found[3] !== "true" && found[3] !== "t")
+    throw new SourceMismatch(`this user may not read ${title}: grant select on ${title} to it`);
+  const indexes = await readIndexes(connection, oid);
+  return {
+    oid: Number(oid),
+    schema,
+    name,
+    columns: await readColumns(connection, oid),
+    replicaIdentity,
+    primaryKey: indexes.find(({ primary }) => primary)?.columns ?? [],
+    uniqueKeys: indexes.map(({ columns }) => columns),
+    identityColumns: indexes.find(({ identity }) => identity)?.columns ?? [],
+  };
+}
+
+async function readColumns(connection: Connection, oid: string): Promise<Column[]> {
+  const rows = await connection.texts("source_columns", {
+    text: `with recursive base as (
+        select a.attnum, a.atttypid as type from pg_attribute a where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped
+        union all
+        select b.attnum, t.typbasetype from base b join pg_type t on t.oid = b.type where t.typtype = 'd')
+      select a.attname::text, a.atttypid::text, b.type::text, format_type(a.atttypid, a.atttypmod), a.attnotnull::int::text
+      from pg_attribute a join base b using (attnum) join pg_type t on t.oid = b.type and t.typtype <> 'd'
+      where a.attrelid = $1 order by a.attnum`,
+    values: [oid],
+  });
+  return rows.map(([name, type, base, typeName, notNull]) => ({
+    name: name ?? "",
+    typeOid: Number(type),
+    baseOid: Number(base),
+    typeName: typeName ?? "",
+    notNull: notNull === "1",
+  }));
+}
+
+/** Unique indexes over all rows, by columns alone. */
+async function readIndexes(connection: Connection, oid: string) {
+  const rows = await connection.texts("source_indexes", {
+    text: `select i.indisprimary::int::text, i.indisreplident::int::text,
+        (select json_agg(a.attname order by k.n)::text from unnest(i.indkey::int2[]) with ordinality k (attnum, n)
+          join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum where k.n <= i.indnkeyatts)
+      from pg_index i
+      where i.indrelid = $1 and i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null and i.indexprs is null`,
+    values: [oid],
+  });
+  return rows.map(([primary, identity, columns]) => ({
+    primary: primary === "1",
+    identity: identity === "1",
+    columns: JSON.parse(columns ?? "[]") as string[],
+  }));
+}
+
+/** Whether an index begins with the column: without one, each look reads the whole table. */
+export async function hasIndexOn(connection: Connection, table: Table, column: string): Promise<boolean> {
+  const rows = await connection.texts("source_indexes", {
+    text: `select 1 from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+      where i.indrelid = $1 and i.indisvalid and i.indpred is null and a.attname = $2 limit 1`,
+    values: [String(table.oid), column],
+  });
+  return rows.length > 0;
+}
+
+/** One process reads at a time; the other waits for the lock, which goes with the session that has it. */
+export async function lockSource(connection: Connection, slot: string): Promise<boolean> {
+  const [row] = await connection.texts("source_lock", {
+    text: "select pg_try_advisory_lock(hashtextextended($1, 0))::int::text",
+    values: [slot],
+  });
+  return row?.[0] === "1";
+}

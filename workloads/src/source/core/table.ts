@@ -1,0 +1,189 @@
+/** A table of the source database, and how its rows become records of the topic. Pure. */
+import type { SourceConfig } from "@caudal/crds";
+import { SourceMismatch } from "../errors.ts";
+import { isTime, type Misfit, typesFor, valueWriter, type WriteValue } from "./value.ts";
+
+export interface Column {
+  readonly name: string;
+  /** Of the type itself, and of its base type where it is a domain. */
+  readonly typeOid: number;
+  readonly baseOid: number;
+  readonly typeName: string;
+  readonly notNull: boolean;
+}
+
+export interface Table {
+  readonly oid: number;
+  /** As PostgreSQL has them, which may differ from the configuration in nothing but its quotes. */
+  readonly schema: string;
+  readonly name: string;
+  readonly columns: readonly Column[];
+  readonly primaryKey: readonly string[];
+  /** Columns of each unique index over all rows. */
+  readonly uniqueKeys: readonly (readonly string[])[];
+  /** d: the primary key, i: an index, f: the whole row, n: nothing. */
+  readonly replicaIdentity: string;
+  /** Of the index that is the replica identity. */
+  readonly identityColumns: readonly string[];
+}
+
+/** A field of the topic and the column that it comes from. */
+export interface Source {
+  readonly field: string;
+  readonly column: string;
+  readonly nullable: boolean;
+  readonly write: WriteValue;
+}
+
+/** How a row is read and written. */
+export interface Layout {
+  readonly sources: readonly Source[];
+  /** Positions in `sources`. */
+  readonly key: readonly number[];
+  readonly timestamp: { readonly at: number; readonly column: Column } | undefined;
+  readonly operationField: string | undefined;
+}
+
+/** @throws SourceMismatch for whatever no row could satisfy */
+export function layoutOf(config: SourceConfig, table: Table): Layout {
+  const { topic, postgres } = config;
+  const title = postgres.table;
+  const { operationField, timestampColumn } = postgres;
+  const sources = topic.fields
+    .filter(({ name }) => name !== operationField)
+    .map(({ name, type, nullable }) => {
+      const column = table.columns.find((candidate) => candidate.name === name);
+      if (column === undefined)
+        throw new SourceMismatch(
+          `${title} has no column ${name}, which is a field of the topic ${topic.name}: remove the field, or name it as a column`,
+        );
+      const write = valueWriter(type, column.baseOid);
+      if (write === undefined)
+        throw new SourceMismatch(
+          `${title}.${name} is of type ${column.typeName}, which a field of type ${type} cannot hold (it holds ${typesFor(type)}): declare another type, or string`,
+        );
+      return { field: name, column: name, nullable, write };
+    });
+  const key = keyOf(config, table).map((name) => {
+    const at = sources.findIndex(({ column }) => column === name);
+    if (at < 0)
+      throw new SourceMismatch(
+        `${title} is keyed by ${name}, and the topic ${topic.name} has no such field: add it to the topic's fields`,
+      );
+    return at;
+  });
+  return { sources, key, timestamp: timestampOf(title, timestampColumn, table, sources), operationField };
+}
+
+function timestampOf(
+  title: string,
+  name: string | undefined,
+  table: Table,
+  sources: readonly Source[],
+): Layout["timestamp"] {
+  if (name === undefined) return undefined;
+  const at = sources.findIndex(({ column }) => column === name);
+  const column = table.columns.find((candidate) => candidate.name === name);
+  if (at < 0 || column === undefined)
+    throw new SourceMismatch(`timestampColumn ${name} must be a column of ${title} and a field of the topic`);
+  if (!isTime(column.baseOid))
+    throw new SourceMismatch(
+      `${title}.${name} is of type ${column.typeName}: timestampColumn needs one of type timestamptz or timestamp`,
+    );
+  return { at, column };
+}
+
+/** @returns the columns that identify a row */
+function keyOf({ topic, postgres }: SourceConfig, table: Table): readonly string[] {
+  const title = postgres.table;
+  const key = postgres.keyColumns ?? table.primaryKey;
+  if (key.length === 0)
+    throw new SourceMismatch(`${title} has no primary key: name the columns that identify a row in keyColumns`);
+  if (!table.uniqueKeys.some((columns) => columns.every((name) => key.includes(name))))
+    throw new SourceMismatch(
+      `no unique index of ${title} says that ${key.join(", ")} identify a row: make one over these columns, or name others in keyColumns`,
+    );
+  for (const name of key)
+    if (table.columns.find((column) => column.name === name)?.notNull !== true)
+      throw new SourceMismatch(
+        `${title}.${name} may be NULL, and a key may not: alter table … alter column ${name} set not null`,
+      );
+  if (topic.key !== undefined && (key.length > 1 || key[0] !== topic.key))
+    throw new SourceMismatch(
+      `the topic ${topic.name} has the key ${topic.key}, and rows of ${title} are identified by ${key.join(", ")}: ` +
+        (key.length > 1
+          ? "leave the topic's key out, and records are keyed by all of them"
+          : `write key: ${key[0] ?? ""}`),
+    );
+  return key;
+}
+
+/** Columns that identify a row. */
+export function keyColumnsOf({ sources, key }: Layout): string[] {
+  return key.map((at) => sources[at]?.column ?? "");
+}
+
+/** Updates and deletes must say which row they are about. @throws SourceMismatch */
+export function checkIdentity(title: string, table: Table, layout: Layout): void {
+  if (table.replicaIdentity === "f") return;
+  const identity = table.replicaIdentity === "d" ? table.primaryKey : table.identityColumns;
+  const missing = keyColumnsOf(layout).filter((name) => !identity.includes(name));
+  if (missing.length === 0) return;
+  throw new SourceMismatch(
+    `changes of ${title} do not say ${missing.join(", ")}, which identify a row: alter table ${title} replica identity full, or using an index over these columns`,
+  );
+}
+
+export type Operation = "snapshot" | "insert" | "update" | "delete";
+
+/** What becomes of a row: a record, or a dead letter. */
+export interface Row {
+  readonly key: string;
+  readonly value: string | null;
+}
+
+export interface BadRow extends Row {
+  /** CamelCase. */
+  readonly reason: string;
+  readonly detail: string;
+}
+
+/** Text of each of the layout's sources, in their order. */
+export type Texts = readonly (string | null)[];
+
+/** @param deleted nothing but the key needs to be there */
+export function rowOf(layout: Layout, texts: Texts, operation: Operation): Row | BadRow {
+  const { sources, operationField } = layout;
+  const parts: string[] = [];
+  let bad: string | undefined;
+  sources.forEach(({ field, nullable, write }, at) => {
+    const text = texts[at] ?? null;
+    const written = text === null ? "null" : write(text);
+    if (text === null && !nullable && operation !== "delete") bad ??= `${field} is NULL, and the field is not nullable`;
+    if (typeof written === "string") parts.push(`${JSON.stringify(field)}:${written}`);
+    else bad ??= `${field}: ${(written satisfies Misfit).misfit}`;
+  });
+  const key = keyText(layout, texts);
+  if (bad !== undefined) return { key, value: rawJson(layout, texts), reason: "ValueDoesNotFit", detail: bad };
+  if (operation === "delete" && operationField === undefined) return { key, value: null };
+  if (operationField !== undefined) parts.push(`${JSON.stringify(operationField)}:"${operation}"`);
+  return { key, value: `{${parts.join(",")}}` };
+}
+
+/** Text of the one key column, or a JSON object of several. */
+export function keyText({ sources, key }: Layout, texts: Texts): string {
+  const values = key.map((at) => {
+    const text = texts[at] ?? null;
+    const written = text === null ? "null" : (sources[at]?.write(text) ?? "null");
+    return { field: sources[at]?.field ?? "", json: typeof written === "string" ? written : JSON.stringify(text) };
+  });
+  const [only] = values;
+  if (values.length === 1 && only !== undefined)
+    return only.json.startsWith('"') ? (JSON.parse(only.json) as string) : only.json;
+  return `{${values.map(({ field, json }) => `${JSON.stringify(field)}:${json}`).join(",")}}`;
+}
+
+/** The row as PostgreSQL wrote it: every value as text. */
+function rawJson({ sources }: Layout, texts: Texts): string {
+  return JSON.stringify(Object.fromEntries(sources.map(({ column }, at) => [column, texts[at] ?? null])));
+}
