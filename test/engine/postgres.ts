@@ -16,6 +16,8 @@ export interface Postgres {
   readonly pid: number | undefined;
   /** Folder with host, port, dbname, username and password, as a pod finds its mounted secret. */
   readonly secret: string;
+  /** Makes another user, who may log in. @returns the folder of a secret for the database */
+  user(database: string, name: string): Promise<string>;
   /** Makes another database on this server, with a secret of its own. */
   database(name: string): Promise<Database>;
   /** Stops and starts again. @param shutdown SIGINT: fast, as an operator would; SIGQUIT: immediate, with recovery */
@@ -114,14 +116,18 @@ export async function startPostgres({ settings = {}, diskMiB }: PostgresOptions 
     await exited;
   }
 
+  function secretFor(dbname: string, username: string): string {
+    const secret = mkdtempSync(join(folder, "secret-"));
+    const files = { host: "127.0.0.1", port: String(port), dbname, username, password: PASSWORD };
+    for (const [file, text] of Object.entries(files)) writeFileSync(join(secret, file), text);
+    return secret;
+  }
+
   async function database(name: string): Promise<Database> {
     if (name !== "postgres") await queryOnce(port, "postgres", `create database "${name}"`);
-    const secret = mkdtempSync(join(folder, "secret-"));
-    const files = { host: "127.0.0.1", port: String(port), dbname: name, username: "app", password: PASSWORD };
-    for (const [file, text] of Object.entries(files)) writeFileSync(join(secret, file), text);
     return {
       name,
-      secret,
+      secret: secretFor(name, "app"),
       query: async <Row extends QueryResultRow>(text: string, values: readonly unknown[] = []) =>
         await queryOnce<Row>(port, name, text, values),
     };
@@ -141,6 +147,10 @@ export async function startPostgres({ settings = {}, diskMiB }: PostgresOptions 
       },
       secret,
       database,
+      user: async (dbname, name) => {
+        await queryOnce(port, dbname, `create role "${name}" login password '${PASSWORD}'`);
+        return secretFor(dbname, name);
+      },
       start,
       restart: async (shutdown = "SIGINT") => {
         await end(shutdown);
