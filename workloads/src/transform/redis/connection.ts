@@ -1,0 +1,149 @@
+/** One connection to a Redis that is fit to keep exact results, with our scripts on it. */
+import { createClient } from "@redis/client";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { BEGIN, WRITE } from "./core/script.ts";
+import { redisError, RedisRefused, RedisUnavailable } from "./errors.ts";
+
+export interface RedisConnectionOptions {
+  /** Folder with the file `uri`: redis://user:password@host:port/database, or rediss:// for TLS. */
+  readonly secret: string;
+  readonly name: string;
+  /** Told of each call: its name, how long it took and whether it went well. */
+  readonly onCall: (call: string, seconds: number, outcome: "ok" | "error") => void;
+}
+
+const CONNECT_MS = 10_000;
+/** Longer than a server takes for a script of ours; one that answers nothing at all is let go. */
+const ANSWER_MS = 30_000;
+
+type Client = ReturnType<typeof connectionTo>;
+
+function connectionTo(url: string, name: string) {
+  return createClient({
+    url,
+    name,
+    RESP: 2,
+    disableOfflineQueue: true,
+    // Whoever loses a connection does not know what was done: it asks for progress on a new one.
+    socket: { reconnectStrategy: false, connectTimeout: CONNECT_MS, keepAlive: true },
+  });
+}
+
+export class RedisConnection {
+  readonly #client: Client;
+  readonly #onCall: RedisConnectionOptions["onCall"];
+  readonly #begin: string;
+  readonly #write: string;
+  #lost = false;
+
+  private constructor(client: Client, onCall: RedisConnectionOptions["onCall"], scripts: readonly [string, string]) {
+    this.#client = client;
+    this.#onCall = onCall;
+    [this.#begin, this.#write] = scripts;
+    client.on("error", () => (this.#lost = true)); // the call in hand, or the next one, says so
+  }
+
+  /**
+   * Connects, checks that the server keeps what it is given, and loads the scripts. The secret is read again each time.
+   *
+   * @throws RedisUnavailable, RedisRefused
+   */
+  static async open(options: RedisConnectionOptions): Promise<RedisConnection> {
+    const began = performance.now();
+    let client: Client | undefined;
+    try {
+      client = connectionTo(await readUri(options.secret), options.name);
+      client.on("error", () => undefined); // connect() rejects
+      await withinTime(client.connect(), CONNECT_MS);
+      checkServer(String(await withinTime(client.sendCommand(["INFO"]), ANSWER_MS)));
+      const load = async (script: string) => String(await client?.sendCommand(["SCRIPT", "LOAD", script]));
+      const scripts = [await load(BEGIN), await load(WRITE)] as const;
+      options.onCall("connect", (performance.now() - began) / 1000, "ok");
+      return new RedisConnection(client, options.onCall, scripts);
+    } catch (error) {
+      client?.destroy();
+      options.onCall("connect", (performance.now() - began) / 1000, "error");
+      throw redisError(error, "connect to Redis");
+    }
+  }
+
+  get lost(): boolean {
+    return this.#lost;
+  }
+
+  /** Runs the script {@link BEGIN}. */
+  async begin(key: string, args: readonly string[]): Promise<readonly unknown[]> {
+    return (await this.#run("begin", this.#begin, key, args)) as readonly unknown[];
+  }
+
+  /**
+   * Runs the script {@link WRITE}. After an error that is no answer of the server the outcome is not known.
+   *
+   * @returns whether progress was as expected, and is moved
+   */
+  async write(key: string, args: readonly string[]): Promise<boolean> {
+    return (await this.#run("write", this.#write, key, args)) === 1;
+  }
+
+  close(): void {
+    this.#lost = true;
+    if (this.#client.isOpen) this.#client.destroy();
+  }
+
+  async #run(call: string, script: string, key: string, args: readonly string[]): Promise<unknown> {
+    const began = performance.now();
+    try {
+      const answer: unknown = await withinTime(
+        this.#client.sendCommand(["EVALSHA", script, "1", key, ...args]),
+        ANSWER_MS,
+      );
+      this.#onCall(call, (performance.now() - began) / 1000, "ok");
+      return answer;
+    } catch (error) {
+      this.#onCall(call, (performance.now() - began) / 1000, "error");
+      this.close();
+      throw redisError(error, `${call} in Redis`);
+    }
+  }
+}
+
+async function readUri(folder: string): Promise<string> {
+  try {
+    const uri = (await readFile(join(folder, "uri"), "utf8")).trim();
+    if (/^rediss?:\/\/./.test(uri)) return uri;
+  } catch (error) {
+    throw new RedisRefused(`the secret of Redis has no readable key uri in ${folder}`, { cause: error });
+  }
+  throw new RedisRefused(
+    `the key uri of the secret of Redis is no address: write redis://:password@host:6379, or rediss:// for TLS`,
+  );
+}
+
+/** @param info what the server says of itself (INFO) */
+function checkServer(info: string): void {
+  const said = new Map(info.split(/\r?\n/).map((line) => [line.split(":", 1)[0] ?? "", line.split(":")[1] ?? ""]));
+  if (said.get("cluster_enabled") === "1")
+    throw new RedisRefused(
+      "this Redis is a Cluster, whose keys no script can write together: use one without cluster-enabled",
+    );
+  const policy = said.get("maxmemory_policy") ?? "";
+  if (policy.startsWith("allkeys-"))
+    throw new RedisRefused(
+      `this Redis may evict any key (maxmemory-policy ${policy}), also those with our progress, and events would be written again or not at all: set maxmemory-policy to noeviction, or to volatile-ttl, which evicts only keys with a time to live`,
+    );
+  if (said.get("role") !== "master")
+    throw new RedisUnavailable(`this Redis is a ${said.get("role")}: waiting for the primary`);
+}
+
+async function withinTime<T>(work: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new RedisUnavailable(`Redis did not answer in ${ms / 1000} s`)), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

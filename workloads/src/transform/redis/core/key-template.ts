@@ -1,0 +1,31 @@
+/** Keys of Redis from rows, by a template such as `tx:{id}`. */
+
+/** Texts and columns in turn: text, column, text, column, …, text. */
+export interface KeyTemplate {
+  readonly texts: readonly string[];
+  readonly columns: readonly string[];
+}
+
+const COLUMN = /\{([^{}]*)\}/g;
+
+/** @returns the template, or what is wrong with it */
+export function parseKeyTemplate(text: string): KeyTemplate | string {
+  const columns = [...text.matchAll(COLUMN)].map(([, name = ""]) => name);
+  const texts = text.split(/\{[^{}]*\}/);
+  if (texts.some((part) => /[{}]/.test(part)))
+    return `${text} has a brace without its other half: write a column's name between { and }`;
+  if (columns.some((name) => name.trim() !== name || name === ""))
+    return `${text} has braces without a column: write a column's name between { and }, as in tx:{id}`;
+  if (columns.length === 0) return `${text} is the same key for every row: name a column in it, as in tx:{id}`;
+  return { texts, columns };
+}
+
+/** @param values of the template's columns, in its order @returns undefined when one of them is NULL */
+export function keyOf({ texts }: KeyTemplate, values: readonly (string | null)[]): string | undefined {
+  let key = texts[0] ?? "";
+  for (const [i, value] of values.entries()) {
+    if (value === null) return undefined;
+    key += value + (texts[i + 1] ?? "");
+  }
+  return key;
+}
