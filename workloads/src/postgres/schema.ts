@@ -177,6 +177,32 @@ begin
   end if;
 end $$;
 `,
+  `
+create table caudal.files (
+  id uuid primary key,
+  pipeline text not null,
+  output text not null,
+  topic text not null,
+  partition integer not null,
+  name text not null,
+  committed boolean not null default false,
+  begun_at timestamptz not null default now()
+);
+create index on caudal.files (pipeline, output, topic, partition);
+comment on table caudal.files is 'Files on their way to a store: begun, then committed in the transaction that moves progress, then published and forgotten.';
+
+create function caudal.commit_files(ids uuid[]) returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  found bigint;
+begin
+  update caudal.files f set committed = true where f.id = any(ids) and not f.committed;
+  get diagnostics found = row_count;
+  if found <> cardinality(ids) then
+    raise exception using errcode = '${PROGRESS_MOVED}',
+      message = format('%s of %s files may still be committed', found, cardinality(ids));
+  end if;
+end $$;
+`,
 ];
 
 /** Brings the schema to this release's version; does nothing, and takes no lock, where it is. */

@@ -1,12 +1,14 @@
 /** DuckDB in this process, shut in: no files, no network, no extensions to load, one thread, bounded memory. */
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { quote } from "./quote.ts";
+import { quote, text } from "./quote.ts";
 
 export interface DuckDBOptions {
   /** DuckDB's own bound, such as "256MB". What it allocates for single strings is not under it. */
   readonly memoryLimit: string;
   /** Errors as JSON, with the place and the candidates: for checking SQL. */
   readonly structuredErrors?: boolean;
+  /** The one folder whose files it may read and write. */
+  readonly folder?: string;
 }
 
 /** One connection to a database of its own. */
@@ -31,7 +33,9 @@ export async function openDuckDB(options: DuckDBOptions): Promise<DuckDB> {
     preserve_insertion_order: "true",
   });
   const connection = await instance.connect();
-  const settings = ["global TimeZone = 'UTC'", "enable_external_access = false"];
+  const settings = ["global TimeZone = 'UTC'"];
+  if (options.folder !== undefined) settings.push(`allowed_directories = [${text(options.folder)}]`);
+  settings.push("enable_external_access = false");
   if (options.structuredErrors === true) settings.push("errors_as_json = true");
   for (const setting of [...settings, "lock_configuration = true"]) await connection.run(`set ${setting}`);
   return {

@@ -78,6 +78,9 @@ export interface Output {
   /** What of a batch the output reads. */
   readonly wants: ReadonlySet<"columns" | "json" | "keys">;
 
+  /** How long, in milliseconds, and how many events a batch gathers before it is committed; without it, as they come. */
+  readonly gather?: { readonly ms: number; readonly events: number };
+
   /**
    * Where it goes on in partitions that are assigned now. What an earlier process has begun is over when this returns: it
    * is written or never will be.

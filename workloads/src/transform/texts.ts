@@ -1,6 +1,7 @@
 /** Values of columns as text, as they stand in JSON without its quotes. */
 import { BIG } from "../kernel/columns.ts";
 import type { DeltaColumn, NumberValues, TextValues } from "../kernel/delta.ts";
+import { withPoint } from "../kernel/event-table.ts";
 import { storageOf } from "../kernel/storage.ts";
 
 /** The text in a row; null for NULL. */
@@ -54,7 +55,7 @@ function writer(duckdbType: string): Write {
       const { scale } = storageOf(duckdbType);
       return scale === 0
         ? (column, row) => integerAt(column, row).toString()
-        : (column, row) => decimal(integerAt(column, row), scale);
+        : (column, row) => withPoint(BigInt(integerAt(column, row)), scale);
     }
   }
 }
@@ -62,16 +63,6 @@ function writer(duckdbType: string): Write {
 function integerAt({ values, bigs }: NumberValues, row: number): number | bigint {
   const value = values[row] as number;
   return value === BIG ? (bigs.get(row) ?? value) : value;
-}
-
-/** @param digits of the number without its point */
-function decimal(digits: number | bigint, scale: number): string {
-  const negative = digits < 0;
-  const text = digits
-    .toString()
-    .replace("-", "")
-    .padStart(scale + 1, "0");
-  return `${negative ? "-" : ""}${text.slice(0, -scale)}.${text.slice(-scale)}`;
 }
 
 /** To the millisecond, or to the microsecond where there is one. */
