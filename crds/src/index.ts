@@ -1,6 +1,7 @@
 export * from "./crd.ts";
 export * from "./defaults.ts";
 export * from "./duration.ts";
+export * from "./key-template.ts";
 export * from "./names.ts";
 export * from "./schema/aggregator.ts";
 export * from "./schema/database.ts";
@@ -10,6 +11,7 @@ export * from "./schema/pipeline.ts";
 export * from "./schema/source.ts";
 export * from "./schema/status.ts";
 export * from "./schema/topic.ts";
+export * from "./schema/transform-outputs.ts";
 export * from "./schema/transform.ts";
 export * from "./stage-status.ts";
 export * from "./workload-config.ts";

@@ -43,6 +43,8 @@ export const path = {
   kafkaUser: "/etc/caudal/kafka-user",
   /** One file: the certificate authority of the brokers, PEM. */
   kafkaCa: "/etc/caudal/kafka-ca",
+  /** A volume that the stage writes files to, in a folder of its claim's name. */
+  volume: (claim: string): string => `/var/lib/caudal/volumes/${claim}`,
   /** Keys of another secret that the stage names, one file each, in a folder of its name. */
   secret: (name: string): string => `/etc/caudal/secrets/${name}`,
 } as const;

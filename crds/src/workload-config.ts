@@ -8,6 +8,7 @@ import { Generator } from "./schema/generator.ts";
 import { PostgresSource } from "./schema/source.ts";
 import { Field } from "./schema/topic.ts";
 import { Lookup, Output, Transform } from "./schema/transform.ts";
+import { FilesOutput, RedisOutput } from "./schema/transform-outputs.ts";
 
 export const KafkaConnection = Type.Object({
   bootstrapServers: Type.Array(Type.String(), { minItems: 1 }),
@@ -61,8 +62,40 @@ const { refresh: _refresh, connectionSecretRef: _secretRef, ...lookupFields } = 
 export const LookupConfig = Type.Object({ ...lookupFields, refreshMs: Type.Integer(), secret: Type.String() });
 export type LookupConfig = Static<typeof LookupConfig>;
 
-const { topic: _outputTopic, ...outputFields } = Output.properties;
-export const OutputConfig = Type.Object({ ...outputFields, topic: Type.Optional(TopicConfig) });
+const { connectionSecretRef: _redisSecret, ttl: _ttl, ...redisFields } = RedisOutput.properties;
+export const RedisOutputConfig = Type.Object({
+  ...redisFields,
+  /** Time to live of a key; 0: for ever. */
+  ttlMs: Type.Integer(),
+  /** Folder with the file uri. */
+  secret: Type.String(),
+});
+export type RedisOutputConfig = Static<typeof RedisOutputConfig>;
+
+const {
+  credentialsSecretRef: _s3Secret,
+  claimRef: _claim,
+  every: _every,
+  path: _path,
+  ...filesFields
+} = FilesOutput.properties;
+export const FilesOutputConfig = Type.Object({
+  ...filesFields,
+  /** s3://bucket/prefix/, or file:///folder/ as it is mounted. */
+  path: Type.String(),
+  everyMs: Type.Integer(),
+  /** Folder with the files AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, for s3://. */
+  secret: Type.Optional(Type.String()),
+});
+export type FilesOutputConfig = Static<typeof FilesOutputConfig>;
+
+const { topic: _outputTopic, redis: _redis, files: _files, ...outputFields } = Output.properties;
+export const OutputConfig = Type.Object({
+  ...outputFields,
+  topic: Type.Optional(TopicConfig),
+  redis: Type.Optional(RedisOutputConfig),
+  files: Type.Optional(FilesOutputConfig),
+});
 export type OutputConfig = Static<typeof OutputConfig>;
 
 const transformFields = Transform.properties;

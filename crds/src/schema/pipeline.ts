@@ -50,9 +50,9 @@ export const PipelineSpec = Type.Object(
         fieldPath: ".transforms",
       },
       {
-        rule: "!has(self.transforms) || has(self.database) || self.transforms.all(s, s.to.all(o, !has(o.table)) && (!has(s.lookups) || s.lookups.all(l, has(l.connectionSecretRef))))",
+        rule: "!has(self.transforms) || has(self.database) || self.transforms.all(s, s.to.all(o, !has(o.table) && !has(o.files)) && (!has(s.lookups) || s.lookups.all(l, has(l.connectionSecretRef))))",
         message:
-          "tables and lookups of transforms are in PostgreSQL: set spec.database, or connectionSecretRef for a lookup",
+          "tables, lookups and the progress of files are in PostgreSQL: set spec.database, or connectionSecretRef for a lookup",
         fieldPath: ".transforms",
       },
       {

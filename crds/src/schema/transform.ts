@@ -12,6 +12,7 @@ import {
   TopicName,
 } from "./common.ts";
 import { FIELD_TYPE_PATTERN } from "./topic.ts";
+import { FilesOutput, RedisOutput } from "./transform-outputs.ts";
 
 export const LookupColumn = Type.Object(
   {
@@ -79,6 +80,8 @@ export type TableOutput = Static<typeof TableOutput>;
 const destinations = {
   topic: Type.Optional(TopicName("The declared topic that gets the events, each exactly once.")),
   table: Type.Optional(TableOutput),
+  redis: Type.Optional(RedisOutput),
+  files: Type.Optional(FilesOutput),
 };
 
 export const Output = Type.Object(

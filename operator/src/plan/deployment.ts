@@ -83,8 +83,18 @@ function buildPodSpec(pipeline: StreamPipeline, stage: StageSpec, input: Deploym
     volumes: [
       { name: "config", projected: { defaultMode: 0o440, sources: buildSources(pipeline, stage, input) } },
       { name: "tmp", emptyDir: { sizeLimit: TMP_SIZE } },
+      ...claimsOf(stage).map((claim, index) => ({
+        name: `files-${index}`,
+        persistentVolumeClaim: { claimName: claim },
+      })),
     ],
   };
+}
+
+/** Volumes that the stage writes files to, sorted. */
+function claimsOf(stage: StageSpec): string[] {
+  const outputs = stage.role === "transform" ? stage.to : [];
+  return [...new Set(outputs.flatMap(({ files }) => files?.claimRef?.name ?? []))].sort();
 }
 
 /** The configuration and, in folders beside it, the keys of secrets that this stage reads. */
@@ -124,6 +134,7 @@ function buildContainer(pipeline: StreamPipeline, stage: StageSpec, input: Deplo
     volumeMounts: [
       { name: "config", mountPath: FOLDER, readOnly: true },
       { name: "tmp", mountPath: "/tmp" },
+      ...claimsOf(stage).map((claim, index) => ({ name: `files-${index}`, mountPath: path.volume(claim) })),
     ],
   };
 }

@@ -13,6 +13,8 @@ export interface SecretUse {
   readonly folder: string;
 }
 
+const REDIS_KEYS = ["uri"];
+const S3_KEYS = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
 const DATABASE_KEYS = ["host", "port", "dbname", "username", "password"];
 
 /** Name of the Secret with which the pipeline logs in to its database. */
@@ -42,15 +44,27 @@ export function databaseUse(name: string): SecretUse {
   return { name, keys: DATABASE_KEYS, folder: path.database };
 }
 
-/** Secrets that the stage itself names, each once. */
+/** Secrets that the stage itself names, each once with all keys that are read of it. */
 function namedSecrets(stage: StageSpec): SecretUse[] {
-  const databases =
-    stage.role === "transform"
-      ? (stage.lookups ?? []).flatMap(({ connectionSecretRef: ref }) => ref?.name ?? [])
-      : stage.role === "source"
-        ? [stage.postgres.connectionSecretRef.name]
-        : [];
-  return [...new Set(databases)].sort().map((name) => ({ name, keys: DATABASE_KEYS, folder: path.secret(name) }));
+  const keys = new Map<string, Set<string>>();
+  for (const { name, keys: read } of secretRefs(stage)) keys.set(name, new Set([...(keys.get(name) ?? []), ...read]));
+  return [...keys]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, read]) => ({ name, keys: [...read], folder: path.secret(name) }));
+}
+
+function secretRefs(stage: StageSpec): { readonly name: string; readonly keys: readonly string[] }[] {
+  if (stage.role === "source") return [{ name: stage.postgres.connectionSecretRef.name, keys: DATABASE_KEYS }];
+  if (stage.role !== "transform") return [];
+  const of = (ref: { readonly name: string } | undefined, keys: readonly string[]) =>
+    ref === undefined ? [] : [{ name: ref.name, keys }];
+  return [
+    ...(stage.lookups ?? []).flatMap(({ connectionSecretRef }) => of(connectionSecretRef, DATABASE_KEYS)),
+    ...stage.to.flatMap(({ redis, files }) => [
+      ...of(redis?.connectionSecretRef, REDIS_KEYS),
+      ...of(files?.credentialsSecretRef, S3_KEYS),
+    ]),
+  ];
 }
 
 /** Names of all secrets that any stage of the pipeline mounts, sorted. */

@@ -3,9 +3,13 @@ import {
   type Aggregator,
   type AggregatorConfig,
   defaultDeadLetterTopic,
+  type FilesOutput,
+  type FilesOutputConfig,
   type KafkaConnection,
   parseDuration,
   path,
+  type RedisOutput,
+  type RedisOutputConfig,
   type Source,
   type SourceConfig,
   type StreamPipeline,
@@ -93,18 +97,35 @@ export function buildTransformConfig(
       secret: connectionSecretRef === undefined ? path.database : path.secret(connectionSecretRef.name),
     })),
     deadLetterTopic: stage.deadLetterTopic ?? defaultDeadLetterTopic(metadata.name, stage.name),
-    to: to.map(({ topic, ...output }) => ({
+    to: to.map(({ topic, redis, files, ...output }) => ({
       ...output,
       ...(topic === undefined ? {} : { topic: topicConfig(spec, topic) }),
+      ...(redis === undefined ? {} : { redis: redisConfig(redis) }),
+      ...(files === undefined ? {} : { files: filesConfig(files) }),
     })),
     replicas,
   };
 }
 
-/** Whether the transform needs the pipeline's own database. */
+function redisConfig({ connectionSecretRef, ttl, ...redis }: RedisOutput): RedisOutputConfig {
+  return { ...redis, ttlMs: ttl === undefined ? 0 : parseDuration(ttl), secret: path.secret(connectionSecretRef.name) };
+}
+
+function filesConfig(output: FilesOutput): FilesOutputConfig {
+  const { credentialsSecretRef, claimRef, every, path: place, ...files } = output;
+  return {
+    ...files,
+    // A path of a volume is one within it.
+    path: claimRef === undefined ? place : place.replace("file://", `file://${path.volume(claimRef.name)}`),
+    everyMs: parseDuration(every),
+    ...(credentialsSecretRef === undefined ? {} : { secret: path.secret(credentialsSecretRef.name) }),
+  };
+}
+
+/** Whether the transform needs the pipeline's own database: files keep their progress there. */
 export function usesDatabase({ to, lookups = [] }: Transform): boolean {
   return (
-    to.some(({ table }) => table !== undefined) ||
+    to.some(({ table, files }) => table !== undefined || files !== undefined) ||
     lookups.some(({ connectionSecretRef }) => connectionSecretRef === undefined)
   );
 }

@@ -20,6 +20,7 @@ import {
   stageTopicsHaveFields,
   topicNamesDoNotCollide,
 } from "./topics.ts";
+import { redisKeysAreTemplates } from "./outputs.ts";
 import { transformsAreServed } from "./transforms.ts";
 import { windowsFit } from "./windows.ts";
 
@@ -40,6 +41,7 @@ export const checks: Readonly<Record<string, Check>> = {
   sourcesAreServed,
   sourceColumnsAreFields,
   sourceTopicKeysAreRowKeys,
+  redisKeysAreTemplates,
   transformsAreServed,
   windowsFit,
   generatorValuesFit,

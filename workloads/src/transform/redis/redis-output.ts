@@ -1,11 +1,11 @@
 /** Events into Redis: each becomes a key, and the offset up to which they have stands beside them. */
+import { keyOf, type KeyTemplate, parseKeyTemplate } from "@caudal/crds";
 import { TopicRecreated } from "../../kafka/errors.ts";
 import type { Owner } from "../../postgres/core/table-decision.ts";
 import { OutputRefused } from "../errors.ts";
 import type { Output, OutputBatch, OutputColumn, OutputMove, Position, Source } from "../output.ts";
 import { textsOf, type TextAt } from "../texts.ts";
 import { RedisConnection, type RedisConnectionOptions } from "./connection.ts";
-import { type KeyTemplate, keyOf, parseKeyTemplate } from "./core/key-template.ts";
 import { RedisProgressMoved, RedisRefused } from "./errors.ts";
 
 export interface RedisOutputOptions {
