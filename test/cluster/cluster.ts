@@ -10,7 +10,7 @@ import { cacheDir, clusterDir, clusterId, kubeconfigPath } from "./host/paths.ts
 import { progressTo, type Progress } from "./host/progress.ts";
 import { images } from "./images/names.ts";
 import { removeNode, runningNode } from "./native/node.ts";
-import { nativeLoad, nativeUp } from "./native/up.ts";
+import { nativeLoad, nativeLoadExtra, nativeUp } from "./native/up.ts";
 
 export interface ImageTag {
   readonly repository: string;
@@ -73,6 +73,18 @@ export async function loadImages(progress: Progress = progressTo()): Promise<voi
     if (node === undefined) await dockerLoad(progress);
     else await nativeLoad(progress, node);
     refuseOldImages(failed);
+  });
+}
+
+/**
+ * Brings public images that pods of an example name to where no registry can be reached; where Docker is, nodes pull
+ * them themselves. Images that are there from the start, and unknown ones, are left to the node.
+ */
+export async function loadPublicImages(names: readonly string[], progress: Progress = progressTo()): Promise<void> {
+  if (!images.s3.aliases.some((alias) => names.some((name) => alias === `docker.io/${name}`))) return;
+  await alone(progress, async () => {
+    const node = (await dockerAnswers()) ? undefined : await runningNode();
+    if (node !== undefined) await nativeLoadExtra(progress, node, "s3");
   });
 }
 

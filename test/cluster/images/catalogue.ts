@@ -1,8 +1,8 @@
 /** How each image is made from what; the result is an archive in the cache, named by a hash of the contents. */
 import { existsSync } from "node:fs";
 import { cp, readdir, rm, stat } from "node:fs/promises";
-import { basename, join } from "node:path";
-import { staticProgram } from "../host/binaries.ts";
+import { basename, dirname, join } from "node:path";
+import { s3ServerBinary, staticProgram } from "../host/binaries.ts";
 import { cached, contentKey, filesBelow } from "../host/cache.ts";
 import { withLock } from "../host/lock.ts";
 import { cacheDir, repository } from "../host/paths.ts";
@@ -61,6 +61,14 @@ async function staticImage(key: "pause" | "coredns"): Promise<BuiltImage> {
   const program = await staticProgram(key);
   const recipe = { add: [{ source: program.path, target: `/${key}` }], entrypoint: [`/${key}`], user: "65532:65532" };
   return await archived(key, program.key, async (output) => await assemble(output, recipe));
+}
+
+async function s3Image(): Promise<BuiltImage> {
+  const program = await s3ServerBinary();
+  const add = [{ source: program, target: "/usr/local/bin/versitygw" }];
+  const recipe = { add, entrypoint: ["/usr/local/bin/versitygw"], user: "65532:65532" };
+  const tag = contentKey([basename(dirname(program))]);
+  return await archived("s3", tag, async (output) => await assemble(output, recipe));
 }
 
 /** Kafka's jars, and its tools beside them. */
@@ -128,6 +136,8 @@ export async function buildImage(key: ImageKey): Promise<BuiltImage> {
       return await staticImage(key);
     case "base":
       return await nodeBase();
+    case "s3":
+      return await s3Image();
     case "services":
       return await servicesImage();
     case "standIns":

@@ -33,11 +33,11 @@ export const nodeRootFs = rootFs({
 });
 
 /**
- * What Kafka and PostgreSQL run on. PostgreSQL's just-in-time compiler, which is larger than all the rest, is left out:
+ * What Kafka, PostgreSQL and Valkey run on. PostgreSQL's just-in-time compiler, which is larger than all the rest, is left out:
  * PostgreSQL then does without it.
  */
 export const servicesRootFs = rootFs({
-  packages: ["openjdk-21-jre-headless", "postgresql-17"],
+  packages: ["openjdk-21-jre-headless", "postgresql-17", "valkey-server", "valkey-tools"],
   exclude: [
     ...documents,
     "/usr/lib/*/libLLVM*",

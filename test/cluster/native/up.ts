@@ -14,7 +14,8 @@ const titles: Readonly<Record<ImageKey, string>> = {
   pause: "the pause image",
   base: "the image of Debian with Node",
   coredns: "the image of CoreDNS",
-  services: "the image of Kafka and PostgreSQL",
+  services: "the image of Kafka, PostgreSQL and Valkey",
+  s3: "the image of an S3 server (some 3 minutes the first time)",
   standIns: "the image of the stand-ins",
   operator: "the image of the operator",
   workloads: "the image of the workloads",
@@ -86,6 +87,11 @@ export async function nativeUp(progress: Progress): Promise<readonly BuiltImage[
   await linkForPeople(join(clusterDir, "bin"), { helm: await helm });
   await ready;
   return await ours;
+}
+
+/** Brings an image that only some examples use onto the running cluster. */
+export async function nativeLoadExtra(progress: Progress, node: RunningNode, key: "s3"): Promise<void> {
+  await load(progress, node, [await image(progress, key)]);
 }
 
 /** Brings our own images, as they are built now, onto the running cluster. */
