@@ -18,7 +18,11 @@ export const GeneratorValue = Type.Object(
       Type.Object(
         {
           from: Type.Optional(
-            Type.Integer({ minimum: 1, maximum: 1_000_000_000, description: "Chooses among the numbers 1 to from." }),
+            Type.Integer({
+              minimum: 1,
+              maximum: 1_000_000_000,
+              description: "Chooses among the numbers 1 to from; in a field of type uuid, among as many UUIDs.",
+            }),
           ),
           prefix: Type.Optional(text("Text before the number.")),
           values: Type.Optional(
@@ -77,6 +81,21 @@ export const GeneratorValue = Type.Object(
         { description: "A normally distributed number." },
       ),
     ),
+    lognormal: Type.Optional(
+      Type.Object(
+        {
+          median: Type.Number({ exclusiveMinimum: 0, description: "Half of the values are below it." }),
+          sigma: Type.Number({
+            minimum: 0,
+            maximum: 10,
+            description: "Spread: at 1, two thirds of the values are between median / 2.7 and median * 2.7.",
+          }),
+          min: Type.Optional(Type.Number({ description: "Smaller values become this one." })),
+          max: Type.Optional(Type.Number({ description: "Larger values become this one." })),
+        },
+        { description: "A number as amounts of money are: most are small, and a few are very large." },
+      ),
+    ),
     sequence: Type.Optional(
       Type.Object(
         {
@@ -119,8 +138,9 @@ export const GeneratorValue = Type.Object(
   {
     description: "How one field's values are made: exactly one kind.",
     ...rules({
-      rule: "[has(self.constant), has(self.choice), has(self.weighted), has(self.uniform), has(self.normal), has(self.sequence), has(self.uuid), has(self.fake), has(self.now), has(self.time)].filter(x, x).size() == 1",
-      message: "set exactly one of constant, choice, weighted, uniform, normal, sequence, uuid, fake, now and time",
+      rule: "[has(self.constant), has(self.choice), has(self.weighted), has(self.uniform), has(self.normal), has(self.lognormal), has(self.sequence), has(self.uuid), has(self.fake), has(self.now), has(self.time)].filter(x, x).size() == 1",
+      message:
+        "set exactly one of constant, choice, weighted, uniform, normal, lognormal, sequence, uuid, fake, now and time",
     }),
   },
 );

@@ -27,7 +27,7 @@ function valuesOf(input: CheckInput, generator: Generator): Problem[] {
 
 const NUMBERS = ["integer", "bigint", "double", "decimal"];
 const KINDS_OF_TYPE = {
-  choiceFrom: ["string", ...NUMBERS],
+  choiceFrom: ["string", "uuid", ...NUMBERS],
   numeric: NUMBERS,
   sequence: ["string", ...NUMBERS],
   uuid: ["uuid", "string"],
@@ -56,7 +56,9 @@ function valueProblem(
   if (value.choice !== undefined)
     return prefixProblem("choice", value.choice.prefix, type) ?? only("choice.from", KINDS_OF_TYPE.choiceFrom);
   if (value.uniform !== undefined) return only("uniform", KINDS_OF_TYPE.numeric);
-  if (value.normal !== undefined) return normalProblem(value.normal) ?? only("normal", KINDS_OF_TYPE.numeric);
+  if (value.normal !== undefined) return rangeProblem("normal", value.normal) ?? only("normal", KINDS_OF_TYPE.numeric);
+  if (value.lognormal !== undefined)
+    return rangeProblem("lognormal", value.lognormal) ?? only("lognormal", KINDS_OF_TYPE.numeric);
   if (value.sequence !== undefined)
     return prefixProblem("sequence", value.sequence.prefix, type) ?? only("sequence", KINDS_OF_TYPE.sequence);
   if (value.uuid !== undefined) return only("uuid", KINDS_OF_TYPE.uuid);
@@ -76,7 +78,7 @@ function prefixProblem(kind: string, prefix: string | undefined, type: string): 
   return `a ${kind} with a prefix makes text, and the field is ${type}: leave out the prefix`;
 }
 
-function normalProblem({ min, max }: { min?: number; max?: number }): string | undefined {
+function rangeProblem(kind: string, { min, max }: { min?: number; max?: number }): string | undefined {
   if (min === undefined || max === undefined || min <= max) return undefined;
-  return `normal.min ${min} exceeds normal.max ${max}: exchange them`;
+  return `${kind}.min ${min} exceeds ${kind}.max ${max}: exchange them`;
 }

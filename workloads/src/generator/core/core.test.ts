@@ -83,6 +83,9 @@ describe("the kinds of values", () => {
     expect(share(zipf, 1)).toBeCloseTo(Math.log(2) / Math.log(1001), 1);
     expect(Math.min(...zipf)).toBe(1);
     expect(Math.max(...zipf)).toBeLessThanOrEqual(1000);
+    const uuids = made(field("uuid"), { choice: { from: 12, distribution: "uniform" } });
+    expect(new Set(uuids).size).toBe(12);
+    expect(uuids).toContain("00000000-0000-4000-8000-000000000012");
     const listed = made(field("string"), { choice: { values: ["a", "b"], distribution: "zipf" } });
     expect(share(listed, "a")).toBeGreaterThan(share(listed, "b"));
   });
@@ -106,6 +109,10 @@ describe("the kinds of values", () => {
     expect(Math.abs(mean - 300)).toBeLessThan(6);
     expect(Math.min(...normal)).toBeGreaterThanOrEqual(0);
     expect(Math.max(...normal)).toBeLessThanOrEqual(600);
+    const amounts = made(field("double"), { lognormal: { median: 80, sigma: 1.2, max: 5000 } }) as number[];
+    expect(amounts.filter((amount) => amount < 80).length / amounts.length).toBeCloseTo(0.5, 1);
+    expect(amounts.reduce((sum, amount) => sum + amount, 0) / amounts.length).toBeGreaterThan(140);
+    expect(Math.max(...amounts)).toBeLessThanOrEqual(5000);
     for (const value of made(field("decimal(20,2)"), { uniform: { min: 0, max: 9 } }))
       expect(value).toMatch(/^\d\.\d\d$/);
   });

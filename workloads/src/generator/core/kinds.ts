@@ -9,12 +9,13 @@ export type MakeText = (stream: Stream, event: number, now: number) => string;
 
 /** The text of one kind, as the field's type reads it. @throws RangeError for what the schema cannot refuse */
 export function textMaker(field: Field, value: GeneratorValue): MakeText {
-  const { constant, choice, weighted, uniform, normal, sequence, uuid, fake, now, time } = value;
+  const { constant, choice, weighted, uniform, normal, lognormal, sequence, uuid, fake, now, time } = value;
   if (constant !== undefined) return () => constant;
-  if (choice !== undefined) return choiceMaker(choice);
+  if (choice !== undefined) return choiceMaker(field, choice);
   if (weighted !== undefined) return weightedMaker(weighted);
   if (uniform !== undefined) return uniformMaker(field, uniform);
   if (normal !== undefined) return normalMaker(field, normal);
+  if (lognormal !== undefined) return lognormalMaker(field, lognormal);
   if (sequence !== undefined) {
     const { start, step, prefix = "" } = sequence;
     return (_stream, event) => prefix + String(start + event * step);
@@ -54,7 +55,13 @@ export function isPlain(
   return [...texts, made].every((text) => /^[ !#-[\]-~]*$/.test(text));
 }
 
-function choiceMaker({ from, prefix = "", values, distribution }: NonNullable<GeneratorValue["choice"]>): MakeText {
+/** UUIDs of a choice differ in their last 12 digits. */
+const UUIDS = "00000000-0000-4000-8000-";
+
+function choiceMaker(
+  field: Field,
+  { from, prefix = "", values, distribution }: NonNullable<GeneratorValue["choice"]>,
+): MakeText {
   const count = values?.length ?? from ?? 1;
   // Inverts the distribution with weights ln((k + 1) / k), which are near 1/k, for k = 1 to count.
   const log = Math.log(count + 1);
@@ -63,6 +70,7 @@ function choiceMaker({ from, prefix = "", values, distribution }: NonNullable<Ge
       ? (stream: Stream): number => Math.min(count, Math.floor(Math.exp(stream.unit() * log)))
       : (stream: Stream): number => 1 + Math.floor(stream.unit() * count);
   if (values !== undefined) return (stream) => values[rank(stream) - 1] ?? "";
+  if (field.type === "uuid") return (stream) => UUIDS + String(rank(stream)).padStart(12, "0");
   return (stream) => prefix + String(rank(stream));
 }
 
@@ -95,12 +103,19 @@ function uniformMaker(field: Field, { min, max }: NonNullable<GeneratorValue["un
 
 function normalMaker(field: Field, normal: NonNullable<GeneratorValue["normal"]>): MakeText {
   const { mean, stddev, min = -Infinity, max = Infinity } = normal;
-  return (stream) => {
-    // Box and Muller's transform; 1 - unit() is never 0.
-    const radius = Math.sqrt(-2 * Math.log(1 - stream.unit()));
-    const value = mean + stddev * radius * Math.cos(2 * Math.PI * stream.unit());
-    return formatNumber(field, Math.min(max, Math.max(min, value)));
-  };
+  return (stream) => formatNumber(field, Math.min(max, Math.max(min, mean + stddev * standardNormal(stream))));
+}
+
+function lognormalMaker(field: Field, lognormal: NonNullable<GeneratorValue["lognormal"]>): MakeText {
+  const { median, sigma, min = 0, max = Infinity } = lognormal;
+  return (stream) =>
+    formatNumber(field, Math.min(max, Math.max(min, median * Math.exp(sigma * standardNormal(stream)))));
+}
+
+function standardNormal(stream: Stream): number {
+  // Box and Muller's transform; 1 - unit() is never 0.
+  const radius = Math.sqrt(-2 * Math.log(1 - stream.unit()));
+  return radius * Math.cos(2 * Math.PI * stream.unit());
 }
 
 /** Two bytes as four digits of hexadecimal. */
