@@ -80,6 +80,8 @@ export interface WorkerOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Another program than the product's, with the same arguments. */
   readonly program?: string;
+  /** A command that starts Node, such as one that limits it. */
+  readonly through?: readonly string[];
 }
 
 /** A worker that has started. */
@@ -91,12 +93,14 @@ export async function startWorker(config: WorkloadConfig, options: WorkerOptions
 
 /** A worker that may still have to start. */
 export function spawnWorker(config: WorkloadConfig, options: WorkerOptions = {}): Worker {
-  const { node = [], env = {} } = options;
+  const { node = [], env = {}, through = [] } = options;
   const folder = mkdtempSync(join(tmpdir(), "caudal-worker-"));
   const file = join(folder, "config.json");
   writeFileSync(file, JSON.stringify(config));
   const program = options.program ?? join(repository, "workloads/src/main.ts");
-  const child = spawn(process.execPath, [...node, program, config.stage.role, "--config", file], {
+  const { role } = config.stage;
+  const [command = "", ...args] = [...through, process.execPath, ...node, program, role, "--config", file];
+  const child = spawn(command, args, {
     env: { ...process.env, CAUDAL_HTTP_PORT: "0", LOG_LEVEL: "info", CAUDAL_FAILED_SECONDS: "1", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });

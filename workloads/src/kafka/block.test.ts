@@ -17,17 +17,14 @@ import { type RecordBlock, valueAt } from "./record-block.ts";
 
 const traceparent = (n: number): string => `00-${String(n).padStart(32, "0")}-00f067aa0ba902b7-01`;
 
-function decode(batches: readonly Buffer[], more: Partial<FetchedBytes> = {}): ReturnType<typeof decodeBlock> {
+function decode(
+  batches: readonly Buffer[],
+  more: Partial<FetchedBytes> = {},
+  unpackBytes?: number,
+): ReturnType<typeof decodeBlock>["block"] {
   const records = Buffer.concat(batches);
-  return decodeBlock({
-    topic: "t",
-    partition: 1,
-    fetchOffset: 0,
-    lastStableOffset: 1e9,
-    aborted: [],
-    records,
-    ...more,
-  });
+  const fetched = { topic: "t", partition: 1, fetchOffset: 0, lastStableOffset: 1e9, aborted: [], records, ...more };
+  return decodeBlock(fetched, unpackBytes).block;
 }
 
 const batch = (
@@ -127,6 +124,31 @@ describe("codecs", () => {
     const block = decode([batch(0, values, { attributes, pack: (bytes) => pack(bytes) })]);
     expect(valuesOf(block)).toEqual(values);
     expect(block.original(499).value?.toString()).toBe('{"i":499}');
+  });
+
+  it("unpack as much as is wanted, and leave the rest to be fetched again", () => {
+    const packed = [0, 2, 4].map((offset) =>
+      batch(offset, ["a".repeat(1_000), "b"], { attributes: 1, pack: (bytes) => gzipSync(bytes), leaderEpoch: offset }),
+    );
+    const offsetsWithin = (bytes: number) => {
+      const { offsets, nextOffset, leaderEpoch } = decode(packed, {}, bytes);
+      return { offsets: [...offsets], nextOffset, leaderEpoch };
+    };
+    expect(offsetsWithin(1)).toEqual({ offsets: [0, 1], nextOffset: 2, leaderEpoch: 0 });
+    expect(offsetsWithin(1_500)).toEqual({ offsets: [0, 1, 2, 3], nextOffset: 4, leaderEpoch: 2 });
+    expect(offsetsWithin(3_500)).toEqual({ offsets: [0, 1, 2, 3, 4, 5], nextOffset: 6, leaderEpoch: 4 });
+  });
+
+  it.each([
+    ["gzip", 1, gzipSync],
+    ["snappy", 2, snappyCompress],
+    ["lz4", 3, lz4Compress],
+    ["zstd", 4, zstdCompressSync],
+  ] as const)("refuse a %s batch that would take the memory", (name, attributes, pack) => {
+    const values = [Buffer.alloc(65 * 1024 * 1024)];
+    expect(() => decode([batch(0, values, { attributes, pack: (bytes) => pack(bytes) })])).toThrow(
+      `a ${name} batch unpacks to more than 67108864 bytes`,
+    );
   });
 
   it("that are unknown, and message formats before v2, are clear errors", () => {

@@ -24,21 +24,33 @@ export interface FetchedBytes {
   readonly records: Buffer;
 }
 
+export interface DecodedBlock {
+  readonly block: RecordBlock;
+  /** Length of the records that it was made of, as they came. */
+  readonly packedBytes: number;
+}
+
 /**
  * Decodes one partition's part of a fetch as committed reads see it.
  *
+ * @param unpackBytes compressed batches are unpacked until they come to this: at least one, and the rest is left to be
+ * fetched again
  * @throws CorruptBatch, FormatUnsupported
  */
-export function decodeBlock(fetched: FetchedBytes): RecordBlock {
+export function decodeBlock(fetched: FetchedBytes, unpackBytes = Infinity): DecodedBlock {
   const { fetchOffset, lastStableOffset } = fetched;
   // The broker ends a committed fetch at the last stable offset; what is beyond could still be aborted.
   const batches = readBatches(fetched.records).filter(
     (batch) => batch.lastOffset >= fetchOffset && batch.baseOffset < lastStableOffset,
   );
-  const last = batches.at(-1);
-  const columns = new Columns(committedBatches(batches, fetched.aborted), fetchOffset, fetched.records);
+  const committed = committedBatches(batches, fetched.aborted);
+  const gathered = gather(committed, fetched.records, unpackBytes);
+  const taken = committed.slice(0, gathered.places.length);
+  const rest = committed[taken.length];
+  const last = rest === undefined ? batches.at(-1) : taken.at(-1);
+  const columns = new Columns(taken, fetchOffset, gathered);
   const originals = new Originals(columns.segments);
-  return {
+  const block = {
     topic: fetched.topic,
     partition: fetched.partition,
     count: columns.count,
@@ -52,6 +64,7 @@ export function decodeBlock(fetched: FetchedBytes): RecordBlock {
     traceparents: columns.traceparents.list,
     original: (row: number): OriginalRecord => originals.record(row),
   };
+  return { block, packedBytes: taken.reduce((sum, { packed }) => sum + packed.length, 0) };
 }
 
 /** The columns of a block while they are filled. They are made as large as they can become, once. */
@@ -65,13 +78,12 @@ class Columns {
   readonly traceparents = new Traceparents();
   count = 0;
 
-  constructor(batches: readonly RecordBatch[], fetchOffset: number, fetched: Buffer) {
+  constructor(batches: readonly RecordBatch[], fetchOffset: number, { bytes, places }: Gathered) {
     const rows = batches.reduce((sum, batch) => sum + batch.count, 0);
     this.offsets = new Float64Array(rows);
     this.timestamps = new Float64Array(rows);
     this.starts = new Int32Array(rows);
     this.ends = new Int32Array(rows);
-    const { bytes, places } = gather(batches, fetched);
     this.bytes = bytes;
     batches.forEach((batch, index) => {
       const firstRow = this.count;
@@ -125,8 +137,8 @@ interface Gathered {
   readonly places: readonly { readonly from: number; readonly to: number }[];
 }
 
-/** The records of all batches in one buffer: what was fetched, or a new one where something has to be unpacked. */
-function gather(batches: readonly RecordBatch[], fetched: Buffer): Gathered {
+/** The records of the batches in one buffer: what was fetched, or a new one where something has to be unpacked. */
+function gather(batches: readonly RecordBatch[], fetched: Buffer, unpackBytes: number): Gathered {
   if (batches.every(({ codec }) => codec === 0)) {
     const places = batches.map(({ packed }) => {
       const from = packed.byteOffset - fetched.byteOffset;
@@ -134,10 +146,17 @@ function gather(batches: readonly RecordBatch[], fetched: Buffer): Gathered {
     });
     return { bytes: fetched, places };
   }
-  const unpacked = batches.map(unpack);
+  const unpacked: Buffer[] = [];
+  const places: { from: number; to: number }[] = [];
   let end = 0;
-  const places = unpacked.map(({ length }) => ({ from: end, to: (end += length) }));
-  return { bytes: Buffer.concat(unpacked, end), places };
+  for (const batch of batches) {
+    if (end >= unpackBytes) break;
+    const bytes = unpack(batch);
+    unpacked.push(bytes);
+    places.push({ from: end, to: (end += bytes.length) });
+  }
+  const [only] = unpacked;
+  return { bytes: unpacked.length === 1 && only !== undefined ? only : Buffer.concat(unpacked, end), places };
 }
 
 function tornRecord(batch: RecordBatch): CorruptBatch {

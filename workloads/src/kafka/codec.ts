@@ -4,8 +4,8 @@ import { compressionsAlgorithmsByBitmask } from "@platformatic/kafka";
 import { describeError } from "../runtime/errors.ts";
 import { CorruptBatch, FormatUnsupported } from "./errors.ts";
 
-/** A batch that says it is larger than this when unpacked is refused: it would take the process's memory. */
-export const MAX_UNPACKED_BYTES = 256 * 1024 * 1024;
+/** A batch that is larger than this when unpacked is refused: it would take the process's memory. Clients make them of 1 MB. */
+export const MAX_UNPACKED_BYTES = 64 * 1024 * 1024;
 
 const names = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
 
@@ -28,15 +28,28 @@ export function decompress(codec: number, packed: Buffer): Buffer {
         // Snappy comes both raw and in the frames of the Java library; lz4 in its standard frames.
         const algorithm = compressionsAlgorithmsByBitmask[codec];
         if (algorithm === undefined) break;
-        return algorithm.decompressSync(packed);
+        return withinLimit(name, algorithm.decompressSync(packed));
       }
       case undefined:
         break;
     }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE")
-      throw new FormatUnsupported(`a ${name} batch unpacks to more than ${MAX_UNPACKED_BYTES} bytes`, { cause: error });
+    if (error instanceof FormatUnsupported) throw error;
+    if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") throw tooLarge(name, error);
     throw new CorruptBatch(`a ${name} batch does not unpack: ${describeError(error)}`, { cause: error });
   }
   throw new FormatUnsupported(`records are compressed with codec ${codec}, which is none of ${names.join(", ")}`);
+}
+
+/** These libraries have no bound of their own; what they can make of a batch is at most 255 times its length. */
+function withinLimit(name: string, unpacked: Buffer): Buffer {
+  if (unpacked.length > MAX_UNPACKED_BYTES) throw tooLarge(name);
+  return unpacked;
+}
+
+function tooLarge(name: string | undefined, cause?: unknown): FormatUnsupported {
+  return new FormatUnsupported(
+    `a ${name} batch unpacks to more than ${MAX_UNPACKED_BYTES} bytes: have its producer write smaller batches (batch.size)`,
+    { cause },
+  );
 }

@@ -6,7 +6,7 @@
 import type { Metrics } from "../runtime/metrics.ts";
 import { backoff, isRetryable } from "../runtime/retry.ts";
 import { Bell } from "./bell.ts";
-import { decodeBlock } from "./block.ts";
+import { type DecodedBlock, decodeBlock } from "./block.ts";
 import type { KafkaCluster, TopicInfo } from "./cluster.ts";
 import { CorruptBatch, KafkaUnavailable, LogTruncated, OffsetOutOfRange, TopicRecreated } from "./errors.ts";
 import { type FetchedPartition, fetchPartitions } from "./fetch-protocol.ts";
@@ -62,6 +62,9 @@ const MAX_DELAY_MS = 5_000;
 const CORRUPT_LIMIT = 5;
 const FLOWING_WAIT_MS = 30;
 const FLOWING_BYTES = 128 * 1024;
+/** What the compressed batches of one response may become; a single one may become more. */
+const UNPACKED_BYTES = 8 << 20;
+const LEAST_BYTES = 64 << 10;
 
 export class TopicReader {
   readonly #cluster: KafkaCluster;
@@ -79,6 +82,8 @@ export class TopicReader {
   #fatal: { readonly error: Error; readonly partition: number | undefined } | undefined;
   readonly #bell = new Bell();
   #turn = 0;
+  /** How many times as long as fetched the last compressed records were: what would not be unpacked is not asked for. */
+  #expansion = 1;
   #closed = false;
 
   /** @param topic with the id that its progress is of: another id under this name is an error */
@@ -194,7 +199,7 @@ export class TopicReader {
   }
 
   async #fetch(leader: number, readings: readonly Reading[]): Promise<void> {
-    const { maxBytes = 4 << 20, maxBytesPerPartition = 1 << 20 } = this.#options;
+    const { maxBytes, maxBytesPerPartition } = this.#limits();
     const { maxWaitMs, minBytes } = this.#patience(leader);
     // The first partitions of a request fill the response: each has its turn to be first.
     const first = this.#turn++ % readings.length;
@@ -218,12 +223,19 @@ export class TopicReader {
     );
     const blocks: RecordBlock[] = [];
     const ends: PartitionEnd[] = [];
+    let packed = 0;
+    let unpacked = 0;
     for (const reading of inTurn) {
       const answer = answers.find(({ partition }) => partition === reading.partition);
       if (answer === undefined || this.#readings.get(reading.partition) !== reading) continue;
+      if (unpacked >= UNPACKED_BYTES) break;
       try {
-        const block = await this.#take(reading, answer);
+        const { block, packedBytes } = await this.#take(reading, answer, UNPACKED_BYTES - unpacked);
         if (this.#readings.get(reading.partition) !== reading) continue;
+        if (block.bytes !== answer.records) {
+          packed += packedBytes;
+          unpacked += block.bytes.length;
+        }
         if (block.nextOffset > reading.offset) blocks.push(block);
         Object.assign(reading, { offset: block.nextOffset, failures: 0, corrupt: 0 });
         if (block.leaderEpoch >= 0) reading.epoch = block.leaderEpoch;
@@ -238,9 +250,17 @@ export class TopicReader {
         this.#failed(error, reading);
       }
     }
+    this.#expansion = Math.max(1, unpacked / Math.max(packed, 1), 0.8 * this.#expansion);
     if (blocks.length > 0) this.#flowing.add(leader);
     else this.#flowing.delete(leader);
     if (ends.length > 0 && !this.#closed) this.#landed.set(leader, { blocks, ends });
+  }
+
+  /** Of a response and of each partition in it, so that what is asked for can also be unpacked. */
+  #limits(): { readonly maxBytes: number; readonly maxBytesPerPartition: number } {
+    const { maxBytes = 4 << 20, maxBytesPerPartition = 1 << 20 } = this.#options;
+    const most = Math.max(LEAST_BYTES, Math.floor(UNPACKED_BYTES / this.#expansion));
+    return { maxBytes: Math.min(maxBytes, most), maxBytesPerPartition: Math.min(maxBytesPerPartition, most) };
   }
 
   /** While records come, a leader collects some for a moment: an answer for each handful costs more than all else. */
@@ -252,7 +272,7 @@ export class TopicReader {
   }
 
   /** One partition's answer as a block, or what it says went wrong. */
-  async #take(reading: Reading, answer: FetchedPartition): Promise<RecordBlock> {
+  async #take(reading: Reading, answer: FetchedPartition, unpackBytes: number): Promise<DecodedBlock> {
     const place = { topic: this.#topic.name, partition: reading.partition };
     switch (answer.errorCode) {
       case Code.None:
@@ -267,7 +287,7 @@ export class TopicReader {
       throw new LogTruncated(place, reading.offset, reading.epoch, answer.divergesAt);
     this.#options.metrics.bytes.inc(answer.records.length);
     try {
-      return decodeBlock({ ...place, ...answer, fetchOffset: reading.offset });
+      return decodeBlock({ ...place, ...answer, fetchOffset: reading.offset }, unpackBytes);
     } catch (error) {
       if (!(error instanceof CorruptBatch) || ++reading.corrupt >= CORRUPT_LIMIT) throw error;
       throw new KafkaUnavailable(`${place.topic}/${place.partition}: ${error.message}; reading it again`, {
