@@ -40,7 +40,7 @@ export const Lookup = Type.Object(
         "Secret with host, port, dbname, username and password of its database, as CloudNativePG's -app secret; the pipeline's own database without it.",
       ),
     ),
-    on: Type.Record(Type.String({ maxLength: 63 }), Type.String({ minLength: 1, maxLength: 63 }), {
+    match: Type.Record(Type.String({ maxLength: 63 }), Type.String({ minLength: 1, maxLength: 63 }), {
       minProperties: 1,
       maxProperties: 4,
       description:
