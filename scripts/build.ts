@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
 const root = join(import.meta.dirname, "..");
+const [HASH, BANG] = Buffer.from("#!");
 
 interface Bundle {
   readonly dist: string;
@@ -83,7 +84,9 @@ async function bundle({ dist, entries }: Bundle): Promise<void> {
   });
   await rm(outdir, { recursive: true, force: true });
   await mkdir(outdir, { recursive: true });
-  for (const file of result.outputFiles) await writeFile(file.path, file.contents);
+  // What begins with #! is a program of its own.
+  for (const { path, contents } of result.outputFiles)
+    await writeFile(path, contents, { mode: contents[0] === HASH && contents[1] === BANG ? 0o755 : 0o644 });
   await copyAssets(Object.keys(result.metafile.inputs), outdir);
 }
 

@@ -7,8 +7,10 @@ import { version } from "./version.ts";
 
 /** What a command needs is read only by that command. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  sql: async () => (await import("./sql/command.ts")).sqlCommand,
   run: async () => (await import("./run/command.ts")).runCommand,
   validate: async () => (await import("./validate/command.ts")).validateCommand,
+  status: async () => (await import("./status/command.ts")).statusCommand,
 };
 
 async function help(): Promise<string> {

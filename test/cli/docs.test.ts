@@ -3,9 +3,12 @@ import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { root } from "./support/caudal.ts";
 
+vi.setConfig({ testTimeout: 120_000 });
+
+const PROGRAM = "node cli/src/main.ts";
 const page = readFileSync(join(root, "docs/cli.md"), "utf8");
 const commands = [...page.matchAll(/```sh\n([\s\S]*?)```/g)]
   .flatMap((match) => (match[1] ?? "").trim().split("\n"))
@@ -23,11 +26,18 @@ test("docs/cli.md has a command for each", () => {
   for (const [part] of shows) expect(commands.join("\n")).toContain(part);
 });
 
-test.each(commands)("%s", async (command) => {
+test("`npm run -s caudal --` is the program", () => {
+  const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: { caudal: string } };
+  expect(scripts.caudal).toBe(`npm run -s setup && ${PROGRAM}`);
+});
+
+test.each(commands)("%s", async (printed) => {
+  // Without the setup, which may install packages under a running test.
+  const command = printed.replace("npm run -s caudal --", PROGRAM);
   const { stdout } = await promisify(execFile)("bash", ["-euo", "pipefail", "-c", command], {
     cwd: root,
     maxBuffer: 1 << 26,
   });
-  const [, pattern] = shows.find(([part]) => command.includes(part)) ?? [];
+  const [, pattern] = shows.find(([part]) => printed.includes(part)) ?? [];
   expect(stdout).toMatch(pattern ?? /^$/);
 });

@@ -1,11 +1,13 @@
 /** `caudal run` on every example with its sample events, against DuckDB. */
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { type StreamPipeline, withDefaults } from "@caudal/crds";
 import { parsePipelines } from "../../cli/src/pipeline/read.ts";
 import { caudal, root } from "./support/caudal.ts";
 import { comparable, expectedTables, ordered, type Row } from "./support/oracle.ts";
+
+vi.setConfig({ testTimeout: 120_000 });
 
 interface Output {
   readonly tables: Readonly<Record<string, readonly Row[]>>;

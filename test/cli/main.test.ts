@@ -1,12 +1,14 @@
 /** The program's own words and exit codes. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { caudal } from "./support/caudal.ts";
+
+vi.setConfig({ testTimeout: 120_000 });
 
 const example = "examples/app-events/pipeline.yaml";
 
 describe("what is asked in a wrong way ends with 2 and says what to write", () => {
   test.each<[args: string[], words: string]>([
-    [["runn"], "there is no command runn: write one of run, validate"],
+    [["runn"], "there is no command runn: write one of sql, run, validate, status"],
     [["run"], "name one file with a pipeline"],
     [["run", example, "--frobnicate"], "Unknown option '--frobnicate'"],
     [["run", example, "--output", "xml"], "--output xml: write one of table, json, csv"],
@@ -56,7 +58,7 @@ test("events come from standard input too", async () => {
 });
 
 test("--help of the program names every command, that of a command its options", async () => {
-  expect((await caudal(["--help"])).stdout).toMatch(/run {2}.*\n.*validate {2}/);
+  expect((await caudal(["--help"])).stdout).toMatch(/sql {2}.*\n.*run {2}.*\n.*validate {2}.*\n.*status {2}/);
   expect((await caudal(["run", "--help"])).stdout).toContain("--input TOPIC=FILE");
   expect((await caudal(["--version"])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
 });

@@ -46,9 +46,19 @@ test("csv by RFC 4180, with NULL as nothing and empty text in quotes", () => {
 "",-7,,2026-01-01 00:00:00+00,[]`);
 });
 
-test("text that is too wide for a table is cut, wide characters count twice", () => {
-  const wide: Result = { columns: [{ name: "x", kind: "text" }], rows: [["x".repeat(200)], ["東京"]] };
+test("text that is too wide for a column stands out of it, wide characters count twice", () => {
+  const wide: Result = {
+    columns: [
+      { name: "x", kind: "text" },
+      { name: "y", kind: "text" },
+    ],
+    rows: [
+      ["x".repeat(200), "a"],
+      ["東京", "b"],
+    ],
+  };
   const lines = format(wide, "table").trimEnd().split("\n");
-  expect(lines[2]).toBe(`${"x".repeat(79)}…`);
-  expect(lines[1]).toHaveLength(80);
+  expect(lines[1]).toBe(`${"─".repeat(80)}  ─`);
+  expect(lines[2]).toBe(`${"x".repeat(200)}  a`);
+  expect(lines[3]).toBe(`東京${" ".repeat(76)}  b`);
 });

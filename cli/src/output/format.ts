@@ -4,7 +4,7 @@ import type { Result, ResultColumn, ValueKind } from "./result.ts";
 export const FORMATS = ["table", "json", "csv"] as const;
 export type Format = (typeof FORMATS)[number];
 
-/** Terminal columns that one column of a table takes at most. */
+/** What is wider than so many terminal columns stands out of its column: nothing is cut. */
 const WIDEST = 80;
 
 /** @returns lines, each ended by a line feed; nothing for json without rows */
@@ -62,18 +62,8 @@ function shown(value: string | null): string {
 }
 
 function pad(value: string, length: number, right: boolean): string {
-  const fits = width(value) <= length ? value : cut(value, length);
-  const space = " ".repeat(length - width(fits));
-  return right ? space + fits : fits + space;
-}
-
-function cut(value: string, length: number): string {
-  let text = "";
-  for (const character of value) {
-    if (width(text + character) >= length) break;
-    text += character;
-  }
-  return `${text}…`;
+  const space = " ".repeat(Math.max(0, length - width(value)));
+  return right ? space + value : value + space;
 }
 
 /** Wide characters (East Asian, emoji) take two terminal columns. */

@@ -3,7 +3,7 @@ import type { KafkaConnection } from "@caudal/crds";
 import { Connection, metadataV12 } from "@platformatic/kafka";
 import { describeError } from "../runtime/errors.ts";
 import { type Metrics, timed } from "../runtime/metrics.ts";
-import { connectionOptions, type HostPort, parseBootstrap } from "./connection-options.ts";
+import { connectionOptions, type HostPort, parseBootstrap, type ReadSecret } from "./connection-options.ts";
 import { KafkaUnavailable, TopicMissing } from "./errors.ts";
 import { Code, kafkaError, protocolError, withCodes } from "./protocol-errors.ts";
 
@@ -28,9 +28,17 @@ export type Lane = "control" | "fetch" | "group" | "produce";
 /** A broker's id from metadata, its address, or any that answers. */
 export type Target = number | HostPort | "any";
 
+/** How brokers are reached from where their addresses mean nothing, and no secret is mounted. */
+export interface Way {
+  /** Where a broker is, which calls itself so. */
+  address(broker: HostPort): Promise<HostPort>;
+  readonly readSecret: ReadSecret;
+}
+
 export interface ClusterOptions {
   readonly clientId: string;
   readonly metrics: Pick<Metrics, "externalCallSeconds">;
+  readonly way?: Way;
 }
 
 export class KafkaCluster {
@@ -144,10 +152,12 @@ export class KafkaCluster {
 
   async #open(host: string, port: number, gone: () => void): Promise<Connection> {
     try {
-      const connection = new Connection(this.#options.clientId, connectionOptions(this.#kafka, host));
+      const { clientId, way } = this.#options;
+      const at = (await way?.address({ host, port })) ?? { host, port };
+      const connection = new Connection(clientId, connectionOptions(this.#kafka, host, way?.readSecret));
       // Requests in flight reject by themselves; without a listener the event would end the process.
       connection.on("error", gone).on("close", gone).on("timeout", gone).on("closing", gone);
-      await connection.connect(host, port);
+      await connection.connect(at.host, at.port);
       return connection;
     } catch (error) {
       gone();

@@ -30,14 +30,22 @@ export function parseBootstrap(servers: readonly string[]): HostPort[] {
   });
 }
 
-/** Options of one @platformatic/kafka connection to `host`; make them anew for each. */
-export function connectionOptions(kafka: KafkaConnection, host: string): ConnectionOptions {
+/** Gives the contents of a secret's file. */
+export type ReadSecret = (file: string) => string;
+
+/** Options of one @platformatic/kafka connection to the broker at `host`; make them anew for each. */
+export function connectionOptions(
+  kafka: KafkaConnection,
+  host: string,
+  readSecret: ReadSecret = readSecretFile,
+): ConnectionOptions {
   const { sasl } = kafka;
+  const secret = (file: "username" | "password") => readSecret(join(sasl?.secret ?? "", file)).replace(/\r?\n$/, "");
   return {
     connectTimeout: CONNECT_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     maxInflights: 16,
-    ...(kafka.tls === undefined ? {} : { tls: tlsOptions(kafka), tlsServerName: isIP(host) === 0 }),
+    ...(kafka.tls === undefined ? {} : { tls: tlsOptions(kafka, readSecret), tlsServerName: isIP(host) === 0 && host }),
     ...(sasl === undefined
       ? {}
       : {
@@ -45,26 +53,18 @@ export function connectionOptions(kafka: KafkaConnection, host: string): Connect
             mechanism: (
               { "scram-sha-512": "SCRAM-SHA-512", "scram-sha-256": "SCRAM-SHA-256", plain: "PLAIN" } as const
             )[sasl.mechanism],
-            username: () => username(kafka),
-            password: () => secret(kafka, "password"),
+            username: () => sasl.username ?? secret("username"),
+            password: () => secret("password"),
           },
         }),
   };
 }
 
-function tlsOptions({ tls }: KafkaConnection): TlsOptions {
+function tlsOptions({ tls }: KafkaConnection, readSecret: ReadSecret): TlsOptions {
   return tls?.ca === undefined ? {} : { ca: readSecret(join(tls.ca, "ca.crt")) };
 }
 
-function username(kafka: KafkaConnection): string {
-  return kafka.sasl?.username ?? secret(kafka, "username");
-}
-
-function secret({ sasl }: KafkaConnection, file: "username" | "password"): string {
-  return readSecret(join(sasl?.secret ?? "", file)).replace(/\r?\n$/, "");
-}
-
-function readSecret(file: string): string {
+function readSecretFile(file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {

@@ -1,0 +1,115 @@
+/** SQL on the pipeline's database. */
+import { Client, type ClientConfig, DatabaseError, type QueryArrayResult } from "pg";
+import type { DatabaseSecret } from "@caudal/workloads/postgres/secret";
+import { ClusterFailed, StatementFailed } from "../errors.ts";
+import { kindOfPostgres, type Result } from "../output/result.ts";
+
+export interface DatabaseOptions {
+  /** Without it every transaction begins as read-only. */
+  readonly write: boolean;
+}
+
+/** What a statement gave: rows, or what it did. */
+export type Answer =
+  { readonly kind: "rows"; readonly result: Result } | { readonly kind: "done"; readonly words: string };
+
+const CONNECT_TIMEOUT_MS = 10_000;
+
+export class Database {
+  readonly #config: ClientConfig;
+  #client: Client | undefined;
+
+  constructor({ host, port, database, user, password }: DatabaseSecret, { write }: DatabaseOptions) {
+    this.#config = {
+      ...{ host, port, database, user, password },
+      application_name: "caudal-cli",
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      options: `-c timezone=UTC${write ? "" : " -c default_transaction_read_only=on"}`,
+    };
+  }
+
+  /**
+   * @param signal ends the statement, and not the session
+   * @throws StatementFailed with PostgreSQL's words; ClusterFailed when it cannot be reached
+   */
+  async query(sql: string, signal?: AbortSignal): Promise<readonly Answer[]> {
+    const client = await this.#open();
+    const cancel = (): void => void this.#cancel(client);
+    signal?.addEventListener("abort", cancel, { once: true });
+    try {
+      const results = await client.query({ text: sql, rowMode: "array", types: { getTypeParser: () => asText } });
+      // Several statements give several results.
+      return ([results].flat() as QueryArrayResult<(string | null)[]>[]).map(answerOf);
+    } catch (error) {
+      throw this.#failure(error, sql);
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#client?.end();
+  }
+
+  async #open(): Promise<Client> {
+    if (this.#client !== undefined) return this.#client;
+    const client = new Client(this.#config);
+    // A session that broke is opened anew by the next statement.
+    client.on("error", () => (this.#client = undefined));
+    client.on("end", () => (this.#client = undefined));
+    try {
+      await client.connect();
+    } catch (error) {
+      throw new ClusterFailed(`PostgreSQL cannot be reached: ${messageOf(error)}`, { cause: error });
+    }
+    this.#client = client;
+    return client;
+  }
+
+  async #cancel(client: Client): Promise<void> {
+    const other = new Client(this.#config);
+    other.on("error", () => undefined);
+    try {
+      await other.connect();
+      await other.query("select pg_cancel_backend($1)", [(client as unknown as { processID: number }).processID]);
+      await other.end();
+    } catch {
+      await client.end(); // the statement ends with its session
+    }
+  }
+
+  #failure(error: unknown, sql: string): Error {
+    if (!(error instanceof DatabaseError))
+      return new ClusterFailed(`PostgreSQL: ${messageOf(error)}`, { cause: error });
+    const place = error.position === undefined ? "" : ` (at "${sql.slice(Number(error.position) - 1).slice(0, 20)}")`;
+    const hint = error.code === READ_ONLY ? "; begin with --write where that is meant" : "";
+    return new StatementFailed(`${error.message}${place}${error.hint === undefined ? "" : `; ${error.hint}`}${hint}`, {
+      cause: error,
+    });
+  }
+}
+
+/** SQLSTATE of a write in a read-only transaction. */
+const READ_ONLY = "25006";
+
+const asText = (value: string) => value;
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Names of PostgreSQL's types by oid, of those that are no text in JSON. */
+const TYPES: Readonly<Record<number, string>> = {
+  ...{ 16: "boolean", 20: "bigint", 21: "smallint", 23: "integer", 700: "real", 701: "double precision" },
+  ...{ 114: "json", 1114: "timestamp", 1184: "timestamptz", 1700: "numeric", 3802: "jsonb" },
+};
+
+function answerOf({ fields, rows, command, rowCount }: QueryArrayResult<(string | null)[]>): Answer {
+  if (fields.length === 0)
+    return {
+      kind: "done",
+      words: rowCount === null ? command : `${command}, ${rowCount} ${rowCount === 1 ? "row" : "rows"}`,
+    };
+  const columns = fields.map(({ name, dataTypeID }) => ({ name, kind: kindOfPostgres(TYPES[dataTypeID] ?? "text") }));
+  return { kind: "rows", result: { columns, rows } };
+}

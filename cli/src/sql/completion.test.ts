@@ -1,0 +1,38 @@
+import { describe, expect, test } from "vitest";
+import type { Catalog } from "./catalog.ts";
+import { complete, STARTS } from "./completion.ts";
+
+const catalog: Catalog = {
+  topics: [
+    {
+      config: { name: "psg-customers", fields: [{ name: "nascimento", type: "date", nullable: false }] },
+      deadLettersOf: [],
+    },
+  ],
+  tables: [{ name: "counts", stage: "s", topic: "psg-customers", window: null, key: ["user"] }],
+  streams: [],
+  connectors: [{ name: "customers", type: "postgres cdc", topic: "psg-customers", table: "t", status: "RUNNING" }],
+};
+
+describe("completion", () => {
+  test.each<[line: string, candidates: string[]]>([
+    ["SHO", ["SHOW TOPICS;", "SHOW CONNECTORS;", "SHOW STREAMS;", "SHOW TABLES;"]],
+    ["show c", ["show connectors;"]],
+    ["", STARTS],
+    ["show topics; des", ["describe "]],
+    ["print psg", ["psg-customers"]],
+    ["print 'p", ["'psg-customers"]],
+    ["select * from ", ["psg-customers", "counts"]],
+    ["select nas", ["nascimento"]],
+    ["select nascimento from psg-customers em", ["emit changes"]],
+    ["describe cu", ["customers"]],
+    ["\\o j", ["json"]],
+    ["select xyz", []],
+  ])("%s", (line, candidates) => {
+    expect(complete(line, catalog)[0]).toEqual(candidates);
+  });
+
+  test("without a pipeline there are the words of SQL", () => {
+    expect(complete("select 1 fro", undefined)[0]).toEqual(["from", "from beginning"]);
+  });
+});

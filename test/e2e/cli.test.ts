@@ -1,0 +1,91 @@
+/** The command line on the cluster: what docs/sql.md prints, streams, and words for what is not there. */
+import { execFile, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { kubeconfig, NAMESPACE } from "./support/kube.ts";
+
+const root = join(import.meta.dirname, "../..");
+const run = promisify(execFile);
+const env = { ...process.env, KUBECONFIG: kubeconfig };
+const PROGRAM = "node cli/src/main.ts";
+
+const page = readFileSync(join(root, "docs/sql.md"), "utf8");
+const commands = [...page.matchAll(/```sh\n([\s\S]*?)```/g)]
+  .flatMap((match) => (match[1] ?? "").trim().split("\n"))
+  .filter((line) => line.includes(" -e "));
+
+/** What a command must show, by a part of it that names it. */
+const shows: readonly (readonly [part: string, pattern: RegExp])[] = [
+  ["-e 'show topics'", /app-events\s+6\s+\d+\s+user_id\s+5 fields/],
+  ["show connectors", /event_counts\s+metrics\s+app-events\s+tumbling 1m/],
+  ["print app-events", /"event_type":/],
+  ["group by 1", /^\{"event_type":"click","n":\d+\}$/m],
+  ["emit changes", /^user_id,event_ts\n(u\d+,2.*\n){5}$/],
+  ["from event_counts", /^(\{"window_start":"2.*"count":\d+.*\}\n){5}$/],
+];
+
+async function caudal(
+  args: readonly string[],
+  input = "",
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, [join(root, "cli/src/main.ts"), ...args], { env });
+  child.stdin.end(input);
+  const closed = new Promise<number | null>((resolve) => child.on("close", resolve));
+  const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), closed]);
+  return { code, stdout, stderr };
+}
+
+describe("docs/sql.md", () => {
+  it("has a command for each thing to ask", () => {
+    for (const [part] of shows)
+      expect(
+        commands.filter((command) => command.includes(part)),
+        part,
+      ).toHaveLength(1);
+  });
+
+  it.each(commands)("%s", async (printed) => {
+    const command = printed.replace("npm run -s caudal --", PROGRAM);
+    const { stdout } = await run("bash", ["-euo", "pipefail", "-c", command], { cwd: root, env, timeout: 120_000 });
+    const [, pattern] = shows.find(([part]) => printed.includes(part)) ?? [];
+    expect(stdout).toMatch(pattern ?? /^$/);
+  });
+});
+
+describe("caudal on the cluster", () => {
+  it("status shows conditions and stages, and ends with 0 for a pipeline that is ready", async () => {
+    const { code, stdout } = await caudal(["status", "app-events", "-n", NAMESPACE]);
+    expect(stdout).toMatch(/app-events\s+Ready\s+True/);
+    expect(stdout).toMatch(/app-events\s+metrics\s+aggregator\s+Running/);
+    expect(code).toBe(0);
+  });
+
+  it.each<[args: string[], words: string, code: number]>([
+    [["sql", "nothing", "-n", NAMESPACE, "-e", "show tables"], "has no pipeline nothing: it has app-events", 1],
+    [["sql", "-n", "kube-public", "-e", "show tables"], "namespace kube-public has no pipeline", 2],
+    [["sql", "--context", "nowhere", "-e", "show tables"], "the kubeconfig has no context nowhere", 2],
+    [["sql", "app-events", "-n", NAMESPACE, "-e", "select usr from app-events"], "Candidate bindings", 1],
+    [["sql", "app-events", "-n", NAMESPACE, "-e", "drop table event_counts"], "read-only transaction", 1],
+    [["status", "nothing", "-n", NAMESPACE], `namespace ${NAMESPACE} has no pipeline nothing`, 1],
+  ])("%j says why it cannot be", async (args, words, code) => {
+    const ended = await caudal(args);
+    expect(ended.stderr).toContain(words);
+    expect(ended.code).toBe(code);
+  });
+});
+
+describe("kubectl caudal", () => {
+  const folder = mkdtempSync(join(tmpdir(), "caudal-plugin-"));
+  const plugin = join(folder, "kubectl-caudal");
+  beforeAll(() => symlinkSync(join(root, "cli/dist/main.js"), plugin));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it("is the bundled program, which kubectl starts by this name", async () => {
+    const { stdout } = await run(plugin, ["sql", "app-events", "-n", NAMESPACE, "-e", "show tables"], { env });
+    expect(stdout).toMatch(/event_counts\s+metrics/);
+  });
+});
