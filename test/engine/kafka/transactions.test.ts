@@ -2,6 +2,7 @@ import { BatchEncoder } from "@caudal/workloads/kafka/batch-encoder";
 import type { KafkaCluster } from "@caudal/workloads/kafka/cluster";
 import { ProducerFenced, RecordTooLarge } from "@caudal/workloads/kafka/errors";
 import { Group } from "@caudal/workloads/kafka/group";
+import { takeOver } from "@caudal/workloads/kafka/take-over";
 import { type TopicBatches, TransactionalWriter } from "@caudal/workloads/kafka/transactions";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Broker, startBroker } from "../broker.ts";
@@ -82,6 +83,7 @@ describe("a transaction", () => {
   it("is whole or not at all, and the place says which, when the broker is killed in the middle again and again", async () => {
     let next = 1;
     let kills = 0;
+    const at = { group: name, topic: name, partition: 0 };
     let writer: TransactionalWriter | undefined;
     const killing = (async () => {
       for (; kills < 3; kills++) {
@@ -93,8 +95,9 @@ describe("a transaction", () => {
     while (kills < 3 || next <= 60) {
       try {
         if (writer === undefined) {
-          writer = await open();
-          next = ((await kept()) ?? 0) + 1;
+          const taken = await takeOver(cluster, { transactionalId: name, place: at, topics: [name] });
+          writer = taken.writer;
+          next = (taken.place?.offset ?? 0) + 1;
         }
         await writer.write(batches(`a ${next}`, `b ${next}`), place(next));
         next++;
@@ -106,5 +109,5 @@ describe("a transaction", () => {
     await killing;
     const all = Array.from({ length: next - 1 }, (_, index) => [`a ${index + 1}`, `b ${index + 1}`]).flat();
     expect(await values(all.length)).toEqual(all.sort());
-  }, 120_000);
+  }, 240_000);
 });

@@ -14,6 +14,9 @@ export class KafkaUnavailable extends WorkloadError {
   readonly retryable = true;
 }
 
+/** Offsets of a group belong to a transaction that is not over: it ends soon, unless its broker has forgotten it. */
+export class OffsetsUnstable extends KafkaUnavailable {}
+
 /** The broker does not accept who we say we are. Credentials are read again at each try, so a rotation heals it. */
 export class KafkaLoginFailed extends WorkloadError {
   readonly code = "KAFKA_LOGIN_FAILED";

@@ -1,7 +1,14 @@
 /** From Kafka's error codes and the libraries' errors to ours. */
 import { findErrorBy, protocolErrors, protocolErrorsCodesById, ResponseError } from "@platformatic/kafka";
 import { describeError, WorkloadError } from "../runtime/errors.ts";
-import { BrokerTooOld, KafkaForbidden, KafkaLoginFailed, KafkaUnavailable, TopicMissing } from "./errors.ts";
+import {
+  BrokerTooOld,
+  KafkaForbidden,
+  KafkaLoginFailed,
+  KafkaUnavailable,
+  OffsetsUnstable,
+  TopicMissing,
+} from "./errors.ts";
 
 /** The codes that decide what we do; all others are one of these kinds. Source: Kafka's protocol guide. */
 export const Code = {
@@ -22,7 +29,9 @@ export const Code = {
   UnknownProducerId: 59,
   ConcurrentTransactions: 51,
   MemberIdRequired: 79,
+  UnstableOffsetCommit: 88,
   ProducerFenced: 90,
+  TransactionalIdNotFound: 105,
 } as const;
 
 const forbidden = new Set([29, 30, 31, 53]);
@@ -33,6 +42,7 @@ const tooOld = new Set([35, 43, 76]);
 export function protocolError(code: number, what: string): WorkloadError {
   const name = protocolErrorsCodesById[code] ?? `error ${code}`;
   const text = `${what}: ${name} (${protocolErrors[name]?.message ?? "not a code that we know"})`;
+  if (code === Code.UnstableOffsetCommit) return new OffsetsUnstable(text);
   if (code === Code.UnknownTopicOrPartition) return new TopicMissing(text);
   if (forbidden.has(code)) return new KafkaForbidden(`${text}; grant this user the right`);
   if (login.has(code)) return new KafkaLoginFailed(text);

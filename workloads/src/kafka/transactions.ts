@@ -32,6 +32,13 @@ export interface Place {
 /** Batches by topic and partition: one each. */
 export type TopicBatches = ReadonlyMap<string, ReadonlyMap<number, BatchEncoder>>;
 
+export interface TopicPartitions {
+  readonly name: string;
+  readonly partitions: number[];
+}
+
+export type TransactionEnd = "commit" | "abort";
+
 /** The broker undoes a transaction that lasts longer, also of a writer that is gone: until then readers wait at it. */
 const TRANSACTION_MS = 30_000;
 /** A transaction that ended a moment ago may still be written down. */
@@ -97,18 +104,33 @@ export class TransactionalWriter {
   async write(batches: TopicBatches, place: Place, signal?: AbortSignal): Promise<void> {
     if (this.#spent) throw new KafkaUnavailable(`a transaction of ${this.#id} has failed: open it anew`);
     this.#spent = true;
-    await this.#enlist(batches, signal);
+    const partitions = [...batches].map(([name, ofTopic]) => ({ name, partitions: [...ofTopic.keys()] }));
+    await this.#enlist(partitions, signal);
     await this.#enlistGroup(place.group);
     for (const [topic, partitions] of batches) await this.#produce(topic, partitions);
     await this.#keep(place);
-    await this.#commit();
+    await this.#end("commit");
     this.#spent = false;
   }
 
-  async #enlist(batches: TopicBatches, signal: AbortSignal | undefined): Promise<void> {
-    if (batches.size === 0) return;
-    const topics = [...batches].map(([name, partitions]) => ({ name, partitions: [...partitions.keys()] }));
-    const transaction = { transactionalId: this.#id, ...this.#identity, verifyOnly: false, topics };
+  /**
+   * Writes the end of a transaction once more, into all partitions that it may have had: a broker has left it out.
+   * Partitions where none is open take no harm.
+   */
+  async endAgain(
+    partitions: readonly TopicPartitions[],
+    group: string,
+    end: TransactionEnd,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    await this.#enlist(partitions, signal);
+    await this.#enlistGroup(group);
+    await this.#end(end);
+  }
+
+  async #enlist(topics: readonly TopicPartitions[], signal: AbortSignal | undefined): Promise<void> {
+    if (topics.length === 0) return;
+    const transaction = { transactionalId: this.#id, ...this.#identity, verifyOnly: false, topics: [...topics] };
     await settled(signal, async () => {
       const answer = await this.#coordinator.ask(
         "add_partitions_to_txn",
@@ -181,13 +203,13 @@ export class TransactionalWriter {
       check(errorCode, `${this.#id}: the place in the group ${group}`);
   }
 
-  async #commit(): Promise<void> {
+  async #end(end: TransactionEnd): Promise<void> {
     const { producerId, producerEpoch } = this.#identity;
     const answer = await this.#coordinator.ask(
       "end_txn",
-      async (connection) => await endTxnV3.api.async(connection, this.#id, producerId, producerEpoch, true),
+      async (connection) => await endTxnV3.api.async(connection, this.#id, producerId, producerEpoch, end === "commit"),
     );
-    check(answer.errorCode, `${this.#id}: the commit`);
+    check(answer.errorCode, `${this.#id}: the ${end}`);
   }
 }
 

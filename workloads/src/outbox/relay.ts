@@ -5,8 +5,8 @@
 import { BatchEncoder } from "../kafka/batch-encoder.ts";
 import type { KafkaCluster } from "../kafka/cluster.ts";
 import { partitionOf } from "../kafka/core/murmur2.ts";
-import { Group } from "../kafka/group.ts";
-import { type TopicBatches, TransactionalWriter } from "../kafka/transactions.ts";
+import { takeOver } from "../kafka/take-over.ts";
+import type { TopicBatches, TransactionalWriter } from "../kafka/transactions.ts";
 import type { Connection } from "../postgres/connection.ts";
 import type { Owner } from "../postgres/core/table-decision.ts";
 import { installationOf, type OutboxRow, readOutbox, trimOutbox } from "../postgres/outbox.ts";
@@ -64,11 +64,14 @@ export class Relay {
   }
 
   async #begin(connection: Connection): Promise<Session> {
-    const { cluster, id, sourceTopic, signal } = this.#options;
+    const { cluster, id, sourceTopic, topics, signal } = this.#options;
     const installation = await installationOf(connection);
-    const writer = await TransactionalWriter.open(cluster, id, signal);
-    const group = new Group(cluster, { groupId: id, topic: sourceTopic, sessionMs: 0, rebalanceMs: 0 });
-    const place = (await group.committed([0])).get(0);
+    const succession = {
+      transactionalId: id,
+      place: { group: id, topic: sourceTopic, partition: 0 },
+      topics: [...new Set(topics.values())],
+    };
+    const { writer, place } = await takeOver(cluster, succession, signal);
     // Another database's numbers say nothing about the rows of this one.
     return { writer, installation, sent: place?.metadata === installation ? place.offset : -1 };
   }

@@ -7,7 +7,7 @@ import { BatchEncoder, type Header } from "../kafka/batch-encoder.ts";
 import type { KafkaCluster } from "../kafka/cluster.ts";
 import { partitionOf } from "../kafka/core/murmur2.ts";
 import { RecordTooLarge } from "../kafka/errors.ts";
-import { Group } from "../kafka/group.ts";
+import { takeOver } from "../kafka/take-over.ts";
 import { TransactionalWriter } from "../kafka/transactions.ts";
 import type { RuntimeContext } from "../runtime/role.ts";
 import { activeTraceparent } from "../runtime/telemetry.ts";
@@ -60,9 +60,12 @@ export class Sink {
     target: { readonly topic: string; readonly letters: string },
   ): Promise<{ readonly sink: Sink; readonly place: Place | undefined }> {
     const group = consumerGroup(context.config);
-    const writer = await TransactionalWriter.open(cluster, group, context.drain.signal);
-    const options = { groupId: group, topic: target.topic, sessionMs: 0, rebalanceMs: 0 };
-    const kept = (await new Group(cluster, options).committed([0])).get(0);
+    const succession = {
+      transactionalId: group,
+      place: { group, topic: target.topic, partition: 0 },
+      topics: [target.topic, target.letters],
+    };
+    const { writer, place: kept } = await takeOver(cluster, succession, context.drain.signal);
     const sink = new Sink(context, cluster, target, writer, kept?.offset ?? 0);
     return { sink, place: kept === undefined ? undefined : readPlace(kept.metadata, group) };
   }
