@@ -6,27 +6,16 @@ import type { TopicConfig } from "@caudal/crds";
 import { type Finding, finding } from "../sql/bad-rows.ts";
 import type { DuckDB } from "../sql/duckdb.ts";
 import { duckdbTypeOf } from "../sql/fields.ts";
-import type { AggregatorPlan, TablePlan } from "../sql/plan.ts";
 import { quote } from "../sql/quote.ts";
 import { isText, isTime, mayBeInfinite } from "../sql/types.ts";
-import { type Column, makeColumn, type NumberColumn } from "./columns.ts";
+import type { Column, NumberColumn } from "./columns.ts";
 import { ROW, rowList } from "./event-columns.ts";
 import { EventTable } from "./event-table.ts";
-import type { ScanMemory } from "./scan-memory.ts";
 import { type Evaluated, Memo } from "./memo.ts";
 import { readColumns } from "./transfer.ts";
 
-/** Columns of one table of the plan. */
-export interface TableColumns {
-  readonly table: TablePlan;
-  /** 1 where an event is in the table; null: all are. */
-  readonly inside: NumberColumn | null;
-  readonly groups: readonly Column[];
-  /** By aggregate, by part; null counts every event. */
-  readonly arguments: readonly (Column | null)[];
-}
-
-interface Computed {
+/** One expression and the column that gets its values. */
+export interface Computed {
   readonly name: string;
   readonly sql: string;
   /** Name of the column that must be true for the expression to be evaluated. */
@@ -35,77 +24,63 @@ interface Computed {
   readonly column: Column;
 }
 
-const ALL = "true";
+export type Condition = Computed & { readonly column: NumberColumn };
+
+/** What is evaluated together. */
+export interface Computation {
+  /** Events for which this is not true are left out. */
+  readonly where: string | undefined;
+  readonly conditions: readonly Condition[];
+  readonly values: readonly Computed[];
+  /** Fields that all of it reads. */
+  readonly inputs: ReadonlySet<string>;
+}
+
+/** Tables beside the events: each is a struct in the table `event`. */
+export interface Joined {
+  readonly names: readonly string[];
+  /** Adds the structs to the table `event` as it is now. */
+  join(duckdb: DuckDB): Promise<void>;
+}
 
 export class Evaluation {
-  readonly tables: readonly TableColumns[];
   readonly #duckdb: () => Promise<DuckDB>;
   readonly #events: EventTable;
+  readonly #lookups: Joined | undefined;
   readonly #where: string | undefined;
-  readonly #conditions: readonly (Computed & { readonly column: NumberColumn })[];
+  readonly #conditions: readonly Condition[];
   readonly #values: readonly Computed[];
-  /** Fields that the expressions read. */
+  /** What of the table `event` the expressions read. */
   readonly #fields: readonly string[];
   /** Where all that they read are texts. */
   readonly #memo: Memo | undefined;
 
   /**
-   * @param fields columns by field name, of all fields that the plan's SQL reads
-   * @param rows that a slice has at most
+   * @param fields columns by field name, of all fields that the SQL reads
+   * @param lookups tables beside the events
    */
   constructor(
     duckdb: () => Promise<DuckDB>,
-    plan: AggregatorPlan,
+    { where, conditions, values, inputs }: Computation,
     topic: TopicConfig,
     fields: ReadonlyMap<string, Column>,
-    memory: ScanMemory,
-    rows: number,
+    lookups?: Joined,
   ) {
-    const conditions: (Computed & { column: NumberColumn })[] = [];
-    const values = new Map<string, Computed>();
-    this.tables = plan.tables.map((table, index) => {
-      const inside = table.where === undefined ? null : condition(table.where, index, memory.numberColumn(rows));
-      if (inside !== null) conditions.push(inside);
-      const columnOf = (sql: string, duckdbType: string): Column => {
-        const field = fields.get(sql);
-        if (field !== undefined) return field;
-        const key = JSON.stringify([inside?.name, sql, duckdbType]);
-        const known = values.get(key) ?? {
-          name: quote(`#value ${values.size}`),
-          sql,
-          when: inside?.name ?? null,
-          duckdbType,
-          column: makeColumn(memory, duckdbType, rows),
-        };
-        values.set(key, known);
-        return known.column;
-      };
-      return {
-        table,
-        inside: inside?.column ?? null,
-        groups: table.groups.map((group) => columnOf(group.expression, group.duckdbType)),
-        arguments: table.aggregates.flatMap(({ parts }) => {
-          // Parts share their argument; all but a lone count say its type.
-          const type = parts[0]?.function === "count" ? "BOOLEAN" : (parts[0]?.duckdbType ?? "BOOLEAN");
-          return parts.map(({ expression }) =>
-            expression === ALL ? null : columnOf(type === "BOOLEAN" ? counted(expression, fields) : expression, type),
-          );
-        }),
-      };
-    });
     this.#duckdb = duckdb;
-    this.#where = plan.where;
+    this.#lookups = lookups;
+    this.#where = where;
     this.#conditions = conditions;
-    this.#values = [...values.values()];
-    const inputs = new Set([...plan.fields, ...plan.tables.flatMap((table) => table.inputs)]);
+    this.#values = values;
     const read = topic.fields.flatMap(({ name, type }) => {
       const column = inputs.has(name) ? fields.get(name) : undefined;
       return column === undefined ? [] : [[name, duckdbTypeOf(type), column] as const];
     });
-    this.#fields = read.map(([name]) => quote(name));
+    this.#fields = [...read.map(([name]) => name), ...(lookups?.names ?? [])].map(quote);
     this.#events = new EventTable(read);
     const texts = read.map(([, , column]) => column).filter((column) => column.kind === "text");
-    if (texts.length > 0 && texts.length === read.length) this.#memo = new Memo(texts, this.columns);
+    // What a lookup gives changes with time: it is never remembered.
+    if (lookups === undefined && texts.length > 0 && texts.length === read.length)
+      this.#memo = new Memo(texts, this.columns);
   }
 
   /** Columns of what is evaluated. */
@@ -128,6 +103,7 @@ export class Evaluation {
   async #runRows(rows: Int32Array): Promise<Evaluated> {
     const duckdb = await this.#duckdb();
     await this.#events.load(duckdb, rows);
+    await this.#lookups?.join(duckdb);
     const findings = new Map(await this.#evaluate(duckdb));
     const unfit = await this.#findUnfit(duckdb);
     if (unfit.size > 0) await duckdb.connection.run(`delete from evaluated where ${ROW} in (${rowList(unfit.keys())})`);
@@ -217,21 +193,6 @@ from (select ${[ROW, ...this.#fields, ...columns(this.#conditions)].join(", ")} 
     }
     return found;
   }
-}
-
-function condition(where: string, table: number, column: NumberColumn): Computed & { column: NumberColumn } {
-  return {
-    name: quote(`#in ${table}`),
-    sql: `coalesce((${where}), false)`,
-    when: null,
-    duckdbType: "BOOLEAN",
-    column,
-  };
-}
-
-/** What a lone count needs of its argument: whether it is NULL. A field is its own column. */
-function counted(expression: string, fields: ReadonlyMap<string, Column>): string {
-  return fields.has(expression) ? expression : `case when (${expression}) is not null then true end`;
 }
 
 function messageOf(error: unknown): string {

@@ -2,7 +2,7 @@
 import type { AggregatorConfig } from "@caudal/crds";
 import type { TablePlan } from "../sql/plan.ts";
 import { type Delta, withTexts } from "./delta.ts";
-import type { TableColumns } from "./evaluation.ts";
+import type { TableColumns } from "./table-columns.ts";
 import { Grouping } from "./grouping.ts";
 import { makePart, type PartState } from "./parts.ts";
 import { joinPieces, Spans } from "./sessions.ts";

@@ -11,11 +11,12 @@ import type { AggregatorPlan, BlockResult } from "../sql/plan.ts";
 import { type Column, makeColumn, type NumberColumn, type TextColumn } from "./columns.ts";
 import type { Delta } from "./delta.ts";
 import { Dictionary, NULL_CODE } from "./dictionary.ts";
-import { Evaluation, type TableColumns } from "./evaluation.ts";
+import { Evaluation } from "./evaluation.ts";
 import { type Added, Fold, type LatePolicy } from "./fold.ts";
 import { type Placed, ScanMemory } from "./scan-memory.ts";
 import { Scanner } from "./scanner.ts";
 import { StrictReader } from "./strict-reader.ts";
+import { planColumns, type TableColumns } from "./table-columns.ts";
 
 export interface KernelOptions {
   /** An event further ahead of its record's time than this is bad. */
@@ -56,6 +57,7 @@ export class Kernel {
   readonly #scanner: Scanner;
   readonly #topic: TopicConfig;
   readonly #evaluation: Evaluation;
+  readonly #tables: readonly TableColumns[];
   readonly #fold: Fold;
   readonly #options: KernelOptions;
   #duckdb: Promise<DuckDB> | undefined;
@@ -74,8 +76,10 @@ export class Kernel {
     this.#timeMs = this.#memory.numberColumn(SLICE_ROWS);
     this.#scanner = new Scanner(this.#memory, topic, this.#columns, this.#timeMs, SLICE_ROWS);
     const duckdb = async () => await this.#openDuckDB();
-    this.#evaluation = new Evaluation(duckdb, plan, topic, this.#columns, this.#memory, SLICE_ROWS);
-    this.#fold = new Fold(this.#evaluation.tables, options.lateEvents, SLICE_ROWS);
+    const { tables, computation } = planColumns(plan, this.#columns, this.#memory, SLICE_ROWS);
+    this.#tables = tables;
+    this.#evaluation = new Evaluation(duckdb, computation, topic, this.#columns);
+    this.#fold = new Fold(tables, options.lateEvents, SLICE_ROWS);
   }
 
   /** @param plan of all tables, or with some of them left out */
@@ -100,7 +104,7 @@ export class Kernel {
   /** Computes rows [from, to) of a block and merges them into what is pending. */
   async add(block: RecordBlock, input: BlockInput): Promise<BlockResult> {
     return await this.#inTurn(async () => {
-      const result = new Tally(this.#evaluation.tables.map(({ table }) => table.name));
+      const result = new Tally(this.#tables.map(({ table }) => table.name));
       const to = input.to ?? block.count;
       for (let from = input.from ?? 0; from < to;) {
         const end = endOfSlice(block, from, to);
@@ -152,7 +156,7 @@ export class Kernel {
       rows = evaluated.rows;
       for (const [row, found] of evaluated.findings) findings.set(row, found);
     }
-    const tooLong = findLongKeys(this.#evaluation.tables, rows);
+    const tooLong = findLongKeys(this.#tables, rows);
     if (tooLong.size > 0) {
       for (const [row, found] of tooLong) findings.set(row, found);
       rows = rows.filter((row) => !tooLong.has(row));

@@ -1,11 +1,8 @@
 /** From an aggregator's configuration to its plan, or to what is wrong with its SQL. */
 import type { AggregatorConfig } from "@caudal/crds";
-import { readFunctions } from "./determinism.ts";
-import { createTable, openDuckDB } from "./duckdb.ts";
-import { duckdbTypeOf, fieldType } from "./fields.ts";
+import { checkFields, inScope } from "./event-scope.ts";
 import { meaningOf } from "./meaning.ts";
 import type { AggregatorPlan, TablePlan } from "./plan.ts";
-import { Scope } from "./scope.ts";
 import { SqlError, type SqlProblem } from "./sql-error.ts";
 import { compileTable } from "./compile-table.ts";
 
@@ -22,18 +19,9 @@ export interface Compiled {
  * @param path of the aggregator in the spec, such as `spec.aggregators[metrics]`
  */
 export async function compile(config: AggregatorConfig, path = "aggregator"): Promise<Compiled> {
-  const problems = checkFields(config);
+  const problems = checkFields(config.topic);
   if (problems.length > 0) return { plan: null, problems };
-  const duckdb = await openDuckDB({ memoryLimit: "256MB", structuredErrors: true });
-  try {
-    const columns = config.topic.fields.map(({ name, type }): [string, string] => [name, duckdbTypeOf(type)]);
-    // A topic without fields still has a table to bind against.
-    await createTable(duckdb, "event", columns.length === 0 ? [["#row", "INTEGER"]] : columns);
-    const scope = new Scope(
-      duckdb,
-      await readFunctions(duckdb),
-      config.topic.fields.map(({ name }) => name),
-    );
+  return await inScope(config.topic, [], async (scope) => {
     const where = config.where === undefined ? undefined : await scope.condition(config.where, `${path}.where`);
     const tables: TablePlan[] = [];
     for (const table of config.tables) {
@@ -44,9 +32,7 @@ export async function compile(config: AggregatorConfig, path = "aggregator"): Pr
     if (scope.problems.length > 0) return { plan: null, problems: scope.problems };
     const plan = { fields: where?.fields ?? [], tables: inWriteOrder(tables, config.topic.key) };
     return { plan: where === undefined ? plan : { where: where.sql, ...plan }, problems: [] };
-  } finally {
-    duckdb.close();
-  }
+  });
 }
 
 /**
@@ -58,35 +44,6 @@ export async function compilePlan(config: AggregatorConfig): Promise<AggregatorP
   const { plan, problems } = await compile(config);
   if (plan === null) throw new SqlError(problems.map((problem) => `${problem.path}: ${problem.message}`).join("; "));
   return plan;
-}
-
-function checkFields({ topic }: AggregatorConfig): readonly SqlProblem[] {
-  const problems: SqlProblem[] = [];
-  const seen = new Map<string, string>();
-  for (const { name, type } of topic.fields) {
-    const path = `spec.topics[${topic.name}].fields[${name}]`;
-    if (fieldType(type) === undefined)
-      problems.push({
-        path: `${path}.type`,
-        message: `there is no type ${type}: decimal(p,s) has 1 to 38 digits p, of which s are after the point`,
-      });
-    const twin = seen.get(name.toLowerCase());
-    if (twin !== undefined)
-      problems.push({
-        path,
-        message: `SQL does not tell ${name} from ${twin}: write names that differ in more than case`,
-      });
-    seen.set(name.toLowerCase(), name);
-  }
-  if (
-    topic.timestamp !== undefined &&
-    !topic.fields.some(({ name, type }) => name === topic.timestamp && type === "timestamp")
-  )
-    problems.push({
-      path: `spec.topics[${topic.name}].timestamp`,
-      message: `${topic.timestamp} is no field of type timestamp: name one, or leave timestamp out to use the record's own time`,
-    });
-  return problems;
 }
 
 /** Most groups expected first: those by the topic's key, then others with groups, then totals. */

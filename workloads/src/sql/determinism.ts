@@ -108,10 +108,15 @@ export function checkKinds(node: Node, functions: Functions): void {
  * Refuses names that are no fields but mean something to DuckDB, such as current_date.
  *
  * @param fields as declared
- * @returns those that the expression reads
+ * @param lookups whose columns may be read, as `lookup.column`
+ * @returns fields and lookups that the expression reads
  * @throws SqlError
  */
-export function readFields(node: Node, fields: readonly string[]): ReadonlySet<string> {
+export function readFields(
+  node: Node,
+  fields: readonly string[],
+  lookups: ReadonlySet<string> = new Set(),
+): ReadonlySet<string> {
   const declared = new Map(fields.map((field) => [field.toLowerCase(), field]));
   const lambdas = new Set<string>();
   walk(node, ({ class: kind, lhs }) => {
@@ -120,7 +125,9 @@ export function readFields(node: Node, fields: readonly string[]): ReadonlySet<s
   const used = new Set<string>();
   for (const name of columnNames(node)) {
     const field = declared.get(name);
+    const [prefix = ""] = name.split(".");
     if (field !== undefined) used.add(field);
+    else if (lookups.has(prefix)) used.add(prefix);
     else if (name.includes(".")) throw new SqlError(`write a field's name alone, without a prefix, not ${name}`);
     else if (!lambdas.has(name)) throw new SqlError(volatile(name));
   }

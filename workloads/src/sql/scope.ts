@@ -1,9 +1,10 @@
-/** What the SQL of one aggregator is bound against: the event's fields, the functions, and the problems found so far. */
+/** What the SQL of one stage is bound against: the event's fields, the functions, and the problems found so far. */
 import { admitMacros, checkKinds, type Functions, readFields } from "./determinism.ts";
 import type { DuckDB } from "./duckdb.ts";
 import { quote } from "./quote.ts";
 import { describeSqlError, SqlError, type SqlProblem } from "./sql-error.ts";
 import { type Expression, parseExpression } from "./syntax.ts";
+import type { LookupPlan } from "./transform-plan.ts";
 
 export interface Bound {
   /** In DuckDB's own spelling. */
@@ -11,6 +12,8 @@ export interface Bound {
   readonly duckdbType: string;
   /** Fields that it reads, in the topic's order. */
   readonly fields: readonly string[];
+  /** Names of the lookups that it reads. */
+  readonly lookups: readonly string[];
 }
 
 const PREFIX = "describe select ";
@@ -20,12 +23,14 @@ export class Scope {
   readonly functions: Functions;
   readonly #duckdb: DuckDB;
   readonly #fields: readonly string[];
+  readonly #lookups: ReadonlySet<string>;
 
-  /** @param fields of the table `event` in that database */
-  constructor(duckdb: DuckDB, functions: Functions, fields: readonly string[]) {
+  /** @param fields of the table `event` in that database, and structs in it */
+  constructor(duckdb: DuckDB, functions: Functions, fields: readonly string[], lookups: readonly LookupPlan[] = []) {
     this.#duckdb = duckdb;
     this.functions = functions;
     this.#fields = fields;
+    this.#lookups = new Set(lookups.map(({ name }) => name));
   }
 
   /** Runs one step of compiling; an SqlError becomes a problem at `path`, and the result undefined. */
@@ -91,17 +96,18 @@ export class Scope {
    */
   async bind(expression: Expression, text: string): Promise<Bound> {
     const duckdbType = await this.#describe(this.#fields.includes(text.trim()) ? quote(text.trim()) : text, text);
-    return { sql: expression.sql, duckdbType, fields: this.fieldsOf(expression) };
+    const used = readFields(expression.node, this.#fields, this.#lookups);
+    return {
+      sql: expression.sql,
+      duckdbType,
+      fields: this.#fields.filter((field) => used.has(field)),
+      lookups: [...this.#lookups].filter((lookup) => used.has(lookup)),
+    };
   }
 
   /** Type of SQL that was made from `text`. */
   async typeOf(sql: string): Promise<string> {
     return await this.#describe(sql, sql);
-  }
-
-  fieldsOf(expression: Expression): readonly string[] {
-    const used = readFields(expression.node, this.#fields);
-    return this.#fields.filter((field) => used.has(field));
   }
 
   async #describe(sql: string, text: string): Promise<string> {

@@ -16,6 +16,8 @@ export interface Node {
   readonly distinct?: boolean;
   readonly column_names?: readonly string[];
   readonly lhs?: Node;
+  readonly try_cast?: boolean;
+  readonly value?: { readonly is_null: boolean };
 }
 
 export interface Expression {
@@ -135,18 +137,18 @@ export function shorten(text: string): string {
 /** Calls `visit` for each node of an expression, parents first. */
 export function walk(node: Node, visit: (node: Node) => void): void {
   visit(node);
-  for (const value of Object.values(node)) {
-    for (const child of Array.isArray(value) ? (value as readonly unknown[]) : [value as unknown])
-      walkInto(child, visit);
-  }
+  for (const child of childrenOf(node)) walk(child, visit);
 }
 
-function walkInto(value: unknown, visit: (node: Node) => void): void {
-  if (typeof value !== "object" || value === null) return;
-  if (isNode(value)) return walk(value, visit);
-  for (const child of Object.values(value)) {
-    for (const item of Array.isArray(child) ? (child as readonly unknown[]) : [child as unknown]) walkInto(item, visit);
-  }
+/** The nodes directly below one. */
+export function childrenOf(node: Node): readonly Node[] {
+  return Object.values(node).flatMap(nodesIn);
+}
+
+function nodesIn(value: unknown): readonly Node[] {
+  if (typeof value !== "object" || value === null) return [];
+  if (Array.isArray(value)) return value.flatMap(nodesIn);
+  return isNode(value) ? [value] : Object.values(value).flatMap(nodesIn);
 }
 
 function isNode(value: object): value is Node {

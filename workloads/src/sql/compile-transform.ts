@@ -1,0 +1,215 @@
+/** From a transform's configuration to its plan, or to what is wrong with its SQL and its outputs. */
+import type { OutputConfig, TopicConfig, TransformConfig } from "@caudal/crds";
+import { checkKinds } from "./determinism.ts";
+import { checkFields, inScope } from "./event-scope.ts";
+import { duckdbTypeOf, fieldType } from "./fields.ts";
+import { mayBeNull } from "./nullable.ts";
+import type { Bound, Scope } from "./scope.ts";
+import { SqlError, type SqlProblem } from "./sql-error.ts";
+import { checkTopicFields, withScale } from "./topic-fields.ts";
+import type { LookupPlan, ProjectedColumn, TransformPlan } from "./transform-plan.ts";
+import { postgresType } from "./types.ts";
+
+export interface CompiledTransform {
+  /** null when there are problems. */
+  readonly plan: TransformPlan | null;
+  readonly problems: readonly SqlProblem[];
+}
+
+const NAME = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/;
+const TABLE_COLUMN = /^[a-z_][a-z0-9_]{0,47}$/;
+
+/**
+ * Compiles a transform, and checks its columns against what its outputs are declared to take. SQL is bound and its
+ * constants are computed on the way: for SQL of strangers call this in a process with limits (`checkSql`).
+ *
+ * @param path of the transform in the spec, such as `spec.transforms[approve]`
+ */
+export async function compileTransform(config: TransformConfig, path = "transform"): Promise<CompiledTransform> {
+  const { topic } = config;
+  const { lookups, problems } = planLookups(config, path);
+  const early = [...checkFields(topic), ...problems];
+  if (early.length > 0) return { plan: null, problems: early };
+  return await inScope(topic, lookups, async (scope) => {
+    const where = config.where === undefined ? undefined : await scope.condition(config.where, `${path}.where`);
+    const { columns, read } = await compileSelect(scope, config, path);
+    if (scope.problems.length === 0) scope.problems.push(...checkOutputs(config, columns, path));
+    if (scope.problems.length > 0) return { plan: null, problems: scope.problems };
+    const used = new Set([...(where?.lookups ?? []), ...read.flatMap((bound) => bound.lookups)]);
+    const usedLookups = lookups.filter(({ name }) => used.has(name));
+    const inputs = new Set([
+      ...(where?.fields ?? []),
+      ...read.flatMap(({ fields }) => fields),
+      ...usedLookups.flatMap(({ on }) => on.map(({ field }) => field)),
+    ]);
+    const plan: TransformPlan = {
+      ...(where === undefined ? {} : { where: where.sql }),
+      untouched: config.select === undefined,
+      columns,
+      inputs: [...inputs].sort(),
+      lookups: usedLookups,
+    };
+    return { plan, problems: [] };
+  });
+}
+
+/**
+ * The plan of a configuration that has been checked.
+ *
+ * @throws SqlError with all problems
+ */
+export async function compileTransformPlan(config: TransformConfig): Promise<TransformPlan> {
+  const { plan, problems } = await compileTransform(config);
+  if (plan === null) throw new SqlError(problems.map((problem) => `${problem.path}: ${problem.message}`).join("; "));
+  return plan;
+}
+
+function planLookups(
+  { topic, lookups }: TransformConfig,
+  path: string,
+): { readonly lookups: readonly LookupPlan[]; readonly problems: readonly SqlProblem[] } {
+  const problems: SqlProblem[] = [];
+  const fields = new Map(topic.fields.map((field) => [field.name, field]));
+  const plans = lookups.map(({ name, on, columns }) => {
+    const place = `${path}.lookups[${name}]`;
+    const twin = topic.fields.find((field) => field.name.toLowerCase() === name);
+    if (twin !== undefined)
+      problems.push({ path: place, message: `the event has a field ${twin.name}: give the lookup another name` });
+    for (const [column, field] of Object.entries(on))
+      if (!fields.has(field))
+        problems.push({
+          path: `${place}.on`,
+          message: `${column}: the topic ${topic.name} has no field ${field}: write one of ${[...fields.keys()].join(", ")}`,
+        });
+    for (const column of columns)
+      if (fieldType(column.type) === undefined)
+        problems.push({
+          path: `${place}.columns[${column.name}].type`,
+          message: `there is no type ${column.type}: decimal(p,s) has 1 to 38 digits p, of which s are after the point`,
+        });
+    return {
+      name,
+      on: Object.entries(on)
+        .map(([column, field]) => ({ column, field, duckdbType: duckdbTypeOf(fields.get(field)?.type ?? "") }))
+        .sort((a, b) => (a.column < b.column ? -1 : 1)),
+      columns: columns.map((column) => ({ name: column.name, duckdbType: duckdbTypeOf(column.type) })),
+    };
+  });
+  return { lookups: plans, problems };
+}
+
+/** @returns the columns, and what those that are no fields read */
+async function compileSelect(
+  scope: Scope,
+  { topic, select = ["*"] }: TransformConfig,
+  path: string,
+): Promise<{ readonly columns: readonly ProjectedColumn[]; readonly read: readonly Bound[] }> {
+  const columns: ProjectedColumn[] = [];
+  const read: Bound[] = [];
+  for (const [index, text] of select.entries()) {
+    const place = `${path}.select[${index}]`;
+    await scope.attempt(place, async () => {
+      const found =
+        text.trim() === "*" ? topic.fields.map(fieldColumn) : [await compileColumn(scope, topic, text, read)];
+      for (const column of found) {
+        const twin = columns.find(({ name }) => name.toLowerCase() === column.name.toLowerCase());
+        if (twin !== undefined)
+          throw new SqlError(
+            `two columns are called ${twin.name}: write another name, or name the fields that you want instead of *`,
+          );
+        columns.push(column);
+      }
+    });
+  }
+  return { columns, read };
+}
+
+async function compileColumn(scope: Scope, topic: TopicConfig, text: string, read: Bound[]): Promise<ProjectedColumn> {
+  const expression = await scope.parse(text);
+  checkKinds(expression.node, scope.functions);
+  const bound = await scope.bind(expression, text);
+  const field =
+    expression.node.class === "COLUMN_REF" ? topic.fields.find(({ name }) => bound.fields.includes(name)) : undefined;
+  const name = expression.alias === "" ? field?.name : expression.alias;
+  if (name === undefined) throw new SqlError(`it needs a name: write "${text.trim()} as name"`);
+  if (!NAME.test(name))
+    throw new SqlError(
+      `${name} cannot be a column: write "as name" with a name of letters, digits and _, at most 63 characters`,
+    );
+  if (field !== undefined) return { ...fieldColumn(field), name };
+  read.push(bound);
+  const required = new Set(topic.fields.filter(({ nullable }) => !nullable).map((one) => one.name.toLowerCase()));
+  return {
+    name,
+    expression: bound.sql,
+    isField: false,
+    duckdbType: bound.duckdbType,
+    postgresType: columnType(bound.duckdbType, name),
+    nullable: mayBeNull(expression.node, required),
+  };
+}
+
+function fieldColumn({ name, type, nullable }: TopicConfig["fields"][number]): ProjectedColumn {
+  const duckdbType = duckdbTypeOf(type);
+  return { name, expression: name, isField: true, duckdbType, postgresType: columnType(duckdbType, name), nullable };
+}
+
+function columnType(duckdbType: string, name: string): string {
+  return duckdbType === "JSON" ? "jsonb" : postgresType(duckdbType, name);
+}
+
+function checkOutputs(
+  { to }: TransformConfig,
+  columns: readonly ProjectedColumn[],
+  path: string,
+): readonly SqlProblem[] {
+  return to.flatMap((output) => {
+    const place = `${path}.to[${output.name}]`;
+    if (output.topic !== undefined)
+      return checkTopic(output.topic, columns).map((message) => ({
+        path: `${place}.topic`,
+        reason: "OutputInvalid",
+        message,
+      }));
+    if (output.table !== undefined)
+      return checkTable(output.table, columns).map((message) => ({
+        path: `${place}.table`,
+        reason: "OutputInvalid",
+        message,
+      }));
+    return [];
+  });
+}
+
+function checkTopic(topic: TopicConfig, columns: readonly ProjectedColumn[]): readonly string[] {
+  const shown = columns.map(({ name, postgresType: type, nullable, duckdbType }) =>
+    withScale({ name, postgresType: type, nullable }, duckdbType),
+  );
+  const problems = checkTopicFields(shown, topic, "the select");
+  if (topic.key !== undefined && !columns.some(({ name }) => name === topic.key))
+    problems.push(
+      `topic ${topic.name} is keyed by ${topic.key}, which the select does not have: add ${topic.key}, or leave out the topic's key to keep the records' own`,
+    );
+  return problems;
+}
+
+function checkTable(
+  { name: table, key = [] }: NonNullable<OutputConfig["table"]>,
+  columns: readonly ProjectedColumn[],
+): readonly string[] {
+  const names = columns.filter(({ name }) => !TABLE_COLUMN.test(name));
+  const problems = names.map(
+    ({ name }) =>
+      `${name} cannot be a column of table ${table}: write "${name} as ${name.toLowerCase()}" with a name of a to z, 0 to 9 and _, at most 48 characters`,
+  );
+  for (const column of key) {
+    const found = columns.find(({ name }) => name === column);
+    if (found === undefined)
+      problems.push(
+        `the key ${column} is no column of the select: write one of ${columns.map(({ name }) => name).join(", ")}`,
+      );
+    else if (found.postgresType === "jsonb")
+      problems.push(`the key ${column} is json, which has no order: use another`);
+  }
+  return problems;
+}

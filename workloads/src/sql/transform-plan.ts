@@ -1,0 +1,32 @@
+/** A compiled transform: which events pass, and what each of them becomes. Pure data, the same on every replica. */
+
+/** A column of what is passed on. */
+export interface ProjectedColumn {
+  readonly name: string;
+  /** DuckDB expression over one event; the field's name where it is a field as it came. */
+  readonly expression: string;
+  readonly isField: boolean;
+  readonly duckdbType: string;
+  /** `text` is compared bytewise; a field of type json is jsonb. */
+  readonly postgresType: string;
+  readonly nullable: boolean;
+}
+
+/** A table beside the events. In SQL it is a struct of its columns, NULL where no row belongs to the event. */
+export interface LookupPlan {
+  readonly name: string;
+  readonly on: readonly { readonly column: string; readonly field: string; readonly duckdbType: string }[];
+  readonly columns: readonly { readonly name: string; readonly duckdbType: string }[];
+}
+
+export interface TransformPlan {
+  /** Events for which this is not true are left out. */
+  readonly where?: string;
+  /** Whether events go on as they are, byte for byte. */
+  readonly untouched: boolean;
+  readonly columns: readonly ProjectedColumn[];
+  /** Fields that the condition, the expressions and the lookups read: all but fields that stand alone. */
+  readonly inputs: readonly string[];
+  /** Those that the SQL reads. */
+  readonly lookups: readonly LookupPlan[];
+}
