@@ -43,6 +43,8 @@ class Log {
       timestamps: new Float64Array(offsets.length),
       bytes: Buffer.alloc(0),
       starts: new Int32Array(offsets.length),
+      heads: new Int32Array(offsets.length),
+      tails: new Int32Array(offsets.length),
       ends: new Int32Array(offsets.length),
       traceparents: [],
       original: (row) => ({ offset: offsets[row] ?? -1, timestamp: 0, key: null, value: null, headers: [] }),

@@ -61,6 +61,8 @@ export function decodeBlock(fetched: FetchedBytes, unpackBytes = Infinity): Deco
     bytes: columns.bytes,
     starts: columns.starts.subarray(0, columns.count),
     ends: columns.ends.subarray(0, columns.count),
+    heads: columns.heads.subarray(0, columns.count),
+    tails: columns.tails.subarray(0, columns.count),
     traceparents: columns.traceparents.list,
     original: (row: number): OriginalRecord => originals.record(row),
   };
@@ -73,6 +75,8 @@ class Columns {
   readonly timestamps: Float64Array;
   readonly starts: Int32Array;
   readonly ends: Int32Array;
+  readonly heads: Int32Array;
+  readonly tails: Int32Array;
   readonly bytes: Buffer;
   readonly segments: Segment[] = [];
   readonly traceparents = new Traceparents();
@@ -84,6 +88,8 @@ class Columns {
     this.timestamps = new Float64Array(rows);
     this.starts = new Int32Array(rows);
     this.ends = new Int32Array(rows);
+    this.heads = new Int32Array(rows);
+    this.tails = new Int32Array(rows);
     this.bytes = bytes;
     batches.forEach((batch, index) => {
       const firstRow = this.count;
@@ -95,7 +101,7 @@ class Columns {
 
   /** @param at where the batch's records begin in `bytes` @param limit where they end */
   #add(batch: RecordBatch, at: number, limit: number, fetchOffset: number): void {
-    const { offsets, timestamps, starts, ends, bytes } = this;
+    const { offsets, timestamps, starts, ends, heads, tails, bytes } = this;
     const { baseOffset, baseTimestamp, appendTime } = batch;
     const cursor = new Cursor(bytes, at);
     let row = this.count;
@@ -110,6 +116,8 @@ class Columns {
         cursor.at = end;
         continue;
       }
+      heads[row] = cursor.at;
+      tails[row] = end;
       const keyLength = cursor.varint();
       if (keyLength > 0) cursor.at += keyLength;
       const valueLength = cursor.varint();

@@ -23,6 +23,9 @@ export interface RecordBlock {
   /** Where each value begins in `bytes`, and where it ends: NULL_VALUE for a value that is null. */
   readonly starts: Int32Array;
   readonly ends: Int32Array;
+  /** Where each record's key begins, with its length before it, and where the record ends: its headers lie behind its value. */
+  readonly heads: Int32Array;
+  readonly tails: Int32Array;
   /** Distinct W3C `traceparent` headers of the records, at most 32, for links. */
   readonly traceparents: readonly string[];
   /** The record as it was, byte for byte, for the dead-letter topic. */

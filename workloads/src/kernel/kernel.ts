@@ -4,18 +4,14 @@
  */
 import type { TopicConfig } from "@caudal/crds";
 import type { RecordBlock } from "../kafka/record-block.ts";
-import { type Finding, finding, NO_TIME } from "../sql/bad-rows.ts";
-import { type DuckDB, openDuckDB } from "../sql/duckdb.ts";
-import { duckdbTypeOf } from "../sql/fields.ts";
+import { type Finding, finding } from "../sql/bad-rows.ts";
 import type { AggregatorPlan, BlockResult } from "../sql/plan.ts";
-import { type Column, makeColumn, type NumberColumn, type TextColumn } from "./columns.ts";
+import type { Column } from "./columns.ts";
 import type { Delta } from "./delta.ts";
-import { Dictionary, NULL_CODE } from "./dictionary.ts";
+import { NULL_CODE } from "./dictionary.ts";
 import { Evaluation } from "./evaluation.ts";
+import { endOfSlice, EventReader, goodRows, SLICE_ROWS } from "./event-reader.ts";
 import { type Added, Fold, type LatePolicy } from "./fold.ts";
-import { type Placed, ScanMemory } from "./scan-memory.ts";
-import { Scanner } from "./scanner.ts";
-import { StrictReader } from "./strict-reader.ts";
 import { planColumns, type TableColumns } from "./table-columns.ts";
 
 export interface KernelOptions {
@@ -37,55 +33,36 @@ export interface BlockInput {
   readonly to?: number;
 }
 
-/** A block is computed in pieces of at most this. */
-const SLICE_ROWS = 16_384;
-const SLICE_BYTES = 4 * 1024 * 1024;
 /** PostgreSQL's indexes hold entries of up to 2,704 bytes; columns that are no text take the rest. */
 const MAX_KEY_BYTES = 1024;
-/** A dictionary that is larger is begun anew where nothing refers to it. */
-const MAX_TEXTS = 65_536;
-const MAX_TEXT_BYTES = 4 * 1024 * 1024;
 
 /**
  * Calls are done one after another in the order in which they were made; a call that throws may have added a part of its
  * block, so that only `discard` may follow.
  */
 export class Kernel {
-  readonly #memory = new ScanMemory();
-  readonly #columns: ReadonlyMap<string, Placed<Column>>;
-  readonly #timeMs: Placed<NumberColumn>;
-  readonly #scanner: Scanner;
-  readonly #topic: TopicConfig;
+  readonly #events: EventReader;
   readonly #evaluation: Evaluation;
   readonly #tables: readonly TableColumns[];
   readonly #fold: Fold;
   readonly #options: KernelOptions;
-  #duckdb: Promise<DuckDB> | undefined;
-  #strict: StrictReader | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
   private constructor(plan: AggregatorPlan, topic: TopicConfig, options: KernelOptions) {
     const used = new Set([...plan.fields, ...plan.tables.flatMap((table) => table.fields)]);
-    this.#columns = new Map(
-      topic.fields
-        .filter(({ name }) => used.has(name))
-        .map(({ name, type }) => [name, makeColumn(this.#memory, duckdbTypeOf(type), SLICE_ROWS)]),
-    );
-    this.#topic = topic;
     this.#options = options;
-    this.#timeMs = this.#memory.numberColumn(SLICE_ROWS);
-    this.#scanner = new Scanner(this.#memory, topic, this.#columns, this.#timeMs, SLICE_ROWS);
-    const duckdb = async () => await this.#openDuckDB();
-    const { tables, computation } = planColumns(plan, this.#columns, this.#memory, SLICE_ROWS);
+    this.#events = new EventReader(topic, used, options.memoryLimit);
+    const { columns, memory } = this.#events;
+    const { tables, computation } = planColumns(plan, columns, memory, SLICE_ROWS);
     this.#tables = tables;
-    this.#evaluation = new Evaluation(duckdb, computation, topic, this.#columns);
+    this.#evaluation = new Evaluation(async () => await this.#events.duckdb(), computation, topic, columns);
     this.#fold = new Fold(tables, options.lateEvents, SLICE_ROWS);
   }
 
   /** @param plan of all tables, or with some of them left out */
   static async open(plan: AggregatorPlan, topic: TopicConfig, options: KernelOptions): Promise<Kernel> {
     const kernel = new Kernel(plan, topic, options);
-    if (kernel.#evaluation.needed) await kernel.#openDuckDB();
+    if (kernel.#evaluation.needed) await kernel.#events.duckdb();
     return kernel;
   }
 
@@ -134,7 +111,7 @@ export class Kernel {
 
   async close(): Promise<void> {
     await this.#inTurn(async () => {
-      (await this.#duckdb)?.close();
+      await this.#events.close();
     });
   }
 
@@ -145,10 +122,8 @@ export class Kernel {
     { watermark, floors = new Map() }: BlockInput,
     result: Tally,
   ): Promise<void> {
-    for (const { bigs } of this.#numberColumns()) bigs.clear();
-    const undecided = this.#scanner.scan(block, from, to);
-    const findings = undecided.length === 0 ? new Map<number, Finding>() : await this.#decide(block, from, undecided);
-    if (this.#topic.timestamp === undefined) this.#takeRecordTimes(block, from, to, findings);
+    for (const column of this.#evaluation.columns) if (column.kind === "number") column.bigs.clear();
+    const findings = await this.#events.read(block, from, to);
     this.#findTooFarAhead(block, from, to, findings);
     let rows = goodRows(to - from, findings);
     if (this.#evaluation.needed) {
@@ -162,22 +137,9 @@ export class Kernel {
       rows = rows.filter((row) => !tooLong.has(row));
     }
     result.addBad(from, to, findings);
-    result.addTime(latest(this.#timeMs.values, to - from, findings));
-    for (const [index, added] of this.#fold.add(rows, this.#timeMs.values, watermark, floors).entries())
+    result.addTime(latest(this.#events.timeMs.values, to - from, findings));
+    for (const [index, added] of this.#fold.add(rows, this.#events.timeMs.values, watermark, floors).entries())
       result.addTable(index, from, added);
-  }
-
-  async #decide(block: RecordBlock, from: number, rows: readonly number[]): Promise<Map<number, Finding>> {
-    this.#strict ??= new StrictReader(await this.#openDuckDB(), this.#topic, this.#columns, this.#timeMs);
-    return await this.#strict.read(block, from, rows);
-  }
-
-  #takeRecordTimes(block: RecordBlock, from: number, to: number, findings: Map<number, Finding>): void {
-    for (let row = from; row < to; row++) {
-      const time = block.timestamps[row] as number;
-      this.#timeMs.values[row - from] = time;
-      if (time < 0 && !findings.has(row - from)) findings.set(row - from, NO_TIME);
-    }
   }
 
   /** Events of more than maxAhead after their record. A record without a time holds nothing against its event. */
@@ -185,7 +147,7 @@ export class Kernel {
     const { maxAheadMs } = this.#options;
     for (let row = from; row < to; row++) {
       const record = block.timestamps[row] as number;
-      const time = this.#timeMs.values[row - from] as number;
+      const time = this.#events.timeMs.values[row - from] as number;
       if (time <= record + maxAheadMs || record < 0 || findings.has(row - from)) continue;
       const [event, produced] = [new Date(time).toISOString(), new Date(record).toISOString()];
       findings.set(
@@ -200,37 +162,16 @@ export class Kernel {
 
   #forget(): void {
     this.#fold.clear();
-    for (const column of this.#textColumns())
-      if (column.dictionary.size > MAX_TEXTS || column.dictionary.textBytes > MAX_TEXT_BYTES) this.#renew(column);
-  }
-
-  #renew(column: TextColumn): void {
-    column.dictionary.free();
-    column.dictionary = new Dictionary(this.#memory);
+    this.#events.renewTexts(this.#evaluation.columns);
   }
 
   *#textColumns() {
     for (const column of this.#allColumns()) if (column.kind === "text") yield column;
   }
 
-  *#numberColumns() {
-    for (const column of this.#allColumns()) if (column.kind === "number") yield column;
-  }
-
   *#allColumns(): Iterable<Column> {
-    yield* this.#columns.values();
+    yield* this.#events.columns.values();
     yield* this.#evaluation.columns;
-  }
-
-  async #openDuckDB(): Promise<DuckDB> {
-    this.#duckdb ??= openDuckDB({ memoryLimit: this.#options.memoryLimit ?? "128MB" });
-    try {
-      return await this.#duckdb;
-    } catch (error) {
-      // Whoever tries again opens another one.
-      this.#duckdb = undefined;
-      throw error;
-    }
   }
 
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -238,20 +179,6 @@ export class Kernel {
     this.#last = turn.catch(() => undefined);
     return await turn;
   }
-}
-
-function endOfSlice({ starts, ends }: RecordBlock, from: number, to: number): number {
-  const most = (starts[from] ?? 0) + SLICE_BYTES;
-  let end = Math.min(to, from + SLICE_ROWS);
-  if ((ends[end - 1] ?? 0) <= most && (starts[end - 1] ?? 0) <= most) return end;
-  for (end = from + 1; end < to && (ends[end] ?? 0) <= most; end++);
-  return end;
-}
-
-function goodRows(count: number, findings: ReadonlyMap<number, Finding>): Int32Array {
-  const rows = new Int32Array(count);
-  for (let row = 0; row < count; row++) rows[row] = row;
-  return findings.size === 0 ? rows : rows.filter((row) => !findings.has(row));
 }
 
 function latest(timeMs: Float64Array, count: number, findings: ReadonlyMap<number, Finding>): number {

@@ -2,7 +2,9 @@
  * What an output of a transform promises. It keeps its own progress where its rows go, and moves it together with them:
  * after any crash each row is there exactly once.
  */
-import type { DeltaColumn } from "../kernel/delta.ts";
+import type { Rows, Want } from "../kernel/rows.ts";
+
+export type { Rows, SourceRecords, Values, Want } from "../kernel/rows.ts";
 
 /** The log that a transform reads. */
 export interface Source {
@@ -39,33 +41,13 @@ export interface OutputColumn {
   readonly nullable: boolean;
 }
 
-/** Values one after the other: value i is bytes [starts[i], ends[i]). */
-export interface Values {
-  readonly bytes: Buffer;
-  readonly starts: Int32Array;
-  readonly ends: Int32Array;
-}
-
 /**
- * Rows from unbroken runs of offsets, in the order of (block read, offset): of one partition always in offset order. It may
+ * Rows from unbroken runs of offsets, in the order in which they were read: of one partition always in offset order. It may
  * hold moves and no rows, where all events were filtered out or bad.
  */
-export interface OutputBatch {
+export interface OutputBatch extends Rows {
   /** One a partition, ascending. */
   readonly moves: readonly OutputMove[];
-  /** Number of rows: element i of each list below is row i. */
-  readonly count: number;
-  /** Where each row comes from. */
-  readonly partitions: Int32Array;
-  readonly offsets: Float64Array;
-  /** Event times, epoch milliseconds. */
-  readonly times: Float64Array;
-  /** One a column of the select, in its order; empty unless {@link Output.wants} says "columns". */
-  readonly columns: readonly DeltaColumn[];
-  /** Each row as a JSON object of the select's columns, or the event's own bytes; undefined unless `wants` says "json". */
-  readonly json: Values | undefined;
-  /** Keys of the records that the rows come from, an end of -1 for null; undefined unless `wants` says "keys". */
-  readonly keys: Values | undefined;
 }
 
 /** Who reads the partitions, as the output's consumer group knows it: an older generation must not write any more. */
@@ -76,7 +58,7 @@ export interface Assignee {
 
 export interface Output {
   /** What of a batch the output reads. */
-  readonly wants: ReadonlySet<"columns" | "json" | "keys">;
+  readonly wants: ReadonlySet<Want>;
 
   /** How long, in milliseconds, and how many events a batch gathers before it is committed; without it, as they come. */
   readonly gather?: { readonly ms: number; readonly events: number };

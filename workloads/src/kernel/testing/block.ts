@@ -20,8 +20,8 @@ export function blockOf(values: readonly Value[], timestamps?: readonly number[]
   );
   let end = 0;
   const starts = Int32Array.from(bytes, (value) => {
-    const start = end + 1;
-    end = start + (value?.length ?? 0);
+    const start = end + 2;
+    end = start + (value?.length ?? 0) + 1;
     return start;
   });
   const times = Float64Array.from(values, (_, row) => timestamps?.[row] ?? NOW);
@@ -33,9 +33,13 @@ export function blockOf(values: readonly Value[], timestamps?: readonly number[]
     leaderEpoch: 0,
     offsets: Float64Array.from(values, (_, row) => row),
     timestamps: times,
-    // What is between values is anything.
-    bytes: Buffer.concat(bytes.flatMap((value) => [Buffer.from([0x7d]), value ?? Buffer.alloc(0)])),
+    // No key, anything, the value, no headers.
+    bytes: Buffer.concat(
+      bytes.flatMap((value) => [Buffer.from([1, 0x7d]), value ?? Buffer.alloc(0), Buffer.from([0])]),
+    ),
     starts,
+    heads: starts.map((start) => start - 2),
+    tails: Int32Array.from(bytes, (value, row) => (starts[row] ?? 0) + (value?.length ?? 0) + 1),
     ends: Int32Array.from(bytes, (value, row) => (value === null ? NULL_VALUE : (starts[row] ?? 0) + value.length)),
     traceparents: [],
     original: (row) => ({

@@ -1,0 +1,159 @@
+/** Lists that grow while rows are gathered, and are then given away whole. */
+import type { DeltaColumn } from "./delta.ts";
+import type { Column } from "./columns.ts";
+import { BIG } from "./columns.ts";
+import type { Values } from "./rows.ts";
+
+const FIRST = 1024;
+
+type Numbers = Float64Array | Int32Array;
+
+export class GrowingList<T extends Numbers> {
+  readonly #make: (length: number) => T;
+  #values: T;
+  length = 0;
+
+  constructor(make: (length: number) => T) {
+    this.#make = make;
+    this.#values = make(FIRST);
+  }
+
+  /** The elements so far, with room for as many more behind them. */
+  room(more: number): T {
+    if (this.length + more > this.#values.length) {
+      const longer = this.#make(Math.max(2 * this.#values.length, this.length + more));
+      longer.set(this.#values);
+      this.#values = longer;
+    }
+    return this.#values;
+  }
+
+  /** Gives the elements away. */
+  take(): T {
+    const taken = this.#values.subarray(0, this.length) as T;
+    this.#values = this.#make(Math.max(FIRST, this.length));
+    this.length = 0;
+    return taken;
+  }
+
+  clear(): void {
+    this.length = 0;
+  }
+}
+
+export const growingFloats = () => new GrowingList((length) => new Float64Array(length));
+export const growingInts = () => new GrowingList((length) => new Int32Array(length));
+
+/** Values of bytes, one after the other. */
+export class GrowingValues {
+  #bytes = Buffer.allocUnsafeSlow(64 * FIRST);
+  /** Bytes so far. */
+  at = 0;
+  readonly starts = growingInts();
+  readonly ends = growingInts();
+
+  /** The bytes so far, with room for as many more from {@link at} on. */
+  room(more: number): Buffer {
+    if (this.at + more > this.#bytes.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(2 * this.#bytes.length, this.at + more));
+      this.#bytes.copy(larger, 0, 0, this.at);
+      this.#bytes = larger;
+    }
+    return this.#bytes;
+  }
+
+  /** Ends a value that began at `start` of the bytes and ends at {@link at}. */
+  end(start: number): void {
+    this.starts.room(1)[this.starts.length++] = start;
+    this.ends.room(1)[this.ends.length++] = this.at;
+  }
+
+  addNull(): void {
+    this.starts.room(1)[this.starts.length++] = this.at;
+    this.ends.room(1)[this.ends.length++] = -1;
+  }
+
+  /** Adds a copy of bytes [from, to). */
+  add(source: Uint8Array, from: number, to: number): void {
+    const bytes = this.room(to - from);
+    const start = this.at;
+    copy(source, from, to, bytes, start);
+    this.at = start + to - from;
+    this.end(start);
+  }
+
+  take(): Values {
+    const taken = { bytes: this.#bytes.subarray(0, this.at), starts: this.starts.take(), ends: this.ends.take() };
+    this.#bytes = Buffer.allocUnsafeSlow(Math.max(64 * FIRST, this.at));
+    this.at = 0;
+    return taken;
+  }
+
+  clear(): void {
+    this.at = 0;
+    this.starts.clear();
+    this.ends.clear();
+  }
+}
+
+/** A call costs more than copying a few bytes. */
+const FEW = 200;
+
+export function copy(source: Uint8Array, from: number, to: number, target: Uint8Array, at: number): void {
+  if (to - from > FEW) {
+    target.set(source.subarray(from, to), at);
+    return;
+  }
+  for (let place = at; from < to; from++, place++) target[place] = source[from] as number;
+}
+
+/** A column of a batch. */
+export class GrowingColumn {
+  readonly #kind: Column["kind"];
+  readonly #numbers = growingFloats();
+  readonly #lengths = growingInts();
+  readonly #texts = new GrowingValues();
+  #bigs = new Map<number, bigint>();
+
+  constructor(kind: Column["kind"]) {
+    this.#kind = kind;
+  }
+
+  get bytes(): number {
+    return 8 * this.#numbers.length + 4 * this.#lengths.length + this.#texts.at;
+  }
+
+  /** Adds the rows' elements of a slice's column. */
+  add(column: Column, rows: Int32Array): void {
+    if (column.kind === "text") {
+      const codes = rows.map((row) => column.values[row] as number);
+      const { bytes, lengths } = column.dictionary.gather(codes);
+      this.#lengths.room(lengths.length).set(lengths, this.#lengths.length);
+      this.#lengths.length += lengths.length;
+      this.#texts.room(bytes.length).set(bytes, this.#texts.at);
+      this.#texts.at += bytes.length;
+      return;
+    }
+    const values = this.#numbers.room(rows.length);
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i] as number;
+      const value = column.values[row] as number;
+      if (value === BIG) this.#bigs.set(this.#numbers.length, column.bigs.get(row) ?? 0n);
+      values[this.#numbers.length++] = value;
+    }
+  }
+
+  take(): DeltaColumn {
+    if (this.#kind === "text") return { kind: "text", bytes: this.#texts.take().bytes, lengths: this.#lengths.take() };
+    const bigs = this.#bigs;
+    this.#bigs = new Map();
+    return { kind: "number", values: this.#numbers.take(), bigs };
+  }
+
+  clear(): void {
+    this.#numbers.clear();
+    this.#lengths.clear();
+    this.#texts.clear();
+    this.#bigs.clear();
+  }
+}
