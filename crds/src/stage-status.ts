@@ -27,6 +27,8 @@ export const StageStatus = Type.Object({
       idle: Type.Boolean(),
     }),
   ),
+  /** Of a transform: what its outputs get, as inferred from its SQL; types of PostgreSQL. */
+  columns: Type.Optional(Type.Array(Type.Object({ name: Type.String(), type: Type.String() }))),
   /** The last error that still stands: reason is CamelCase, message says the next step. */
   error: Type.Optional(Type.Object({ reason: Type.String(), message: Type.String(), at: Type.Number() })),
 });

@@ -11,7 +11,8 @@ import {
   readProgress,
 } from "../../../workloads/src/postgres/progress.ts";
 import { migrate } from "../../../workloads/src/postgres/schema.ts";
-import { announce, prepareTables } from "../../../workloads/src/postgres/tables.ts";
+import { announce } from "../../../workloads/src/postgres/claims.ts";
+import { prepareTables } from "../../../workloads/src/postgres/tables.ts";
 import { moveWatermark, readWatermark } from "../../../workloads/src/postgres/watermarks.ts";
 import type { TablePlan } from "../../../workloads/src/sql/plan.ts";
 import { type Database, type Postgres, startPostgres } from "../postgres.ts";

@@ -5,23 +5,22 @@ import { sendDeadLetters } from "../kafka/dead-letters.ts";
 import { Membership } from "../kafka/membership.ts";
 import { Producer } from "../kafka/producer.ts";
 import { TopicReader } from "../kafka/reader.ts";
-import type { CallObserver } from "../postgres/connection.ts";
-import type { Owner } from "../postgres/core/table-decision.ts";
 import { checkWindows } from "../postgres/marks.ts";
 import { compareAndMove } from "../postgres/progress.ts";
+import { callObserver, ownerOf } from "../postgres/session.ts";
 import { ConfigInvalid } from "../runtime/errors.ts";
 import type { Role, RuntimeContext } from "../runtime/role.ts";
 import { compilePlan } from "../sql/compile.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import type { AggregatorPlan } from "../sql/plan.ts";
 import { assign } from "./assign.ts";
-import { Assignments } from "./assignments.ts";
-import { Holding } from "./holding.ts";
+import { Assignments } from "../stage/assignments.ts";
+import { Holding } from "../stage/holding.ts";
 import { keepHouse } from "./keep-house.ts";
 import { Kernels } from "./kernels.ts";
 import { Ledger, type LedgerOptions } from "./ledger.ts";
 import { Report } from "./report.ts";
-import { Trouble } from "./trouble.ts";
+import { Trouble } from "../stage/trouble.ts";
 import { WatermarkKeeper } from "./watermark-keeper.ts";
 import { Worker, type WorkerParts } from "./worker.ts";
 
@@ -38,7 +37,7 @@ async function aggregate(context: RuntimeContext, config: AggregatorConfig, secr
   const { drain, health, log, metrics } = context;
   const plan = await compilePlan(config);
   const topic = config.topic.name;
-  const owner = ownerOf(context);
+  const owner = ownerOf(context.config);
   const trouble = new Trouble(health, log);
   const onProblem = (error: unknown): void => trouble.note(error);
   const cluster = new KafkaCluster(context.config.kafka, { clientId: consumerGroup(context.config), metrics });
@@ -74,7 +73,7 @@ async function aggregate(context: RuntimeContext, config: AggregatorConfig, secr
     move: compareAndMove,
     check: checkWindows,
     closing,
-    onCall: observer(context),
+    onCall: callObserver(metrics),
     onRetry: () => metrics.retries.inc({ target: "postgres" }),
     log,
   };
@@ -148,16 +147,4 @@ function closingTables(
       lateEvents !== "Update" && size === advance && (emit?.revisions !== true || gap !== undefined),
   );
   return new Map(closing.map(({ name, gap = 0 }) => [name, gap]));
-}
-
-function ownerOf({ config }: RuntimeContext): Owner {
-  const { namespace, name, uid } = config.pipeline;
-  return { pipeline: `${namespace}/${name}`, stage: config.stage.name, uid };
-}
-
-function observer({ metrics }: RuntimeContext): CallObserver {
-  return (operation, seconds, outcome) => {
-    const labels = { target: "postgres", operation: operation.replaceAll(" ", "_") };
-    metrics.externalCallSeconds.observe({ ...labels, outcome: outcome === "ok" ? "ok" : "error" }, seconds);
-  };
 }

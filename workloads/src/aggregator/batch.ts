@@ -1,22 +1,14 @@
 /** What is merged in memory between two commits: results of unbroken runs of offsets, and what goes with them. */
 import type { AggregatorConfig } from "@caudal/crds";
-import type { OriginalRecord, RecordBlock } from "../kafka/record-block.ts";
+import type { RecordBlock } from "../kafka/record-block.ts";
 import type { Judgement as StoredJudgement, Move } from "../postgres/progress.ts";
 import type { Delta } from "../kernel/delta.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { BlockResult, TablePlan } from "../sql/plan.ts";
-import type { BatchSize } from "./core/bounds.ts";
+import type { BatchSize } from "../stage/core/bounds.ts";
+import { type Letter, letterBytes } from "../stage/letter.ts";
+import type { Piece } from "../stage/ports.ts";
 import type { Lane } from "./core/lanes.ts";
-
-/** A record for the dead-letter topic. */
-export interface Letter {
-  readonly partition: number;
-  readonly record: OriginalRecord;
-  readonly reason: string;
-  readonly detail: string;
-  /** Of a late event: the tables whose window was closed. */
-  readonly tables?: readonly string[];
-}
 
 /** What a batch needs of the kernel. */
 export type BatchKernel = Pick<Kernel, "add" | "take" | "discard" | "pendingRows" | "pendingBytes">;
@@ -35,16 +27,6 @@ export interface SealedBatch {
   /** By table, events that were left out because the table no longer keeps their window. */
   readonly expired: ReadonlyMap<string, number>;
   readonly traceparents: readonly string[];
-}
-
-/** Part of a block that one lane takes in one go. */
-export interface Piece {
-  readonly block: RecordBlock;
-  /** Rows [from, to). */
-  readonly from: number;
-  readonly to: number;
-  /** Where the lane reads on after them. */
-  readonly nextOffset: number;
 }
 
 export interface Judgement {
@@ -207,10 +189,6 @@ const nothing: BlockResult = { accepted: 0, bad: [], late: [], tables: [], maxEv
 
 function increase(counts: Map<string, number>, table: string, by: number): void {
   counts.set(table, (counts.get(table) ?? 0) + by);
-}
-
-function letterBytes({ record }: Letter): number {
-  return 512 + (record.key?.length ?? 0) + (record.value?.length ?? 0);
 }
 
 function later(a: number | null, b: number | null): number | null {

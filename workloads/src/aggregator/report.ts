@@ -5,7 +5,7 @@ import type { RuntimeContext } from "../runtime/role.ts";
 import type { SealedBatch } from "./batch.ts";
 import { IdleWatch } from "./core/idle.ts";
 import type { Lane } from "./core/lanes.ts";
-import type { Trouble } from "./trouble.ts";
+import type { Trouble } from "../stage/trouble.ts";
 import type { WatermarkKeeper } from "./watermark-keeper.ts";
 
 /** Where the tables of one owned partition stand in PostgreSQL. */

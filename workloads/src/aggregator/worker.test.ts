@@ -10,9 +10,10 @@ import { Health } from "../runtime/health.ts";
 import type { BlockInput } from "../kernel/kernel.ts";
 import type { Delta } from "../kernel/delta.ts";
 import type { TablePlan } from "../sql/plan.ts";
-import type { Letter, SealedBatch } from "./batch.ts";
+import type { Letter } from "../stage/letter.ts";
+import type { SealedBatch } from "./batch.ts";
 import { planLanes } from "./core/lanes.ts";
-import type { Fetched, Position, Reader } from "./ports.ts";
+import type { Fetched, Position, Reader } from "../stage/ports.ts";
 import { Worker, type WorkerParts } from "./worker.ts";
 
 const log = pino({ level: "silent" });

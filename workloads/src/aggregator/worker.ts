@@ -6,15 +6,15 @@ import { withSpan } from "../runtime/telemetry.ts";
 import type { RuntimeContext } from "../runtime/role.ts";
 import type { TablePlan } from "../sql/plan.ts";
 import type { Assignment } from "./assign.ts";
-import { type BatchKernel, type Judgement, OpenBatch, type Piece, type SealedBatch } from "./batch.ts";
-import { CommitChain } from "./commit-chain.ts";
-import { isDue, isFull } from "./core/bounds.ts";
+import { type BatchKernel, type Judgement, OpenBatch, type SealedBatch } from "./batch.ts";
+import { CommitChain } from "../stage/commit-chain.ts";
+import { isDue, isFull } from "../stage/core/bounds.ts";
 import { ceiling, isForemost, joinLanes, judgedBy, type Lane, laneKey } from "./core/lanes.ts";
-import { rowsBefore } from "./core/rows.ts";
-import { commitAround, type Rows } from "./culprits.ts";
-import { LogMisread } from "./errors.ts";
+import { rowsBefore } from "../stage/core/rows.ts";
+import { commitAround, type Rows } from "../stage/culprits.ts";
+import { LogMisread } from "../stage/errors.ts";
 import type { Ledger } from "./ledger.ts";
-import type { DeadLetters, Fetched, Reader } from "./ports.ts";
+import { type DeadLetters, type Piece, type Reader, received } from "../stage/ports.ts";
 import type { Report } from "./report.ts";
 import type { WatermarkKeeper } from "./watermark-keeper.ts";
 
@@ -329,14 +329,4 @@ function judgedAnew(lane: Lane, judgements: readonly StoredJudgement[]): Lane {
 
 function positionOf({ partition, offset, tables }: Lane) {
   return { partition, offset, epoch: Math.max(...tables.map(({ epoch }) => epoch)) };
-}
-
-/** What the reader has; nothing when the wait was ended by drain or a new assignment. */
-async function received(reader: Reader, waitMs: number, wake: AbortSignal): Promise<Fetched> {
-  try {
-    return await reader.next(waitMs, wake);
-  } catch (error) {
-    if (wake.aborted) return { blocks: [], ends: [] };
-    throw error;
-  }
 }

@@ -1,11 +1,19 @@
 /** Builds one record batch (format v2, see record-batch.ts) straight into a buffer, without an object a record. */
 import { crc32c } from "@platformatic/kafka";
+import { copy } from "./core/copy.ts";
 
 const HEADER = 61;
 const CRC_FROM = 21;
 
 export type Bytes = Buffer | string | null;
 export type Header = readonly [name: string, value: Buffer | string | null];
+
+/** Values one after the other: value i is bytes [starts[i], ends[i]). */
+interface Slices {
+  readonly bytes: Buffer;
+  readonly starts: Int32Array;
+  readonly ends: Int32Array;
+}
 
 /** Numbers the records of a producer, so that the broker recognises one that comes twice. */
 export interface ProducerNumbers {
@@ -65,6 +73,34 @@ export class BatchEncoder {
     this.#count++;
   }
 
+  /**
+   * Appends the record that is element `row` of each list.
+   *
+   * @param keys and values: an end of -1 for null
+   * @param headers as they are encoded in a record
+   */
+  appendFrom(timestamp: number, row: number, keys: Slices, values: Slices, headers: Slices): void {
+    if (this.#count === 0) this.#baseTimestamp = this.#maxTimestamp = timestamp;
+    else if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp;
+    const delta = timestamp - this.#baseTimestamp;
+    const keyLength = lengthAt(keys, row);
+    const valueLength = lengthAt(values, row);
+    const headerLength = lengthAt(headers, row);
+    const size =
+      1 + varintSize(delta) + varintSize(this.#count) + fieldSize(keyLength) + fieldSize(valueLength) + headerLength;
+    this.#reserve(size + 10);
+    this.#varint(size);
+    this.#bytes[this.#at++] = 0;
+    this.#varint(delta);
+    this.#varint(this.#count);
+    this.#varint(keyLength);
+    this.#copy(keys, row, keyLength);
+    this.#varint(valueLength);
+    this.#copy(values, row, valueLength);
+    this.#copy(headers, row, headerLength);
+    this.#count++;
+  }
+
   /** The finished batch, a view of the encoder's buffer; it may be finished again with other numbers. */
   finish({ producerId, producerEpoch, baseSequence, transactional = false }: ProducerNumbers): Buffer {
     const bytes = this.#bytes.subarray(0, this.#at);
@@ -91,6 +127,13 @@ export class BatchEncoder {
     this.#bytes = larger;
   }
 
+  #copy({ bytes, starts }: Slices, row: number, length: number): void {
+    if (length <= 0) return;
+    const from = starts[row] as number;
+    copy(bytes, from, from + length, this.#bytes, this.#at);
+    this.#at += length;
+  }
+
   #field(value: Bytes, length: number): void {
     this.#varint(length);
     if (value === null) return;
@@ -110,6 +153,11 @@ export class BatchEncoder {
     }
     this.#bytes[this.#at++] = left;
   }
+}
+
+function lengthAt({ starts, ends }: Slices, row: number): number {
+  const end = ends[row] as number;
+  return end < 0 ? -1 : end - (starts[row] as number);
 }
 
 /** Bytes that a value has, -1 for null. */

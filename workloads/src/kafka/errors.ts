@@ -138,4 +138,11 @@ export class RecordTooLarge extends WorkloadError {
   readonly code = "RECORD_TOO_LARGE";
   readonly reason = "RecordTooLarge";
   readonly retryable = false;
+  /** How many there are in the batch that was refused. */
+  readonly records: number;
+
+  constructor(message: string, records = 1) {
+    super(message);
+    this.records = records;
+  }
 }

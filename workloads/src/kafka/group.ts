@@ -34,6 +34,7 @@ export interface GroupOptions {
 /** Who we are in the group. */
 export interface Member {
   readonly memberId: string;
+  /** It grows with each rebalance. */
   readonly generation: number;
 }
 

@@ -12,9 +12,7 @@ import { assignPartitions } from "./core/assignment.ts";
 import { MembershipLost } from "./errors.ts";
 import { Group, type GroupOffset, type Member } from "./group.ts";
 
-export interface Assignment {
-  /** The group's generation: it grows with each rebalance. */
-  readonly generation: number;
+export interface Assignment extends Member {
   /** All partitions that are this member's now, ascending. */
   readonly partitions: readonly number[];
 }
@@ -46,7 +44,7 @@ export class Membership {
   readonly #group: Group;
   readonly #bell = new Bell();
   #member = NOBODY;
-  #assignment: Assignment = { generation: -1, partitions: [] };
+  #assignment: Assignment = { ...NOBODY, partitions: [] };
   #ended: Promise<void> = Promise.resolve();
   #stopping = false;
 
@@ -120,7 +118,7 @@ export class Membership {
       return { leads, all };
     }
     const partitions = await this.#group.sync(this.#member, leads ? assignPartitions(claims, all) : new Map());
-    this.#assignment = { generation, partitions };
+    this.#assignment = { memberId, generation, partitions };
     metrics.rebalances.inc();
     log.info({ ...this.#assignment, leads }, "assigned partitions");
     onAssigned(this.#assignment);

@@ -14,9 +14,10 @@ import {
 } from "@platformatic/kafka";
 import { pause, retry } from "../runtime/retry.ts";
 import type { BatchEncoder } from "./batch-encoder.ts";
-import type { KafkaCluster } from "./cluster.ts";
+import type { KafkaCluster, TopicInfo } from "./cluster.ts";
 import { Coordinator } from "./coordinator.ts";
-import { KafkaUnavailable, ProducerFenced, RecordTooLarge } from "./errors.ts";
+import { KafkaUnavailable, MembershipLost, ProducerFenced, RecordTooLarge } from "./errors.ts";
+import type { GroupOffset, Member } from "./group.ts";
 import { produce } from "./produce.ts";
 import { Code, protocolError, withCodes } from "./protocol-errors.ts";
 
@@ -29,8 +30,17 @@ export interface Place {
   readonly metadata: string;
 }
 
-/** Batches by topic and partition: one each. */
-export type TopicBatches = ReadonlyMap<string, ReadonlyMap<number, BatchEncoder>>;
+/** Where a reader of a whole topic has come: a place in each of its partitions. */
+export interface Places {
+  readonly group: string;
+  readonly topic: string;
+  /** Whoever the partitions were assigned to: of an older generation nothing is written any more (KIP-447). */
+  readonly member: Member;
+  readonly offsets: readonly GroupOffset[];
+}
+
+/** Batches by topic and partition: one each, or several that are written in their order. */
+export type TopicBatches = ReadonlyMap<string, ReadonlyMap<number, BatchEncoder | readonly BatchEncoder[]>>;
 
 export interface TopicPartitions {
   readonly name: string;
@@ -72,17 +82,20 @@ export class TransactionalWriter {
   /**
    * Begins to write under the id. What an earlier writer has committed is committed when this returns, everything else
    * of it is undone, and it can write nothing more.
+   *
+   * @param transactionMs after which the broker undoes a transaction by itself
    */
   static async open(
     cluster: KafkaCluster,
     transactionalId: string,
     signal?: AbortSignal,
+    transactionMs = TRANSACTION_MS,
   ): Promise<TransactionalWriter> {
     const coordinator = new Coordinator(cluster, "transactional id", transactionalId, "control");
     const begin = async () => {
       const answer = await coordinator.ask(
         "init_producer_id",
-        async (connection) => await initProducerIdV4.api.async(connection, transactionalId, TRANSACTION_MS),
+        async (connection) => await initProducerIdV4.api.async(connection, transactionalId, transactionMs),
       );
       return { codes: [answer.errorCode], value: answer, what: `the transactional id ${transactionalId}` };
     };
@@ -99,15 +112,16 @@ export class TransactionalWriter {
    * Writes all of it or nothing. After an error the outcome is not known and this writer is of no use any more: a new
    * one ends what was begun, and the group's place then says which of the two it was.
    *
-   * @throws ProducerFenced when another writer has the id; RecordTooLarge; KafkaUnavailable
+   * @throws ProducerFenced when another writer has the id; MembershipLost when the places are someone else's;
+   * RecordTooLarge; KafkaUnavailable
    */
-  async write(batches: TopicBatches, place: Place, signal?: AbortSignal): Promise<void> {
+  async write(batches: TopicBatches, place: Place | Places, signal?: AbortSignal): Promise<void> {
     if (this.#spent) throw new KafkaUnavailable(`a transaction of ${this.#id} has failed: open it anew`);
     this.#spent = true;
     const partitions = [...batches].map(([name, ofTopic]) => ({ name, partitions: [...ofTopic.keys()] }));
     await this.#enlist(partitions, signal);
     await this.#enlistGroup(place.group);
-    for (const [topic, partitions] of batches) await this.#produce(topic, partitions);
+    for (const [topic, partitions] of batches) await this.#produceAll(topic, partitions);
     await this.#keep(place);
     await this.#end("commit");
     this.#spent = false;
@@ -151,8 +165,23 @@ export class TransactionalWriter {
     check(answer.errorCode, `${this.#id}: the group ${group}`);
   }
 
-  async #produce(topic: string, batches: ReadonlyMap<number, BatchEncoder>): Promise<void> {
+  async #produceAll(
+    topic: string,
+    batches: ReadonlyMap<number, BatchEncoder | readonly BatchEncoder[]>,
+  ): Promise<void> {
+    const left = new Map([...batches].map(([partition, list]) => [partition, [list].flat()]));
+    const rounds = Math.max(0, ...[...left.values()].map(({ length }) => length));
     const info = await this.#cluster.topic(topic);
+    for (let round = 0; round < rounds; round++) {
+      const next = [...left].flatMap(([partition, list]) => {
+        const batch = list[round];
+        return batch === undefined ? [] : [[partition, batch] as const];
+      });
+      await this.#produce(topic, info, new Map(next));
+    }
+  }
+
+  async #produce(topic: string, info: TopicInfo, batches: ReadonlyMap<number, BatchEncoder>): Promise<void> {
     const byLeader = Map.groupBy(batches, ([partition]) => info.partitions[partition]?.leader ?? -1);
     await Promise.all(
       [...byLeader].map(async ([leader, group]) => {
@@ -181,23 +210,31 @@ export class TransactionalWriter {
     return batch.finish({ ...this.#identity, baseSequence, transactional: true });
   }
 
-  async #keep({ group, topic, partition, offset, metadata }: Place): Promise<void> {
+  async #keep(place: Place | Places): Promise<void> {
+    const { group, topic } = place;
     const { producerId, producerEpoch } = this.#identity;
-    const partitions = [
-      {
-        partitionIndex: partition,
-        committedOffset: BigInt(offset),
-        committedLeaderEpoch: -1,
-        committedMetadata: metadata,
-      },
-    ];
+    const { memberId, generation } = "member" in place ? place.member : NO_MEMBER;
+    const partitions = ("offsets" in place ? place.offsets : [place]).map(({ partition, offset, metadata }) => ({
+      partitionIndex: partition,
+      committedOffset: BigInt(offset),
+      committedLeaderEpoch: -1,
+      committedMetadata: metadata,
+    }));
     this.#groups ??= new Coordinator(this.#cluster, "group", group, "control");
     const answer = await this.#groups.ask(
       "txn_offset_commit",
       async (connection) =>
-        await txnOffsetCommitV3.api.async(connection, this.#id, group, producerId, producerEpoch, -1, "", null, [
-          { name: topic, partitions },
-        ]),
+        await txnOffsetCommitV3.api.async(
+          connection,
+          this.#id,
+          group,
+          producerId,
+          producerEpoch,
+          generation,
+          memberId,
+          null,
+          [{ name: topic, partitions }],
+        ),
     );
     for (const { errorCode } of answer.topics.flatMap((one) => one.partitions))
       check(errorCode, `${this.#id}: the place in the group ${group}`);
@@ -232,11 +269,16 @@ async function settled<T>(signal: AbortSignal | undefined, ask: () => Promise<An
   }
 }
 
+/** What is written by no member of a group. */
+const NO_MEMBER: Member = { memberId: "", generation: -1 };
+
 const fenced = new Set<number>([Code.InvalidProducerEpoch, Code.ProducerFenced]);
+const lost = new Set<number>([Code.IllegalGeneration, Code.UnknownMemberId, Code.RebalanceInProgress]);
 
 function check(code: number, what: string): void {
   if (code === Code.None) return;
   if (fenced.has(code)) throw new ProducerFenced(`${what}: another process has this transactional id now`);
+  if (lost.has(code)) throw new MembershipLost(`${what}: the partitions are another member's by now`);
   throw protocolError(code, what);
 }
 
@@ -244,6 +286,7 @@ function checkProduced(code: number, place: string, batch: BatchEncoder | undefi
   if (code === Code.MessageTooLarge || code === Code.RecordListTooLarge)
     throw new RecordTooLarge(
       `${place}: ${batch?.count ?? 0} records of ${batch?.size ?? 0} bytes exceed the topic's max.message.bytes: raise it`,
+      batch?.count,
     );
   check(code, place);
 }

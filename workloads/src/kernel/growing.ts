@@ -1,4 +1,5 @@
 /** Lists that grow while rows are gathered, and are then given away whole. */
+import { copy } from "../kafka/core/copy.ts";
 import type { DeltaColumn } from "./delta.ts";
 import type { Column } from "./columns.ts";
 import { BIG } from "./columns.ts";
@@ -94,17 +95,6 @@ export class GrowingValues {
     this.starts.clear();
     this.ends.clear();
   }
-}
-
-/** A call costs more than copying a few bytes. */
-const FEW = 200;
-
-export function copy(source: Uint8Array, from: number, to: number, target: Uint8Array, at: number): void {
-  if (to - from > FEW) {
-    target.set(source.subarray(from, to), at);
-    return;
-  }
-  for (let place = at; from < to; from++, place++) target[place] = source[from] as number;
 }
 
 /** A column of a batch. */

@@ -1,8 +1,9 @@
 /** Events as JSON objects of the selected columns: fields as they were written, byte for byte, and values that were computed. */
+import { copy } from "../kafka/core/copy.ts";
 import { type RecordBlock, valueAt } from "../kafka/record-block.ts";
 import type { ProjectedColumn } from "../sql/transform-plan.ts";
 import type { Column } from "./columns.ts";
-import { copy, type GrowingValues } from "./growing.ts";
+import type { GrowingValues } from "./growing.ts";
 import { type JsonText, jsonText } from "./json-text.ts";
 import { Members } from "./members.ts";
 

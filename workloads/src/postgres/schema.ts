@@ -203,6 +203,26 @@ begin
   end if;
 end $$;
 `,
+  `
+alter table caudal.claims add column adopted boolean not null default false;
+comment on column caudal.claims.adopted is 'Whether the table was there before a pipeline wrote to it: it is never dropped.';
+
+create or replace function caudal.forget_table(name text) returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if not exists (select from caudal.claims c where c.table_name = name and c.adopted) then
+    if exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+               where n.nspname = 'public' and c.relname = name and c.relkind = 'v') then
+      execute format('drop view public.%I', name);
+    else
+      execute format('drop table if exists public.%I', name);
+    end if;
+    execute format('drop table if exists caudal.%I, caudal.%I', name || '_panes', name || '_groups');
+  end if;
+  delete from caudal.progress p using caudal.claims c
+    where c.table_name = name and p.pipeline = c.pipeline and p.output = name;
+  delete from caudal.claims c where c.table_name = name;
+end $$;
+`,
 ];
 
 /** Brings the schema to this release's version; does nothing, and takes no lock, where it is. */

@@ -12,33 +12,64 @@ export interface Counts {
   readonly lateEvents?: number;
 }
 
-export class Health {
+/** Work of a process, as it says how it goes. */
+export interface WorkHealth {
+  /** It went round, or waits in back-off for something outside. */
+  beat(): void;
+  /** @param why shown by /readyz while not ready */
+  setReady(ready: boolean, why: string): void;
+  setError(reason: string, message: string): void;
+  clearError(): void;
+  setState(state: StageState): void;
+}
+
+interface Work {
+  heartbeat: number;
+  ready: boolean;
+  why: string;
+}
+
+const MAIN = "main";
+
+/** A process is as well as the worst of its works: as a rule it has one. */
+export class Health implements WorkHealth {
   readonly #generation: number;
   readonly #now: () => number;
-  #heartbeat: number;
-  #ready = false;
-  #why = "starting";
+  #works: Map<string, Work>;
   #state: StageState = "Starting";
   readonly #errors = new Map<string, NonNullable<StageStatus["error"]>>();
   #partitions: readonly PartitionStatus[] = [];
+  #columns: StageStatus["columns"];
   #counts = { events: 0, deadLetters: 0, lateEvents: 0 };
 
   /** @param now epoch milliseconds */
   constructor(generation: number, now: () => number = Date.now) {
     this.#generation = generation;
     this.#now = now;
-    this.#heartbeat = now();
+    this.#works = new Map([[MAIN, this.#begin()]]);
   }
 
-  /** The main loop went round, or waits in back-off for something outside. */
-  beat(): void {
-    this.#heartbeat = this.#now();
+  /** From now on the process has these works instead of one. @returns what each of them tells its health */
+  divide(names: readonly string[]): ReadonlyMap<string, WorkHealth> {
+    this.#works = new Map(names.map((name) => [name, this.#begin()]));
+    const workOf = (name: string): WorkHealth => ({
+      beat: () => this.beat(name),
+      setReady: (ready, why) => this.setReady(ready, why, name),
+      setError: (reason, message) => this.setError(reason, message, name),
+      clearError: () => this.clearError(name),
+      setState: (state) => this.setState(state),
+    });
+    return new Map(names.map((name) => [name, workOf(name)]));
   }
 
-  /** @param why shown by /readyz while not ready */
-  setReady(ready: boolean, why: string): void {
-    this.#ready = ready;
-    this.#why = why;
+  beat(work = MAIN): void {
+    const known = this.#works.get(work);
+    if (known !== undefined) known.heartbeat = this.#now();
+  }
+
+  setReady(ready: boolean, why: string, work = MAIN): void {
+    const known = this.#works.get(work);
+    if (known !== undefined) Object.assign(known, { ready, why });
   }
 
   /** Draining and Failed are not left again: the process is about to end. */
@@ -52,19 +83,24 @@ export class Health {
    *
    * @param work what it stands in the way of: several kinds of work may go on side by side
    */
-  setError(reason: string, message: string, work = "main"): void {
+  setError(reason: string, message: string, work = MAIN): void {
     const known = this.#errors.get(work);
     if (known?.reason !== reason || known.message !== message)
       this.#errors.set(work, { reason, message, at: this.#now() });
   }
 
-  clearError(work = "main"): void {
+  clearError(work = MAIN): void {
     this.#errors.delete(work);
   }
 
   /** The partitions that this process owns now, all of them. */
   setPartitions(partitions: readonly PartitionStatus[]): void {
     this.#partitions = partitions;
+  }
+
+  /** What the stage's outputs get, as inferred from its SQL. */
+  setColumns(columns: NonNullable<StageStatus["columns"]>): void {
+    this.#columns = columns;
   }
 
   /** Adds to the totals since the process began; after a commit or an acknowledgement, never before. */
@@ -75,26 +111,37 @@ export class Health {
   }
 
   live(): { readonly ok: boolean; readonly message: string } {
-    const age = this.#now() - this.#heartbeat;
+    const age = this.#now() - this.#heartbeat();
     const ok = age <= HEARTBEAT_LIMIT_MS;
     return { ok, message: ok ? "alive" : `the main loop last went round ${Math.round(age / 1000)} s ago` };
   }
 
   ready(): { readonly ok: boolean; readonly message: string } {
     const ended = this.#state === "Draining" || this.#state === "Failed";
-    const ok = this.#ready && !ended && this.live().ok;
-    return { ok, message: ok ? "ready" : ended ? this.#state.toLowerCase() : this.#why };
+    const waiting = [...this.#works.values()].find((work) => !work.ready);
+    const ok = waiting === undefined && !ended && this.live().ok;
+    return { ok, message: ok ? "ready" : ended ? this.#state.toLowerCase() : (waiting?.why ?? "") };
   }
 
   status(): StageStatus {
-    const error = this.#errors.get("main") ?? [...this.#errors.values()][0];
+    const error = this.#errors.get(MAIN) ?? [...this.#errors.values()][0];
     return {
       generation: this.#generation,
       state: this.#state,
-      heartbeat: this.#heartbeat,
+      heartbeat: this.#heartbeat(),
       ...this.#counts,
       partitions: [...this.#partitions],
+      ...(this.#columns === undefined ? {} : { columns: this.#columns }),
       ...(error === undefined ? {} : { error }),
     };
+  }
+
+  #begin(): Work {
+    return { heartbeat: this.#now(), ready: false, why: "starting" };
+  }
+
+  /** Of the work that went round longest ago. */
+  #heartbeat(): number {
+    return Math.min(...[...this.#works.values()].map(({ heartbeat }) => heartbeat));
   }
 }

@@ -24,6 +24,8 @@ export interface Metrics {
   readonly sourceBehind: Gauge;
   readonly sourceRetainedWal: Gauge;
   readonly sourceTruncates: Counter;
+  readonly outputRows: Counter<"output">;
+  readonly outputLag: Gauge<"output" | "topic" | "partition">;
   readonly retries: Counter<"target">;
   readonly rebalances: Counter;
 }
@@ -65,7 +67,7 @@ export function createMetrics(labels: MetricLabels, withProcess = false): Metric
     }),
     batches: new Counter({
       name: "caudal_batches_total",
-      help: "Batches committed (aggregator) or acknowledged (generator).",
+      help: "Batches committed (aggregator, transform) or acknowledged (generator).",
       registers,
     }),
     bytes: new Counter({
@@ -158,6 +160,18 @@ export function createMetrics(labels: MetricLabels, withProcess = false): Metric
     sourceTruncates: new Counter({
       name: "caudal_source_truncates_total",
       help: "TRUNCATEs of a source's table that were passed over (onTruncate: Ignore).",
+      registers,
+    }),
+    outputRows: new Counter({
+      name: "caudal_output_rows_total",
+      help: "Rows that an output of a transform has committed.",
+      labelNames: ["output"],
+      registers,
+    }),
+    outputLag: new Gauge({
+      name: "caudal_output_lag_events",
+      help: "Offsets between what an output of a transform has committed and the last stable offset, of the partitions that this process reads for it.",
+      labelNames: ["output", "topic", "partition"],
       registers,
     }),
     retries,

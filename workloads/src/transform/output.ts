@@ -2,24 +2,19 @@
  * What an output of a transform promises. It keeps its own progress where its rows go, and moves it together with them:
  * after any crash each row is there exactly once.
  */
+import type { Member } from "../kafka/group.ts";
 import type { Rows, Want } from "../kernel/rows.ts";
+import type { Position } from "../stage/ports.ts";
 
 export type { Rows, SourceRecords, Values, Want } from "../kernel/rows.ts";
+export type { ProjectedColumn } from "../sql/transform-plan.ts";
+export type { Position } from "../stage/ports.ts";
 
 /** The log that a transform reads. */
 export interface Source {
   readonly topic: string;
   /** Another id under the name means another topic. */
   readonly topicId: string;
-}
-
-/** Where an output goes on in a partition. */
-export interface Position {
-  readonly partition: number;
-  /** The offset to read next. */
-  readonly offset: number;
-  /** Leader epoch of the last batch before it, -1 if unknown. */
-  readonly epoch: number;
 }
 
 /** A step on one partition: from where progress stands to where it stands after the batch. */
@@ -31,16 +26,6 @@ export interface OutputMove {
   readonly toEpoch: number;
 }
 
-/** A column of what the transform selects, as it is inferred from its SQL. */
-export interface OutputColumn {
-  /** Name in the select, and key in JSON. */
-  readonly name: string;
-  readonly duckdbType: string;
-  /** `text` is compared bytewise. */
-  readonly postgresType: string;
-  readonly nullable: boolean;
-}
-
 /**
  * Rows from unbroken runs of offsets, in the order in which they were read: of one partition always in offset order. It may
  * hold moves and no rows, where all events were filtered out or bad.
@@ -48,12 +33,6 @@ export interface OutputColumn {
 export interface OutputBatch extends Rows {
   /** One a partition, ascending. */
   readonly moves: readonly OutputMove[];
-}
-
-/** Who reads the partitions, as the output's consumer group knows it: an older generation must not write any more. */
-export interface Assignee {
-  readonly memberId: string;
-  readonly generation: number;
 }
 
 export interface Output {
@@ -67,10 +46,11 @@ export interface Output {
    * Where it goes on in partitions that are assigned now. What an earlier process has begun is over when this returns: it
    * is written or never will be.
    *
+   * @param assignee who reads the partitions, in the output's consumer group: an older generation must not write any more
    * @param starts offset at which each of the partitions begins: where one without progress starts
    * @throws TopicRecreated when the progress is of another topic; what needs a person is not retryable
    */
-  positions(source: Source, assignee: Assignee, starts: ReadonlyMap<number, number>): Promise<readonly Position[]>;
+  positions(source: Source, assignee: Member, starts: ReadonlyMap<number, number>): Promise<readonly Position[]>;
 
   /**
    * Writes the rows and moves progress in one step, or neither. Calls come one after the other.

@@ -1,7 +1,127 @@
-/** The role: filters events, computes new ones from each, and writes them to its outputs. */
+/** The role: filters events, computes new ones from each, and writes them to its outputs, each by itself. */
+import { type OutputConfig, outputGroup, type TransformConfig } from "@caudal/crds";
+import { KafkaCluster } from "../kafka/cluster.ts";
+import { sendDeadLetters } from "../kafka/dead-letters.ts";
+import { Membership } from "../kafka/membership.ts";
+import { listOffsets } from "../kafka/offsets.ts";
+import { Producer } from "../kafka/producer.ts";
+import { TopicReader } from "../kafka/reader.ts";
+import { Projection } from "../kernel/projection.ts";
 import { ConfigInvalid } from "../runtime/errors.ts";
-import type { Role } from "../runtime/role.ts";
+import type { WorkHealth } from "../runtime/health.ts";
+import type { Role, RuntimeContext } from "../runtime/role.ts";
+import { compileTransformPlan } from "../sql/compile-transform.ts";
+import type { TransformPlan } from "../sql/transform-plan.ts";
+import { Assignments } from "../stage/assignments.ts";
+import { checkLog } from "../stage/check-log.ts";
+import { Holding } from "../stage/holding.ts";
+import type { DeadLetters } from "../stage/ports.ts";
+import { Trouble } from "../stage/trouble.ts";
+import { Lookups } from "./lookups.ts";
+import { makeOutput } from "./outputs.ts";
+import { Report, StageReport } from "./report.ts";
+import { Worker } from "./worker.ts";
 
 export const transformRole: Role = {
-  run: async () => await Promise.reject(new ConfigInvalid("this release has no transforms yet: remove the stage")),
+  async run(context) {
+    const { transform } = context.config;
+    if (transform === undefined) throw new ConfigInvalid("a transform's configuration needs `transform`");
+    const plan = await compileTransformPlan(transform);
+    context.health.setColumns(plan.columns.map(({ name, postgresType }) => ({ name, type: postgresType })));
+    const healths = context.health.divide(transform.to.map(({ name }) => name));
+    const report = new StageReport(context, transform.topic.name);
+    await Promise.all(
+      transform.to.map(async (output, index) => {
+        const health = healths.get(output.name) ?? context.health;
+        await serve({ context, transform, plan, output, health, report, isFirst: index === 0 });
+      }),
+    );
+  },
 };
+
+interface Service {
+  readonly context: RuntimeContext;
+  readonly transform: TransformConfig;
+  readonly plan: TransformPlan;
+  readonly output: OutputConfig;
+  readonly health: WorkHealth;
+  readonly report: StageReport;
+  /** The first output of the spec tells of records that are no events, and counts the stage's events. */
+  readonly isFirst: boolean;
+}
+
+/** Serves one output until draining. */
+async function serve(service: Service): Promise<void> {
+  const { context, transform, plan, output, health, isFirst } = service;
+  const { drain, metrics } = context;
+  const log = context.log.child({ output: output.name });
+  const trouble = new Trouble(health, log);
+  const onProblem = (error: unknown): void => trouble.note(error);
+  const group = outputGroup(context.config, output.name);
+  const cluster = new KafkaCluster(context.config.kafka, { clientId: group, metrics });
+  const topic = transform.topic.name;
+  const assignments = new Assignments();
+  const membership = new Membership(cluster, {
+    groupId: group,
+    topic,
+    log,
+    metrics,
+    onAssigned: ({ partitions, ...member }) => assignments.set(partitions, member),
+    onProblem,
+  });
+  const deadLetters = deadLettersOf(service, cluster, new Producer(cluster, { metrics, onProblem }));
+  const report = new Report(service.report, output.name, isFirst, trouble);
+  const refused = new Map<number, number>();
+
+  /** Works on one assignment after another, until something fails. */
+  const session = async (): Promise<void> => {
+    const lookups = await Lookups.open(context, transform, plan, onProblem);
+    const writer = makeOutput({ context, config: output, plan, sourceTopic: topic, cluster });
+    const projection = await Projection.open(plan, transform.topic, writer.wants, lookups);
+    try {
+      while (!drain.requested) {
+        const { partitions, assignee, changed } = await assignments.current(drain.signal);
+        const info = await cluster.topic(topic);
+        const source = { topic, topicId: info.topicId };
+        const starts = await listOffsets(cluster, info, "earliest", partitions);
+        const positions = await writer.positions(source, assignee ?? { memberId: "", generation: -1 }, starts);
+        await checkLog(cluster, info, positions, starts);
+        report.assigned(positions);
+        if (partitions.length === 0) trouble.clear();
+        const reader = new TopicReader(cluster, { name: topic, topicId: info.topicId }, { metrics, onProblem });
+        const parts = { source, output: writer, projection, reader, deadLetters, report, refused };
+        await new Worker(
+          { ...parts, context: { tracer: context.tracer, drain, health }, name: output.name, tellsBadRows: isFirst },
+          positions,
+        ).run(AbortSignal.any([changed, drain.signal]));
+      }
+    } finally {
+      await writer.close();
+      await projection.close();
+      await lookups?.close();
+    }
+  };
+
+  membership.start();
+  try {
+    await new Holding(trouble, drain, health).repeat(session);
+  } finally {
+    await membership.stop();
+    await cluster.close();
+  }
+}
+
+function deadLettersOf({ context, transform }: Service, cluster: KafkaCluster, producer: Producer): DeadLetters {
+  const { pipeline, stage } = context.config;
+  const target = {
+    deadLetterTopic: transform.deadLetterTopic,
+    pipeline: `${pipeline.namespace}/${pipeline.name}`,
+    stage: stage.name,
+  };
+  return {
+    send: async ({ topic, topicId }, letters) => {
+      const addressed = letters.map((letter) => ({ ...letter, topic, topicId }));
+      await sendDeadLetters(cluster, producer, target, addressed, Date.now());
+    },
+  };
+}

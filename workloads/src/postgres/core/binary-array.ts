@@ -40,6 +40,8 @@ const formats: Readonly<Record<string, Format>> = {
   timestamptz: { oid: 1184, size: 8, write: writeMicros },
 };
 const TEXT_OID = 25;
+const JSONB_OID = 3802;
+const JSONB_VERSION = Buffer.from([1]);
 const UUID_OID = 2950;
 const NUMERIC_OID = 1700;
 
@@ -48,7 +50,10 @@ export function binaryArray(
   { postgresType, duckdbType }: Pick<GroupColumn, "postgresType" | "duckdbType">,
   column: DeltaColumn,
 ): Buffer {
-  if (column.kind === "text") return postgresType === "uuid" ? uuids(column) : texts(column);
+  if (column.kind === "text") {
+    if (postgresType === "uuid") return uuids(column);
+    return postgresType === "jsonb" ? texts(column, JSONB_OID, JSONB_VERSION) : texts(column, TEXT_OID);
+  }
   if (postgresType.startsWith("numeric")) return numerics(column, storageOf(duckdbType).scale);
   const format = formats[postgresType];
   if (format === undefined) throw new TypeError(`numbers are no ${postgresType}`);
@@ -89,16 +94,23 @@ function fixed({ oid, size, write }: Format, { values, bigs }: NumberValues): Bu
   return array;
 }
 
-function texts({ bytes, lengths }: TextValues): Buffer {
-  const [array, view] = allocate(TEXT_OID, lengths.length, bytes.length, lengths.includes(NULL));
+/** @param prefix bytes before each value */
+function texts({ bytes, lengths }: TextValues, oid: number, prefix = Buffer.alloc(0)): Buffer {
+  const [array, view] = allocate(
+    oid,
+    lengths.length,
+    bytes.length + prefix.length * lengths.length,
+    lengths.includes(NULL),
+  );
   let at = HEADER;
   let from = 0;
   for (const length of lengths) {
-    view.setInt32(at, length);
+    view.setInt32(at, length < 0 ? NULL : length + prefix.length);
     at += 4;
+    if (length >= 0) for (const byte of prefix) array[at++] = byte;
     for (const end = from + Math.max(0, length); from < end; from++, at++) array[at] = bytes[from] as number;
   }
-  return array;
+  return array.subarray(0, at);
 }
 
 function uuids({ bytes, lengths }: TextValues): Buffer {

@@ -17,7 +17,7 @@ const fresh: TableObserved = {
   hasRows: false,
   hasProgress: false,
 };
-const claim = { ...owner, plan: "p", retiredUids: [] };
+const claim = { ...owner, plan: "p", retiredUids: [], adopted: false };
 const made: TableObserved = { ...fresh, claim, columns, nameTaken: true, hasRows: true, hasProgress: true };
 
 describe("a table", () => {
@@ -39,7 +39,7 @@ describe("a table", () => {
     ["TableClaimed", "another pipeline has it", { ...made, claim: { ...claim, pipeline: "shop/other" } }],
     ["TableClaimed", "another stage has it", { ...made, claim: { ...claim, stage: "other" } }],
     ["TableClaimed", "pods of the old uid live", { ...made, claim: { ...claim, uid: "before" }, claimantAlive: true }],
-    ["PipelineReplaced", "it has passed on", { ...made, claim: { ...claim, uid: "newer", retiredUids: ["now"] } }],
+    ["PipelineReplaced", "it has passed on", { ...made, claim: { ...claim, uid: "newer", adopted: false, retiredUids: ["now"] } }],
     ["TableExists", "someone else made a table", { ...fresh, columns, nameTaken: true }],
     ["TableExists", "someone else made a view", { ...fresh, nameTaken: true }],
     ["TableChanged", "its definition is another", { ...made, plan: "q" }],

@@ -14,6 +14,8 @@ export interface Claim extends Owner {
   readonly plan: string;
   /** uids from which the claim has passed on; they never get it back. */
   readonly retiredUids: readonly string[];
+  /** Whether the table was there before a pipeline wrote to it. */
+  readonly adopted: boolean;
 }
 
 export interface TableObserved {
@@ -39,7 +41,7 @@ export type TableDecision =
   | { readonly action: "refuse"; readonly reason: TableProblem; readonly message: string };
 
 export function decideTable(observed: TableObserved, owner: Owner): TableDecision {
-  for (const check of [refuseOtherClaimant, refuseForeignTable, refuseOtherMeaning, refuseLostHalf]) {
+  for (const check of [claimRefusal, refuseForeignTable, refuseOtherMeaning, refuseLostHalf]) {
     const refusal = check(observed, owner);
     if (refusal !== undefined) return { action: "refuse", ...refusal };
   }
@@ -49,7 +51,11 @@ export function decideTable(observed: TableObserved, owner: Owner): TableDecisio
 
 type Refusal = { readonly reason: TableProblem; readonly message: string } | undefined;
 
-function refuseOtherClaimant({ table, claim, claimantAlive }: TableObserved, owner: Owner): Refusal {
+/** Why the table is not the owner's to write. */
+export function claimRefusal(
+  { table, claim, claimantAlive }: Pick<TableObserved, "table" | "claim" | "claimantAlive">,
+  owner: Owner,
+): Refusal {
   if (claim === null) return undefined;
   if (claim.pipeline !== owner.pipeline || claim.stage !== owner.stage)
     return {
@@ -118,6 +124,6 @@ function columnDifference(expected: readonly Column[], actual: readonly Column[]
   return undefined;
 }
 
-function forget(table: string): string {
+export function forget(table: string): string {
   return `compute it anew from the log: select caudal.forget_table('${table}') drops it with its progress`;
 }

@@ -1,7 +1,7 @@
 /** Tries again for ever: a worker that cannot work now stays alive, says why, and waits. */
 import type { Drain } from "../runtime/drain.ts";
 import { reasonOf } from "../runtime/errors.ts";
-import type { Health } from "../runtime/health.ts";
+import type { WorkHealth } from "../runtime/health.ts";
 import { isRetryable, pause } from "../runtime/retry.ts";
 import { holdMs, isQuick } from "./core/hold.ts";
 import type { Trouble } from "./trouble.ts";
@@ -9,9 +9,9 @@ import type { Trouble } from "./trouble.ts";
 export class Holding {
   readonly #trouble: Trouble;
   readonly #drain: Drain;
-  readonly #health: Health;
+  readonly #health: WorkHealth;
 
-  constructor(trouble: Trouble, drain: Drain, health: Health) {
+  constructor(trouble: Trouble, drain: Drain, health: WorkHealth) {
     this.#trouble = trouble;
     this.#drain = drain;
     this.#health = health;

@@ -1,5 +1,5 @@
 /** What stands in the way now: told in the log, /status and, when it lasts, by /readyz. */
-import type { Health } from "../runtime/health.ts";
+import type { WorkHealth } from "../runtime/health.ts";
 import type { Logger } from "../runtime/log.ts";
 import { describeError, reasonOf } from "../runtime/errors.ts";
 
@@ -7,13 +7,13 @@ import { describeError, reasonOf } from "../runtime/errors.ts";
 const PATIENCE_MS = 5_000;
 
 export class Trouble {
-  readonly #health: Health;
+  readonly #health: WorkHealth;
   readonly #log: Logger;
   #since: number | undefined;
   #last = "";
   #cleared = 0;
 
-  constructor(health: Health, log: Logger) {
+  constructor(health: WorkHealth, log: Logger) {
     this.#health = health;
     this.#log = log;
   }

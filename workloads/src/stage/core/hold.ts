@@ -6,7 +6,10 @@ export interface Failure {
 }
 
 /** What heals by reading progress again needs no patience. */
-const QUICK = new Set(["ProgressMoved", "WindowPassed", "RefusedByDatabase", "TransactionConflict"]);
+const QUICK = new Set([
+  ...["ProgressMoved", "WindowPassed", "RefusedByDatabase", "RefusedByOutput", "TransactionConflict"],
+  ...["MembershipLost", "ProducerFenced"],
+]);
 const FIRST_MS = 100;
 const QUICK_MAX_MS = 1_000;
 const MAX_MS = 10_000;

@@ -1,19 +1,26 @@
 /** What the group gives this worker, as a value that changes. */
+import type { Member } from "../kafka/group.ts";
 import { pause } from "../runtime/retry.ts";
 
 export interface Current {
   readonly partitions: readonly number[];
-  /** Aborted when the partitions are others. A rebalance that leaves them as they were does not end any work. */
+  /** Who has them, where that matters. */
+  readonly assignee: Member | undefined;
+  /** Aborted when the partitions are others, or someone else's. A rebalance that leaves them as they were does not end any work. */
   readonly changed: AbortSignal;
 }
 
 export class Assignments {
   #partitions: readonly number[] | undefined;
+  #assignee: Member | undefined;
   #change = new AbortController();
 
-  set(partitions: readonly number[]): void {
-    if (this.#partitions !== undefined && same(this.#partitions, partitions)) return;
+  /** @param assignee given where what is written is guarded by it: each generation is then another assignment */
+  set(partitions: readonly number[], assignee?: Member): void {
+    const unchanged = this.#partitions !== undefined && same(this.#partitions, partitions);
+    if (unchanged && assignee?.generation === this.#assignee?.generation) return;
     this.#partitions = partitions;
+    this.#assignee = assignee;
     this.#change.abort();
     this.#change = new AbortController();
   }
@@ -22,7 +29,8 @@ export class Assignments {
   async current(signal: AbortSignal): Promise<Current> {
     for (;;) {
       signal.throwIfAborted();
-      if (this.#partitions !== undefined) return { partitions: this.#partitions, changed: this.#change.signal };
+      if (this.#partitions !== undefined)
+        return { partitions: this.#partitions, assignee: this.#assignee, changed: this.#change.signal };
       await pause(WAIT_MS, AbortSignal.any([signal, this.#change.signal])).catch(() => undefined);
     }
   }

@@ -1,0 +1,90 @@
+/** Who writes each table, and whether they are at work. */
+import type { Connection } from "./connection.ts";
+import { literal } from "./core/identifiers.ts";
+import type { Claim, Owner } from "./core/table-decision.ts";
+
+/** Says to others, for as long as this connection lives, that workers of the owner's uid are at work. */
+export async function announce(connection: Connection, owner: Owner): Promise<void> {
+  await connection.query("announce", { text: `select pg_advisory_lock_shared(${presence(owner.uid)})` });
+}
+
+function presence(uid: string): string {
+  return `hashtextextended(${literal(`caudal uid ${uid}`)}, 0)`;
+}
+
+/** Claims a table that nobody has. @param adopted whether it was there before */
+export async function claimTable(
+  connection: Connection,
+  owner: Owner,
+  table: { readonly name: string; readonly hash: string },
+  adopted = false,
+): Promise<void> {
+  await connection.query("claim table", {
+    text: "insert into caudal.claims (table_name, pipeline, stage, uid, plan, adopted) values ($1, $2, $3, $4, $5, $6)",
+    values: [table.name, owner.pipeline, owner.stage, owner.uid, table.hash, adopted],
+  });
+  // Progress that outlived its table and claim belongs to nothing.
+  await connection.query("claim table", {
+    text: "delete from caudal.progress where pipeline = $1 and output = $2",
+    values: [owner.pipeline, table.name],
+  });
+}
+
+/** The pipeline was created again: its claim and progress pass on to the new uid. */
+export async function inheritTable(connection: Connection, owner: Owner, table: string): Promise<void> {
+  await connection.query("inherit table", {
+    text: `update caudal.claims set uid = $2, retired_uids = array_append(retired_uids, uid), claimed_at = now()
+      where table_name = $1`,
+    values: [table, owner.uid],
+  });
+  await connection.query("inherit table", {
+    text: "update caudal.progress set uid = $3 where pipeline = $1 and output = $2",
+    values: [owner.pipeline, table, owner.uid],
+  });
+}
+
+export async function readClaim(connection: Connection, table: string): Promise<Claim | null> {
+  const { rows } = await connection.query<{
+    pipeline: string;
+    stage: string;
+    uid: string;
+    plan: string;
+    retired_uids: string[];
+    adopted: boolean;
+  }>("read claim", {
+    text: "select pipeline, stage, uid, plan, retired_uids, adopted from caudal.claims where table_name = $1",
+    values: [table],
+  });
+  const row = rows[0];
+  if (row === undefined) return null;
+  const { retired_uids: retiredUids, ...rest } = row;
+  return { ...rest, retiredUids };
+}
+
+export async function readColumns(connection: Connection, place: { readonly schema: string; readonly name: string }) {
+  const { rows } = await connection.query<{ name: string; type: string }>("read columns", {
+    text: `select a.attname as name, format_type(a.atttypid, a.atttypmod) as type
+      from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
+      where n.nspname = $1 and c.relname = $2 and a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p')
+      order by a.attnum`,
+    values: [place.schema, place.name],
+  });
+  return rows.length === 0 ? null : rows;
+}
+
+export async function isPresent(connection: Connection, uid: string): Promise<boolean> {
+  // Held until this transaction ends, which is when the claim has passed on.
+  return await exists(connection, `not pg_try_advisory_xact_lock(${presence(uid)})`);
+}
+
+export async function exists(
+  connection: Connection,
+  condition: string,
+  values: readonly unknown[] = [],
+): Promise<boolean> {
+  const { rows } = await connection.query<{ found: boolean }>("observe table", {
+    text: `select ${condition} as found`,
+    values,
+  });
+  return rows[0]?.found === true;
+}

@@ -1,0 +1,91 @@
+/** Tables of events: claimed, made, widened or taken over when a worker connects, in one transaction, one process at a time. */
+import { claimTable, inheritTable, isPresent, readClaim, readColumns } from "./claims.ts";
+import type { Connection } from "./connection.ts";
+import { addColumn, createRowsTable, type RowsTable, rowsColumns, rowsPlace, rowsText } from "./core/rows-table.ts";
+import { claimRefusal, forget, type Owner } from "./core/table-decision.ts";
+import { DatabaseRefused, type TableProblem, TableRefused } from "./errors.ts";
+import { SCHEMA_LOCK } from "./schema.ts";
+
+/**
+ * Claims the table for the owner. One that is not there is made; one that nobody has claimed is used where its columns
+ * fit; to one of ours, columns that are new are added.
+ *
+ * @throws TableRefused when the owner may not write to it, or rows do not fit; nothing is changed then
+ */
+export async function prepareRowsTable(connection: Connection, owner: Owner, table: RowsTable): Promise<void> {
+  await connection.inTransaction("prepare tables", async () => {
+    await connection.query("prepare tables", { text: `select pg_advisory_xact_lock(${SCHEMA_LOCK})` });
+    const claim = await readClaim(connection, table.name);
+    const columns = await readColumns(connection, { schema: "public", name: table.name });
+    const claimantAlive = claim !== null && claim.uid !== owner.uid && (await isPresent(connection, claim.uid));
+    const refusal = claimRefusal({ table: table.name, claim, claimantAlive }, owner);
+    if (refusal !== undefined) throw new TableRefused(refusal.reason, refusal.message);
+    if (claim === null && columns === null) {
+      for (const text of createRowsTable(table)) await connection.query("create table", { text });
+      return await claimTable(connection, owner, table);
+    }
+    if (columns === null)
+      throw refused("TableMissing", `table ${table.name} was dropped and its progress was not: restore it, or`, table);
+    if (claim === null) {
+      await checkFits(connection, table);
+      return await claimTable(connection, owner, table, true);
+    }
+    if (claim.plan !== table.hash)
+      throw refused(
+        "TableChanged",
+        `table ${table.name} was made with another key: put it back, give this table another name, or`,
+        table,
+      );
+    if (claim.adopted) await checkFits(connection, table);
+    else await widen(connection, table, new Map(columns.map(({ name, type }) => [name, type])));
+    if (claim.uid !== owner.uid) await inheritTable(connection, owner, table.name);
+  });
+}
+
+/** Adds the columns that are missing. */
+async function widen(connection: Connection, table: RowsTable, actual: ReadonlyMap<string, string>): Promise<void> {
+  for (const [index, { name, type }] of rowsColumns(table).entries()) {
+    const found = actual.get(name);
+    const column = table.columns[index];
+    if (found === undefined && column !== undefined)
+      await connection.query("add column", { text: addColumn(table, column) });
+    else if (found !== type)
+      throw new TableRefused(
+        "TableChanged",
+        `table ${table.name}: column ${name} is of type ${found ?? ""}, and the select gives ${type}: write (…)::${duckdbName(found ?? "")} in the select, alter the column's type, or give this table another name`,
+      );
+  }
+}
+
+/** Whether rows can be inserted: the database itself says so, of none. */
+async function checkFits(connection: Connection, table: RowsTable): Promise<void> {
+  const about = `table ${table.name} exists, and no pipeline made it; rows of this select do not fit`;
+  const instead = "change the select or the table so that they do, or give this table another name";
+  const names = table.columns.map(({ name }) => name);
+  const { rows } = await connection.query<{ name: string }>("observe table", {
+    text: `select a.attname as name from pg_attribute a
+      where a.attrelid = to_regclass($1) and a.attnum > 0 and not a.attisdropped
+        and a.attnotnull and not a.atthasdef and a.attidentity = '' and a.attname <> all($2::text[])`,
+    values: [rowsPlace(table.name), names],
+  });
+  if (rows.length > 0)
+    throw new TableRefused(
+      "TableExists",
+      `${about}: ${rows.map(({ name }) => name).join(", ")} may not be NULL, and the select has no such column: ${instead}`,
+    );
+  try {
+    await connection.query("check table", { text: rowsText(table), values: table.columns.map(() => []) });
+  } catch (error) {
+    if (!(error instanceof DatabaseRefused)) throw error;
+    throw new TableRefused("TableExists", `${about}: ${error.message}: ${instead}`);
+  }
+}
+
+function refused(reason: TableProblem, message: string, { name }: RowsTable): TableRefused {
+  return new TableRefused(reason, `${message} ${forget(name)}`);
+}
+
+/** DuckDB's name for a type of PostgreSQL, to cast to. */
+function duckdbName(type: string): string {
+  return type === "double precision" ? "double" : type === "jsonb" ? "json" : type;
+}

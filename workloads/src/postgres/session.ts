@@ -1,0 +1,16 @@
+/** What every session of a stage with PostgreSQL has in common. */
+import type { WorkloadConfig } from "@caudal/crds";
+import type { Metrics } from "../runtime/metrics.ts";
+import type { CallObserver } from "./connection.ts";
+import type { Owner } from "./core/table-decision.ts";
+
+export function ownerOf({ pipeline, stage }: Pick<WorkloadConfig, "pipeline" | "stage">): Owner {
+  return { pipeline: `${pipeline.namespace}/${pipeline.name}`, stage: stage.name, uid: pipeline.uid };
+}
+
+export function callObserver(metrics: Pick<Metrics, "externalCallSeconds">): CallObserver {
+  return (operation, seconds, outcome) => {
+    const labels = { target: "postgres", operation: operation.replaceAll(" ", "_") };
+    metrics.externalCallSeconds.observe({ ...labels, outcome: outcome === "ok" ? "ok" : "error" }, seconds);
+  };
+}

@@ -1,0 +1,120 @@
+/** What is gathered in memory between two commits of an output. */
+import type { RecordBlock } from "../kafka/record-block.ts";
+import type { Projection } from "../kernel/projection.ts";
+import type { BatchSize } from "../stage/core/bounds.ts";
+import { type Letter, letterBytes } from "../stage/letter.ts";
+import type { Piece, Position } from "../stage/ports.ts";
+import type { OutputBatch, OutputMove } from "./output.ts";
+
+export interface SealedBatch {
+  readonly rows: OutputBatch;
+  readonly letters: readonly Letter[];
+  /** Events that were read, those that are filtered out among them. */
+  readonly events: number;
+  readonly traceparents: readonly string[];
+}
+
+/** What a batch needs of the kernel. */
+export type BatchProjection = Pick<Projection, "add" | "take" | "discard" | "pendingRows" | "pendingBytes">;
+
+const MAX_LINKS = 128;
+
+export class OpenBatch {
+  readonly #projection: BatchProjection;
+  readonly #tellsBadRows: boolean;
+  readonly #moves = new Map<number, OutputMove>();
+  readonly #traceparents = new Set<string>();
+  #letters: Letter[] = [];
+  #events = 0;
+  #letterBytes = 0;
+  #since: number | undefined;
+
+  /** @param tellsBadRows whether records that are no events go to the dead letters: of one output of the stage alone */
+  constructor(projection: BatchProjection, tellsBadRows: boolean) {
+    this.#projection = projection;
+    this.#tellsBadRows = tellsBadRows;
+  }
+
+  get empty(): boolean {
+    return this.#moves.size === 0;
+  }
+
+  size(now: number): BatchSize {
+    return {
+      rows: this.#projection.pendingRows,
+      bytes: this.#projection.pendingBytes + this.#letterBytes,
+      ageMs: this.#since === undefined ? 0 : now - this.#since,
+    };
+  }
+
+  /** Projects a piece of a block and notes its move. @returns where the partition goes on after it */
+  async add(position: Position, piece: Piece, now: number): Promise<Position> {
+    const { block, from, to } = piece;
+    if (to > from) {
+      const { accepted, bad } = await this.#projection.add(block, { from, to });
+      this.#events += accepted;
+      if (this.#tellsBadRows)
+        for (const { row, reason, detail } of bad)
+          this.#addLetter({ partition: block.partition, record: block.original(row), reason, detail });
+    }
+    this.#link(block);
+    return this.#move(position, piece, now);
+  }
+
+  /** Moves past one record that the output does not take, with it in the dead letters. */
+  bury(position: Position, piece: Piece, letter: Letter, now: number): Position {
+    this.#addLetter(letter);
+    return this.#move(position, piece, now);
+  }
+
+  /** Takes everything out; the batch is empty then and can be filled again. */
+  seal(): SealedBatch {
+    const sealed = {
+      rows: {
+        ...this.#projection.take(),
+        moves: [...this.#moves.values()].sort((a, b) => a.partition - b.partition),
+      },
+      letters: this.#letters,
+      events: this.#events,
+      traceparents: [...this.#traceparents],
+    };
+    this.#reset();
+    return sealed;
+  }
+
+  discard(): void {
+    this.#projection.discard();
+    this.#reset();
+  }
+
+  #reset(): void {
+    this.#moves.clear();
+    this.#traceparents.clear();
+    this.#letters = [];
+    this.#events = this.#letterBytes = 0;
+    this.#since = undefined;
+  }
+
+  #link({ traceparents }: RecordBlock): void {
+    for (const parent of traceparents) if (this.#traceparents.size < MAX_LINKS) this.#traceparents.add(parent);
+  }
+
+  #addLetter(letter: Letter): void {
+    this.#letters.push(letter);
+    this.#letterBytes += letterBytes(letter);
+  }
+
+  #move({ partition, offset, epoch }: Position, { block, nextOffset }: Piece, now: number): Position {
+    this.#since ??= now;
+    const toEpoch = block.leaderEpoch < 0 ? epoch : block.leaderEpoch;
+    const earlier = this.#moves.get(partition);
+    this.#moves.set(partition, {
+      partition,
+      from: earlier?.from ?? offset,
+      to: nextOffset,
+      fromEpoch: earlier?.fromEpoch ?? epoch,
+      toEpoch,
+    });
+    return { partition, offset: nextOffset, epoch: toEpoch };
+  }
+}

@@ -1,0 +1,58 @@
+/** From an output's configuration to what writes it. */
+import { type OutputConfig, outputGroup, type WorkloadConfig } from "@caudal/crds";
+import { randomUUID } from "node:crypto";
+import type { KafkaCluster } from "../kafka/cluster.ts";
+import { rowsTable } from "../postgres/core/rows-table.ts";
+import { callObserver, ownerOf } from "../postgres/session.ts";
+import { ConfigInvalid } from "../runtime/errors.ts";
+import type { RuntimeContext } from "../runtime/role.ts";
+import type { TransformPlan } from "../sql/transform-plan.ts";
+import type { Output } from "./output.ts";
+import { RecordKeys } from "./record-keys.ts";
+import { TableOutput } from "./table-output.ts";
+import { TopicOutput } from "./topic-output.ts";
+
+export interface OutputParts {
+  readonly context: RuntimeContext;
+  readonly config: OutputConfig;
+  readonly plan: TransformPlan;
+  readonly sourceTopic: string;
+  /** Connections of this output alone. */
+  readonly cluster: KafkaCluster;
+}
+
+/** Tells this process from others for as long as it lives; a pod's own name outlives its container. */
+const PROCESS = process.env["POD_NAME"] ?? randomUUID();
+
+/** @throws ConfigInvalid */
+export function makeOutput({ context, config, plan, sourceTopic, cluster }: OutputParts): Output {
+  const workload = context.config;
+  if (config.topic !== undefined) {
+    const group = outputGroup(workload, config.name);
+    return new TopicOutput(
+      {
+        cluster,
+        topic: config.topic,
+        keys: new RecordKeys(config.topic.key),
+        group,
+        transactionalId: `${group}.${PROCESS}`,
+        signal: new AbortController().signal,
+      },
+      sourceTopic,
+    );
+  }
+  if (config.table !== undefined)
+    return new TableOutput({
+      secret: secretOf(workload),
+      owner: ownerOf(workload),
+      table: rowsTable(config.table.name, config.table.key ?? [], plan.columns),
+      onCall: callObserver(context.metrics),
+      onRetry: () => context.metrics.retries.inc({ target: "postgres" }),
+    });
+  throw new ConfigInvalid(`the output ${config.name} names nowhere to write to`);
+}
+
+function secretOf({ database }: WorkloadConfig): string {
+  if (database === undefined) throw new ConfigInvalid("a transform with tables needs `database` in its configuration");
+  return database.secret;
+}

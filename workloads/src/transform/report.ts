@@ -1,0 +1,110 @@
+/** What is said of an output's work after it is committed: metrics and its part of /status. */
+import type { StageStatus } from "@caudal/crds";
+import type { PartitionEnd } from "../kafka/record-block.ts";
+import type { Health } from "../runtime/health.ts";
+import type { Metrics } from "../runtime/metrics.ts";
+import type { Position } from "../stage/ports.ts";
+import type { Trouble } from "../stage/trouble.ts";
+import type { SealedBatch } from "./batch.ts";
+
+interface Place {
+  readonly nextOffset: number;
+  readonly endOffset: number;
+}
+
+/** The outputs of a stage together: each partition stands where the slowest of them stands. */
+export class StageReport {
+  readonly metrics: Metrics;
+  readonly health: Health;
+  readonly topic: string;
+  readonly #outputs = new Map<string, ReadonlyMap<number, Place>>();
+
+  constructor(context: { readonly metrics: Metrics; readonly health: Health }, topic: string) {
+    this.metrics = context.metrics;
+    this.health = context.health;
+    this.topic = topic;
+  }
+
+  publish(output: string, places: ReadonlyMap<number, Place>): void {
+    const { metrics, health, topic } = this;
+    for (const partition of this.#outputs.get(output)?.keys() ?? [])
+      if (!places.has(partition)) metrics.outputLag.remove({ output, topic, partition: String(partition) });
+    for (const [partition, place] of places)
+      metrics.outputLag.set({ output, topic, partition: String(partition) }, lagOf(place));
+    this.#outputs.set(output, places);
+    const slowest = new Map<number, Place>();
+    for (const [partition, place] of [...this.#outputs.values()].flatMap((all) => [...all])) {
+      const known = slowest.get(partition);
+      if (known === undefined || known.nextOffset > place.nextOffset) slowest.set(partition, place);
+    }
+    metrics.lag.reset();
+    for (const [partition, place] of slowest) metrics.lag.set({ topic, partition: String(partition) }, lagOf(place));
+    health.setPartitions(
+      [...slowest]
+        .sort(([a], [b]) => a - b)
+        .map(([partition, place]): StageStatus["partitions"][number] => ({ topic, partition, ...place, idle: false })),
+    );
+  }
+}
+
+function lagOf({ nextOffset, endOffset }: Place): number {
+  return Math.max(0, endOffset - nextOffset);
+}
+
+export class Report {
+  readonly #stage: StageReport;
+  readonly #output: string;
+  readonly #counts: boolean;
+  readonly #trouble: Trouble;
+  readonly #places = new Map<number, { nextOffset: number; endOffset: number }>();
+
+  /** @param counts whether the stage's events are counted here: each is read once an output */
+  constructor(stage: StageReport, output: string, counts: boolean, trouble: Trouble) {
+    this.#stage = stage;
+    this.#output = output;
+    this.#counts = counts;
+    this.#trouble = trouble;
+  }
+
+  /** Begins with what the output's progress says. */
+  assigned(positions: readonly Position[]): void {
+    this.#places.clear();
+    for (const { partition, offset } of positions)
+      this.#places.set(partition, { nextOffset: offset, endOffset: offset });
+    this.#publish();
+  }
+
+  /** @param settled whether all that was read is committed */
+  seen(ends: readonly PartitionEnd[], settled: boolean): void {
+    if (settled && ends.length > 0) this.#trouble.clear();
+    for (const { partition, lastStableOffset } of ends) {
+      const place = this.#places.get(partition);
+      if (place !== undefined) place.endOffset = Math.max(lastStableOffset, place.nextOffset);
+    }
+    if (ends.length > 0) this.#publish();
+  }
+
+  /** A batch is committed: only now do its numbers count. */
+  committed({ rows, letters, events }: SealedBatch, seconds: number): void {
+    const { metrics, health, topic } = this.#stage;
+    for (const { partition, to } of rows.moves) {
+      const place = this.#places.get(partition);
+      if (place !== undefined) Object.assign(place, { nextOffset: to, endOffset: Math.max(to, place.endOffset) });
+    }
+    this.#trouble.clear();
+    metrics.batches.inc();
+    metrics.commitSeconds.observe(seconds);
+    metrics.outputRows.inc({ output: this.#output }, rows.count);
+    for (const { reason } of letters) metrics.deadLetters.inc({ reason });
+    health.count({ events: this.#counts ? events : 0, deadLetters: letters.length });
+    if (this.#counts) metrics.events.inc({ topic }, events);
+    this.#publish();
+  }
+
+  #publish(): void {
+    this.#stage.publish(
+      this.#output,
+      new Map([...this.#places].map(([partition, place]) => [partition, { ...place }])),
+    );
+  }
+}

@@ -1,0 +1,193 @@
+/** The loop of one output over one assignment: fetch, project, commit; the next batch is made while one commits. */
+import type { PartitionEnd, RecordBlock } from "../kafka/record-block.ts";
+import type { Drain } from "../runtime/drain.ts";
+import type { WorkHealth } from "../runtime/health.ts";
+import type { RuntimeContext } from "../runtime/role.ts";
+import { withSpan } from "../runtime/telemetry.ts";
+import { CommitChain } from "../stage/commit-chain.ts";
+import { BOUNDS, isDue, isFull } from "../stage/core/bounds.ts";
+import { commitAround } from "../stage/culprits.ts";
+import { LogMisread } from "../stage/errors.ts";
+import { type DeadLetters, type Piece, type Position, type Reader, received } from "../stage/ports.ts";
+import { type BatchProjection, OpenBatch, type SealedBatch } from "./batch.ts";
+import { OutputRefused } from "./errors.ts";
+import type { Output, Source } from "./output.ts";
+import type { Report } from "./report.ts";
+
+export interface WorkerParts {
+  readonly context: Pick<RuntimeContext, "tracer"> & { readonly drain: Drain; readonly health: WorkHealth };
+  readonly name: string;
+  readonly source: Source;
+  readonly output: Pick<Output, "commit">;
+  readonly projection: BatchProjection;
+  readonly reader: Reader;
+  readonly deadLetters: DeadLetters;
+  /** Whether records that are no events go to the dead letters from here. */
+  readonly tellsBadRows: boolean;
+  readonly report: Pick<Report, "seen" | "committed">;
+  /** By partition, the offset below which a batch was refused by the output: until there, record by record. */
+  readonly refused: Map<number, number>;
+}
+
+const WAIT_MS = 500;
+const WAIT_WITH_BATCH_MS = 10;
+const BEAT_MS = 5_000;
+/** Rows are held as they are, not merged: what an output takes at once is worth no more memory. */
+const LIMITS = { ...BOUNDS, maxBytes: 16 * 1024 * 1024, lagMaxMs: 1_000 };
+
+export class Worker {
+  readonly #parts: WorkerParts;
+  readonly #chain: CommitChain<SealedBatch>;
+  readonly #batch: OpenBatch;
+  readonly #ends = new Map<number, PartitionEnd>();
+  readonly #positions: Map<number, Position>;
+  #lastCommitMs = 0;
+
+  constructor(parts: WorkerParts, positions: readonly Position[]) {
+    this.#parts = parts;
+    this.#positions = new Map(positions.map((position) => [position.partition, position]));
+    this.#batch = new OpenBatch(parts.projection, parts.tellsBadRows);
+    this.#chain = new CommitChain(async (batch) => await this.#commit(batch));
+  }
+
+  /**
+   * Works until woken by a new assignment or by draining; in the second case it commits what it has by then.
+   *
+   * @throws the first error; nothing of this worker is in flight any more then, and the output's positions say what is
+   * committed
+   */
+  async run(wake: AbortSignal): Promise<void> {
+    const { reader, context } = this.#parts;
+    try {
+      for (const position of this.#positions.values()) reader.read(position);
+      while (!wake.aborted) await this.#round(wake);
+      // Another member may have the partitions by now: only what is under way is waited for.
+      if (context.drain.requested) await this.#seal();
+      await this.#waitForCommits(0);
+    } catch (error) {
+      await this.#chain.atMost(0);
+      this.#noteRefusal();
+      throw this.#chain.failure?.error ?? error;
+    } finally {
+      this.#batch.discard();
+      reader.close();
+    }
+  }
+
+  async #round(wake: AbortSignal): Promise<void> {
+    const { reader, context, report } = this.#parts;
+    context.health.beat();
+    const { blocks, ends } = await received(reader, this.#batch.empty ? WAIT_MS : WAIT_WITH_BATCH_MS, wake);
+    for (const end of ends) this.#ends.set(end.partition, end);
+    for (const block of blocks) await this.#take(block);
+    await this.#sealDue();
+    if (this.#chain.failure !== undefined) throw this.#chain.failure.error;
+    report.seen(ends, this.#chain.length === 0 && this.#batch.empty);
+  }
+
+  async #take(block: RecordBlock): Promise<void> {
+    const position = this.#positions.get(block.partition);
+    if (position === undefined || block.nextOffset <= position.offset) return;
+    const first = block.offsets[0] ?? position.offset;
+    if (first < position.offset)
+      throw new LogMisread(`${block.topic}/${block.partition}: offset ${first} came after ${position.offset}`);
+    if (position.offset < (this.#parts.refused.get(block.partition) ?? 0)) return await this.#takeCarefully(block);
+    if (isFull(this.#batch.size(performance.now()), LIMITS)) await this.#seal();
+    await this.#add({ block, from: 0, to: block.count, nextOffset: block.nextOffset });
+  }
+
+  async #add(piece: Piece): Promise<void> {
+    const position = this.#positionOf(piece.block);
+    this.#positions.set(position.partition, await this.#batch.add(position, piece, performance.now()));
+  }
+
+  /** Commits the block in parts until each record that the output refuses stands alone, and is buried. */
+  async #takeCarefully(block: RecordBlock): Promise<void> {
+    const { refused, name } = this.#parts;
+    await this.#seal();
+    await this.#waitForCommits(0);
+    const nextOffset = (to: number): number =>
+      to >= block.count ? block.nextOffset : (block.offsets[to] ?? block.nextOffset);
+    await commitAround(
+      { from: 0, to: block.count },
+      {
+        commit: async ({ from, to }) => {
+          const before = this.#positionOf(block);
+          await this.#add({ block, from, to, nextOffset: nextOffset(to) });
+          try {
+            await this.#commit(this.#batch.seal());
+            return undefined;
+          } catch (error) {
+            if (!(error instanceof OutputRefused)) throw error;
+            this.#positions.set(block.partition, before);
+            return error;
+          }
+        },
+        bury: async (row, { message, letterReason }) => {
+          const position = this.#positionOf(block);
+          const piece = { block, from: row, to: row + 1, nextOffset: nextOffset(row + 1) };
+          const detail = `output ${name}: ${message}`;
+          const letter = { partition: block.partition, record: block.original(row), reason: letterReason, detail };
+          this.#positions.set(block.partition, this.#batch.bury(position, piece, letter, performance.now()));
+          await this.#commit(this.#batch.seal());
+        },
+      },
+    );
+    if (block.nextOffset >= (refused.get(block.partition) ?? 0)) refused.delete(block.partition);
+  }
+
+  #positionOf({ topic, partition }: RecordBlock): Position {
+    const position = this.#positions.get(partition);
+    if (position === undefined) throw new LogMisread(`${topic}/${partition} is not assigned`);
+    return position;
+  }
+
+  async #sealDue(): Promise<void> {
+    if (this.#batch.empty) return;
+    const lagging = [...this.#positions.values()].some(
+      ({ partition, offset }) => offset < (this.#ends.get(partition)?.lastStableOffset ?? 0),
+    );
+    const size = this.#batch.size(performance.now());
+    if (!isDue(size, lagging, this.#lastCommitMs, LIMITS)) return;
+    // While one commits the next one grows, up to its bounds.
+    if (this.#chain.length > 0 && !isFull(size, LIMITS)) return;
+    await this.#seal();
+  }
+
+  async #seal(): Promise<void> {
+    if (this.#batch.empty) return;
+    await this.#waitForCommits(1);
+    this.#chain.push(this.#batch.seal());
+  }
+
+  /** Waits until at most `count` batches are in flight; each commit has a time limit of its own. */
+  async #waitForCommits(count: number): Promise<void> {
+    const beat = setInterval(() => this.#parts.context.health.beat(), BEAT_MS);
+    try {
+      await this.#chain.atMost(count);
+    } finally {
+      clearInterval(beat);
+    }
+    if (this.#chain.failure !== undefined) throw this.#chain.failure.error;
+  }
+
+  async #commit(batch: SealedBatch): Promise<void> {
+    const { context, source, output, deadLetters, report, name } = this.#parts;
+    const attributes = { "caudal.events": batch.events, "caudal.rows": batch.rows.count, "caudal.output": name };
+    await withSpan(context.tracer, "commit", { linkTo: batch.traceparents, attributes }, async () => {
+      if (batch.letters.length > 0) await deadLetters.send(source, batch.letters);
+      const began = performance.now();
+      await output.commit(source, batch.rows);
+      this.#lastCommitMs = performance.now() - began;
+      report.committed(batch, this.#lastCommitMs / 1000);
+    });
+  }
+
+  #noteRefusal(): void {
+    const failure = this.#chain.failure;
+    if (!(failure?.error instanceof OutputRefused)) return;
+    const { refused } = this.#parts;
+    for (const { partition, to } of failure.batch.rows.moves)
+      refused.set(partition, Math.max(to, refused.get(partition) ?? 0));
+  }
+}
