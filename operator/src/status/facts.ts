@@ -1,4 +1,5 @@
 /** What the conditions are made from: all that one reconcile observed, decided and did. */
+import type { StageSummary } from "@caudal/crds";
 import type { KubeObject } from "../kube/object.ts";
 import type { Observation } from "../observe/observation.ts";
 import { childName } from "../plan/names.ts";
@@ -24,6 +25,8 @@ export interface Facts {
   readonly problems: readonly Problem[];
   /** What could not be checked, and why; the pipeline goes on as it was. */
   readonly unchecked?: Problem | undefined;
+  /** What the outputs of transforms get, by the stage's name, as far as their SQL was checked. */
+  readonly columns?: ReadonlyMap<string, readonly NonNullable<StageSummary["columns"]>[number][]> | undefined;
   readonly held: readonly Held[];
   /** The children as they are now: planned ones after they were written, or what exists where nothing is planned. */
   readonly children: readonly KubeObject[];

@@ -34,6 +34,7 @@ function viewStage(facts: Facts, stage: StageSpec): StageView {
   const wanted = pipeline.spec.suspend ? 0 : stage.replicas;
   const cause = causeOf(facts, stage, pods);
   const state = stateOf(facts, pods, wanted);
+  const columns = facts.columns?.get(stage.name);
   return {
     stage,
     pods,
@@ -48,6 +49,7 @@ function viewStage(facts: Facts, stage: StageSpec): StageView {
       readyReplicas: Number(deployment?.status?.["readyReplicas"] ?? 0),
       ...(lag === undefined ? {} : { lag: coarse(lag) }),
       ...(cause === undefined ? {} : { message: cause.message.slice(0, 4000) }),
+      ...(columns === undefined ? {} : { columns: [...columns] }),
     },
   };
 }

@@ -61,7 +61,7 @@ describe("SQL", () => {
     let asked = 0;
     const checks = new SqlChecks(async () => {
       asked++;
-      return { problems: [{ path: "spec.x", message: "m" }] };
+      return { problems: [{ path: "spec.x", message: "m" }], transforms: [] };
     });
     const first = await checks.check(givenPipeline());
     expect(first.problems).toEqual([{ reason: "SqlInvalid", message: "spec.x: m" }]);

@@ -21,7 +21,6 @@ import {
   topicNamesDoNotCollide,
 } from "./topics.ts";
 import { redisKeysAreTemplates } from "./outputs.ts";
-import { transformsAreServed } from "./transforms.ts";
 import { windowsFit } from "./windows.ts";
 
 /** In the order in which their findings are told. */
@@ -42,7 +41,6 @@ export const checks: Readonly<Record<string, Check>> = {
   sourceColumnsAreFields,
   sourceTopicKeysAreRowKeys,
   redisKeysAreTemplates,
-  transformsAreServed,
   windowsFit,
   generatorValuesFit,
   listenerExists,

@@ -66,7 +66,7 @@ export class World {
       client: this.server.client,
       metrics: new Metrics(),
       log: pino({ level: process.env["LOG_LEVEL"] ?? "silent" }),
-      askSql: async () => ({ problems: [] }),
+      askSql: async () => ({ problems: [], transforms: [] }),
       askStage: async () => healthyStage(),
       discoverEveryMs: 300,
       askEveryMs: 200,

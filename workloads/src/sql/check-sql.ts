@@ -1,10 +1,11 @@
 /**
- * Checks the SQL of aggregators, as a process of its own: constants of a stranger's SQL are computed while it is bound,
+ * Checks the SQL of a pipeline's stages, as a process of its own: constants of a stranger's SQL are computed while it is bound,
  * which may take any time and memory. Reads one JSON value from stdin, writes one to stdout.
  */
 import { text } from "node:stream/consumers";
-import type { AggregatorConfig, TopicConfig } from "@caudal/crds";
+import type { AggregatorConfig, TopicConfig, TransformConfig } from "@caudal/crds";
 import { compile } from "./compile.ts";
+import { compileTransform } from "./compile-transform.ts";
 import { checkEmission } from "./emission.ts";
 import type { TablePlan } from "./plan.ts";
 import type { SqlProblem } from "./sql-error.ts";
@@ -17,6 +18,11 @@ export interface CheckInput {
     /** Topics that get rows of its tables. */
     readonly targets?: readonly TopicConfig[];
   }[];
+  readonly transforms?: readonly {
+    /** Where it is in the spec, such as `spec.transforms[approve]`. */
+    readonly path: string;
+    readonly config: TransformConfig;
+  }[];
 }
 
 export interface CheckedTable {
@@ -28,12 +34,20 @@ export interface CheckedTable {
   readonly columns: readonly { readonly name: string; readonly type: string }[];
 }
 
+export interface CheckedTransform {
+  /** The transform's path. */
+  readonly path: string;
+  /** What its outputs get, with PostgreSQL's types. */
+  readonly columns: readonly { readonly name: string; readonly type: string }[];
+}
+
 export interface CheckOutput {
   readonly problems: readonly SqlProblem[];
   readonly tables: readonly CheckedTable[];
+  readonly transforms: readonly CheckedTransform[];
 }
 
-/** Compiles all aggregators and describes their tables. */
+/** Compiles all stages and describes what they give. */
 export async function checkAll(input: CheckInput): Promise<CheckOutput> {
   const problems: SqlProblem[] = [];
   const tables: CheckedTable[] = [];
@@ -50,7 +64,14 @@ export async function checkAll(input: CheckInput): Promise<CheckOutput> {
           });
     tables.push(...(compiled.plan?.tables ?? []).map((table) => describeTable(path, table)));
   }
-  return { problems, tables };
+  const transforms: CheckedTransform[] = [];
+  for (const { path, config } of input.transforms ?? []) {
+    const { plan, problems: found } = await compileTransform(config, path);
+    problems.push(...found);
+    if (plan !== null)
+      transforms.push({ path, columns: plan.columns.map(({ name, postgresType }) => ({ name, type: postgresType })) });
+  }
+  return { problems, tables, transforms };
 }
 
 function describeTable(path: string, { name, hash, groups, aggregates }: TablePlan): CheckedTable {

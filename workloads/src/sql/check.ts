@@ -22,11 +22,11 @@ const POLL_MS = 20;
 const MAX_STDERR = 2_000;
 
 /**
- * @returns problems and tables; SQL that takes too long or too much memory is a problem of each aggregator's path
+ * @returns problems and tables; SQL that takes too long or too much memory is a problem of each stage's path
  * @throws CheckFailed when the process cannot be started or ends with an error
  */
 export async function checkSql(input: CheckInput, options: CheckOptions): Promise<CheckOutput> {
-  if (input.aggregators.length === 0) return { problems: [], tables: [] };
+  if (stagesOf(input).length === 0) return { problems: [], tables: [], transforms: [] };
   const outcome = await runBounded(JSON.stringify(input), options);
   switch (outcome.kind) {
     case "done":
@@ -38,9 +38,13 @@ export async function checkSql(input: CheckInput, options: CheckOptions): Promis
   }
 }
 
-function refuse({ aggregators }: CheckInput, what: string): CheckOutput {
+function stagesOf({ aggregators, transforms = [] }: CheckInput): readonly { readonly path: string }[] {
+  return [...aggregators, ...transforms];
+}
+
+function refuse(input: CheckInput, what: string): CheckOutput {
   const message = `SQL took too long or too much to check: ${what}; look for constants that are large to compute, such as repeat('x', 1000000000) or range(…)`;
-  return { problems: aggregators.map(({ path }) => ({ path, message })), tables: [] };
+  return { problems: stagesOf(input).map(({ path }) => ({ path, message })), tables: [], transforms: [] };
 }
 
 type Outcome = { readonly kind: "done"; readonly stdout: string } | { readonly kind: "too long" | "too large" };

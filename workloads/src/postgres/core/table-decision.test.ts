@@ -39,7 +39,11 @@ describe("a table", () => {
     ["TableClaimed", "another pipeline has it", { ...made, claim: { ...claim, pipeline: "shop/other" } }],
     ["TableClaimed", "another stage has it", { ...made, claim: { ...claim, stage: "other" } }],
     ["TableClaimed", "pods of the old uid live", { ...made, claim: { ...claim, uid: "before" }, claimantAlive: true }],
-    ["PipelineReplaced", "it has passed on", { ...made, claim: { ...claim, uid: "newer", adopted: false, retiredUids: ["now"] } }],
+    [
+      "PipelineReplaced",
+      "it has passed on",
+      { ...made, claim: { ...claim, uid: "newer", adopted: false, retiredUids: ["now"] } },
+    ],
     ["TableExists", "someone else made a table", { ...fresh, columns, nameTaken: true }],
     ["TableExists", "someone else made a view", { ...fresh, nameTaken: true }],
     ["TableChanged", "its definition is another", { ...made, plan: "q" }],
