@@ -83,6 +83,9 @@ function block(bytes: Buffer, starts: readonly number[], ends: readonly number[]
     bytes,
     starts: Int32Array.from(starts),
     ends: Int32Array.from(ends),
+    // No keys and no headers: what lies between the lines has no meaning.
+    heads: Int32Array.from(starts),
+    tails: Int32Array.from(ends),
     traceparents: [],
     original: (row) => ({
       offset: offset + row,

@@ -40,7 +40,7 @@ export function batchOf(
       ),
     ),
     json: valuesOf(json),
-    keys: undefined,
+    records: undefined,
   };
 }
 

@@ -177,9 +177,11 @@ test("a detail has at most 512 characters", () => {
   expect(detail.length).toBe(512);
 });
 
-test("every reason but the database's is met by a case above", () => {
+test("every reason but those of outputs is met by a case above", () => {
   const met = new Set(cases.map(([, , reason]) => reason));
   expect(Object.keys(BAD_ROW_REASONS).filter((reason) => !met.has(reason as BadRowReason))).toEqual([
     "RefusedByDatabase",
+    "RefusedByOutput",
+    "RecordTooLarge",
   ]);
 });

@@ -8,9 +8,10 @@ export function ownerOf({ pipeline, stage }: Pick<WorkloadConfig, "pipeline" | "
   return { pipeline: `${pipeline.namespace}/${pipeline.name}`, stage: stage.name, uid: pipeline.uid };
 }
 
-export function callObserver(metrics: Pick<Metrics, "externalCallSeconds">): CallObserver {
+/** @param target what is called */
+export function callObserver(metrics: Pick<Metrics, "externalCallSeconds">, target = "postgres"): CallObserver {
   return (operation, seconds, outcome) => {
-    const labels = { target: "postgres", operation: operation.replaceAll(" ", "_") };
+    const labels = { target, operation: operation.replaceAll(" ", "_") };
     metrics.externalCallSeconds.observe({ ...labels, outcome: outcome === "ok" ? "ok" : "error" }, seconds);
   };
 }

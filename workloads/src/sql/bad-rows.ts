@@ -13,6 +13,8 @@ export const BAD_ROW_REASONS = {
   TooFarAhead: "The event time is further ahead of the record's own time than watermark.maxAhead.",
   EvaluationFailed: "An expression of the pipeline fails on this event, or gives a number that is not finite.",
   RefusedByDatabase: "PostgreSQL refuses what the event would write.",
+  RefusedByOutput: "An output can never take what the event became, such as a key that is NULL.",
+  RecordTooLarge: "The topic that gets the event does not take a record of its size.",
 } as const;
 export type BadRowReason = keyof typeof BAD_ROW_REASONS;
 

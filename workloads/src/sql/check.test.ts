@@ -26,6 +26,7 @@ test("good SQL gives the tables and their columns with PostgreSQL's types", asyn
         ],
       },
     ],
+    transforms: [],
   });
 });
 

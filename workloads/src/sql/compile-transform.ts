@@ -1,5 +1,5 @@
 /** From a transform's configuration to its plan, or to what is wrong with its SQL and its outputs. */
-import type { OutputConfig, TopicConfig, TransformConfig } from "@caudal/crds";
+import { type OutputConfig, parseKeyTemplate, type TopicConfig, type TransformConfig } from "@caudal/crds";
 import { checkKinds } from "./determinism.ts";
 import { checkFields, inScope } from "./event-scope.ts";
 import { duckdbTypeOf, fieldType } from "./fields.ts";
@@ -163,22 +163,40 @@ function checkOutputs(
   columns: readonly ProjectedColumn[],
   path: string,
 ): readonly SqlProblem[] {
-  return to.flatMap((output) => {
-    const place = `${path}.to[${output.name}]`;
-    if (output.topic !== undefined)
-      return checkTopic(output.topic, columns).map((message) => ({
-        path: `${place}.topic`,
-        reason: "OutputInvalid",
-        message,
-      }));
-    if (output.table !== undefined)
-      return checkTable(output.table, columns).map((message) => ({
-        path: `${place}.table`,
-        reason: "OutputInvalid",
-        message,
-      }));
-    return [];
-  });
+  return to.flatMap((output) =>
+    outputProblems(output, columns).map(({ field, message }) => ({
+      path: `${path}.to[${output.name}].${field}`,
+      reason: "OutputInvalid",
+      message,
+    })),
+  );
+}
+
+function outputProblems(
+  { topic, table, redis, files }: OutputConfig,
+  columns: readonly ProjectedColumn[],
+): readonly { readonly field: string; readonly message: string }[] {
+  const at = (field: string, messages: readonly string[]) => messages.map((message) => ({ field, message }));
+  if (topic !== undefined) return at("topic", checkTopic(topic, columns));
+  if (table !== undefined) return at("table", checkTable(table, columns));
+  if (redis !== undefined) return at("redis.key", checkTemplate(redis.key, columns));
+  return files === undefined ? [] : at("files", checkFolders(columns));
+}
+
+function checkTemplate(key: string, columns: readonly ProjectedColumn[]): readonly string[] {
+  const template = parseKeyTemplate(key);
+  // What is no template is told with the spec's other forms.
+  if (typeof template === "string") return [];
+  const names = columns.map(({ name }) => name);
+  return template.columns
+    .filter((column) => !names.includes(column))
+    .map((column) => `${column} is no column of the select: write one of ${names.join(", ")}`);
+}
+
+function checkFolders(columns: readonly ProjectedColumn[]): readonly string[] {
+  return columns.some(({ name }) => name.toLowerCase() === "date")
+    ? ["the folders of files give a column date: write `as` another name for the select's"]
+    : [];
 }
 
 function checkTopic(topic: TopicConfig, columns: readonly ProjectedColumn[]): readonly string[] {

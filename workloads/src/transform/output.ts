@@ -4,11 +4,14 @@
  */
 import type { Member } from "../kafka/group.ts";
 import type { Rows, Want } from "../kernel/rows.ts";
+import type { ProjectedColumn } from "../sql/transform-plan.ts";
 import type { Position } from "../stage/ports.ts";
 
 export type { Rows, SourceRecords, Values, Want } from "../kernel/rows.ts";
-export type { ProjectedColumn } from "../sql/transform-plan.ts";
 export type { Position } from "../stage/ports.ts";
+
+/** A column of what the transform selects, as it is inferred from its SQL. */
+export type OutputColumn = Pick<ProjectedColumn, "name" | "duckdbType" | "postgresType" | "nullable">;
 
 /** The log that a transform reads. */
 export interface Source {

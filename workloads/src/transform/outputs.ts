@@ -7,8 +7,10 @@ import { callObserver, ownerOf } from "../postgres/session.ts";
 import { ConfigInvalid } from "../runtime/errors.ts";
 import type { RuntimeContext } from "../runtime/role.ts";
 import type { TransformPlan } from "../sql/transform-plan.ts";
+import { filesOutput } from "./files/open.ts";
 import type { Output } from "./output.ts";
 import { RecordKeys } from "./record-keys.ts";
+import { redisOutput } from "./redis/open.ts";
 import { TableOutput } from "./table-output.ts";
 import { TopicOutput } from "./topic-output.ts";
 
@@ -49,10 +51,28 @@ export function makeOutput({ context, config, plan, sourceTopic, cluster }: Outp
       onCall: callObserver(context.metrics),
       onRetry: () => context.metrics.retries.inc({ target: "postgres" }),
     });
+  const { name } = config;
+  const { columns } = plan;
+  if (config.redis !== undefined)
+    return redisOutput(config.redis, {
+      owner: ownerOf(workload),
+      name,
+      columns,
+      onCall: callObserver(context.metrics, "redis"),
+    });
+  if (config.files !== undefined)
+    return filesOutput(config.files, {
+      owner: ownerOf(workload),
+      name,
+      columns,
+      database: secretOf(workload),
+      onCall: callObserver(context.metrics),
+    });
   throw new ConfigInvalid(`the output ${config.name} names nowhere to write to`);
 }
 
 function secretOf({ database }: WorkloadConfig): string {
-  if (database === undefined) throw new ConfigInvalid("a transform with tables needs `database` in its configuration");
+  if (database === undefined)
+    throw new ConfigInvalid("a transform with tables or files needs `database` in its configuration");
   return database.secret;
 }
