@@ -94,6 +94,8 @@ describe("a session", () => {
       { version: 2 },
       { version: 3 },
       { version: 4 },
+      { version: 5 },
+      { version: 6 },
     ]);
   });
 });
