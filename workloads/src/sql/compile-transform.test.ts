@@ -14,7 +14,12 @@ const topic = {
   key: "user_id",
 };
 const limits = {
-  ...{ name: "limits", table: "public.limits", on: { user: "user_id" }, columns: [{ name: "most", type: "double" }] },
+  ...{
+    name: "limits",
+    table: "public.limits",
+    match: { user: "user_id" },
+    columns: [{ name: "most", type: "double" }],
+  },
   ...{ refreshMs: 1_000, maxRows: 10, secret: "/s" },
 };
 const compile = async (change: Partial<TransformConfig>) =>
@@ -102,7 +107,11 @@ describe("lookups", () => {
 
   test.each([
     [{ ...limits, name: "kind" }, /lookups\[kind\]$/, /the event has a field kind/],
-    [{ ...limits, on: { user: "nobody" } }, /lookups\[limits\]\.on$/, /has no field nobody: write one of id, user_id/],
+    [
+      { ...limits, match: { user: "nobody" } },
+      /lookups\[limits\]\.match$/,
+      /has no field nobody: write one of id, user_id/,
+    ],
   ])("%o is a problem", async (lookup, path, message) => {
     const { problems } = await compile({ select: ["id"], lookups: [lookup] });
     expect(problems).toEqual([

@@ -70,15 +70,15 @@ function planLookups(
 ): { readonly lookups: readonly LookupPlan[]; readonly problems: readonly SqlProblem[] } {
   const problems: SqlProblem[] = [];
   const fields = new Map(topic.fields.map((field) => [field.name, field]));
-  const plans = lookups.map(({ name, on, columns }) => {
+  const plans = lookups.map(({ name, match, columns }) => {
     const place = `${path}.lookups[${name}]`;
     const twin = topic.fields.find((field) => field.name.toLowerCase() === name);
     if (twin !== undefined)
       problems.push({ path: place, message: `the event has a field ${twin.name}: give the lookup another name` });
-    for (const [column, field] of Object.entries(on))
+    for (const [column, field] of Object.entries(match))
       if (!fields.has(field))
         problems.push({
-          path: `${place}.on`,
+          path: `${place}.match`,
           message: `${column}: the topic ${topic.name} has no field ${field}: write one of ${[...fields.keys()].join(", ")}`,
         });
     for (const column of columns)
@@ -89,7 +89,7 @@ function planLookups(
         });
     return {
       name,
-      on: Object.entries(on)
+      on: Object.entries(match)
         .map(([column, field]) => ({ column, field, duckdbType: duckdbTypeOf(fields.get(field)?.type ?? "") }))
         .sort((a, b) => (a.column < b.column ? -1 : 1)),
       columns: columns.map((column) => ({ name: column.name, duckdbType: duckdbTypeOf(column.type) })),

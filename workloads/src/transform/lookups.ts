@@ -194,7 +194,7 @@ async function load(duckdb: DuckDB, known: Known): Promise<void> {
   );
   if (twice !== undefined)
     throw new LookupInvalid(
-      `lookup ${plan.name}: several rows of table ${config.table} have ${plan.on.map(({ column }) => column).join(", ")} = ${String(twice["key"])}: name columns in \`on\` that tell rows apart, or a view that has one row for each`,
+      `lookup ${plan.name}: several rows of table ${config.table} have ${plan.on.map(({ column }) => column).join(", ")} = ${String(twice["key"])}: name columns in \`match\` that tell rows apart, or a view that has one row for each`,
     );
   known.loaded = rows;
 }
