@@ -1,6 +1,7 @@
-import { Client, type QueryResult, type QueryResultRow } from "pg";
+import type { Client, QueryResult, QueryResultRow } from "pg";
+import { connectClient, destroySocket } from "./client.ts";
 import { databaseError, DatabaseUnavailable, DatabaseUnsupported } from "./errors.ts";
-import { type DatabaseSecret, readSecret } from "./secret.ts";
+import { readSecret } from "./secret.ts";
 
 /** Told of each call: its name, how long it took and "ok" or the error's reason. */
 export type CallObserver = (call: string, seconds: number, outcome: string) => void;
@@ -25,7 +26,6 @@ export interface Statement {
   readonly timeoutMs?: number;
 }
 
-const CONNECT_TIMEOUT_MS = 10_000;
 const STATEMENT_TIMEOUT_MS = 60_000;
 /** A server that answers nothing at all: later than its own timeout, so that its answer wins where there is one. */
 const ANSWER_MS = 10_000;
@@ -53,7 +53,11 @@ export class Connection {
     const started = performance.now();
     const observe = options.onCall ?? (() => undefined);
     try {
-      const client = await connectClient(await readSecret(options.secret), options);
+      const client = await connectClient(await readSecret(options.secret), {
+        pipeline: true,
+        application_name: options.applicationName,
+        query_timeout: (options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS) + ANSWER_MS,
+      });
       const connection = new Connection(client, observe);
       try {
         await connection.#prepareSession(options);
@@ -207,46 +211,3 @@ export class Connection {
 }
 
 const asItIs = (value: string): string => value;
-
-/** TLS where the server speaks it, as libpq's `sslmode=prefer`: inside a cluster it speaks, a database of a laptop may not. */
-async function connectClient(secret: DatabaseSecret, options: ConnectionOptions): Promise<Client> {
-  try {
-    return await connectOnce(secret, options, { rejectUnauthorized: false });
-  } catch (error) {
-    if (!(error instanceof Error) || !error.message.includes("does not support SSL")) throw error;
-    return await connectOnce(secret, options, false);
-  }
-}
-
-async function connectOnce(
-  secret: DatabaseSecret,
-  options: ConnectionOptions,
-  ssl: false | { rejectUnauthorized: boolean },
-): Promise<Client> {
-  const client = new Client({
-    ...secret,
-    ssl,
-    pipeline: true,
-    application_name: options.applicationName.slice(0, 63),
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    keepAlive: true,
-    keepAliveInitialDelayMillis: 10_000,
-    query_timeout: (options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS) + ANSWER_MS,
-  });
-  // Until the Connection listens: an error while connecting rejects connect() and is told there.
-  const whileConnecting = (): void => undefined;
-  client.on("error", whileConnecting);
-  try {
-    await client.connect();
-  } catch (error) {
-    destroySocket(client);
-    throw error;
-  }
-  return client;
-}
-
-/** pg has no way to end a connection that does not answer; its socket is public in fact though not in its types. */
-function destroySocket(client: Client): void {
-  const { connection } = client as unknown as { connection?: { stream?: { destroy(): void } } };
-  connection?.stream?.destroy();
-}

@@ -118,6 +118,7 @@ function classOf(state: string): ErrorClass {
     "40P01": TransactionConflict,
     "40001": TransactionConflict,
     "55P03": TransactionConflict,
+    "55006": DatabaseUnavailable, // a replication slot that another session still has
     "57014": DatabaseUnavailable, // statement_timeout
     "25P03": DatabaseUnavailable, // idle_in_transaction_session_timeout
     "25006": DatabaseUnavailable, // read-only: a standby, or a primary that was just demoted

@@ -73,6 +73,19 @@ async function readColumns(connection: Connection, oid: string): Promise<Column[
   }));
 }
 
+/** Base types of types: of a domain, what it is made of. */
+export async function readBaseTypes(connection: Connection, oids: readonly number[]): Promise<Map<number, number>> {
+  const rows = await connection.texts("source_types", {
+    text: `with recursive base as (
+        select t.oid as type, t.oid as base from pg_type t where t.oid = any ($1::text::oid[])
+        union all
+        select b.type, t.typbasetype from base b join pg_type t on t.oid = b.base where t.typtype = 'd')
+      select b.type::text, b.base::text from base b join pg_type t on t.oid = b.base and t.typtype <> 'd'`,
+    values: [`{${oids.join(",")}}`],
+  });
+  return new Map(rows.map(([type, base]) => [Number(type), Number(base)]));
+}
+
 /** Unique indexes over all rows, by columns alone. */
 async function readIndexes(connection: Connection, oid: string) {
   const rows = await connection.texts("source_indexes", {

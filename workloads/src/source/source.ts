@@ -7,7 +7,9 @@ import { KafkaCluster } from "../kafka/cluster.ts";
 import { ConfigInvalid, describeError, Drained, reasonOf } from "../runtime/errors.ts";
 import { backoff, isRetryable, pause } from "../runtime/retry.ts";
 import type { Role, RuntimeContext } from "../runtime/role.ts";
-import { withSession } from "./session.ts";
+import { SlotGuard } from "./cdc/guard.ts";
+import { replicate } from "./cdc/replicate.ts";
+import { type Session, withSession } from "./session.ts";
 import { pollTable } from "./timestamp/poll.ts";
 
 const FIRST_MS = 100;
@@ -23,11 +25,16 @@ export const sourceRole: Role = {
     const cluster = new KafkaCluster(context.config.kafka, { clientId: consumerGroup(context.config), metrics });
     health.setReady(false, "connecting");
     let failures = 0;
+    const guard = new SlotGuard(context, config);
+    const cdc = config.postgres.mode === "cdc";
+    const work = cdc ? async (session: Session) => await replicate(session, guard.progress) : pollTable;
+    const over = new AbortController();
+    const guarding = cdc ? guard.run(AbortSignal.any([drain.signal, over.signal])) : undefined;
     try {
       while (!drain.requested) {
         const began = performance.now();
         try {
-          await withSession(context, config, cluster, pollTable);
+          await withSession(context, config, cluster, work);
         } catch (error) {
           if (error instanceof Drained) return;
           if (!isRetryable(error)) throw error;
@@ -39,6 +46,8 @@ export const sourceRole: Role = {
     } catch (error) {
       if (!(error instanceof Drained)) throw error;
     } finally {
+      over.abort();
+      await guarding;
       await cluster.close();
     }
   },

@@ -1,0 +1,230 @@
+/**
+ * Cdc mode: the rows that were there, then each transaction's changes in the order of commits. The place says up to where
+ * in the log transactions have been sent, and of one that is too large for one transaction of Kafka how many of its rows;
+ * after a restart the server streams again what it had not heard to be safe, and what the place has is passed over.
+ */
+import { identifier, qualified } from "../../postgres/core/identifiers.ts";
+import { readBaseTypes, readTable } from "../catalog.ts";
+import type { CdcPlace, Place } from "../core/place.ts";
+import { checkIdentity, keyColumnsOf } from "../core/table.ts";
+import { SlotLost, SourceMismatch, TableTruncated } from "../errors.ts";
+import type { Session } from "../session.ts";
+import type { Entry } from "../sink.ts";
+import { type Change, changesOf, finishedRow, missingOf, nameOf, type Streamed, streamedLayout } from "./changes.ts";
+import { formatLsn, parseLsn } from "./lsn.ts";
+import { type Message, readMessage } from "./pgoutput/message.ts";
+import type { Relation } from "./pgoutput/relation.ts";
+import { checkReplication, endOfLog, ensurePublication, freeSlot, readSlot } from "./slot.ts";
+import { createSlot, sendSnapshot } from "./snapshot.ts";
+import { ReplicationStream } from "./stream.ts";
+
+const MOST_ENTRIES = 2_000;
+/** Characters of values that are gathered before they are sent. */
+const MOST_CHARS = 512 * 1024;
+const WAIT_MS = 1_000;
+const KEEP_MS = 10 * 60_000;
+
+/** @param onProgress told whenever Kafka has taken something, or there is nothing to take */
+export async function replicate(session: Session, onProgress: () => void): Promise<void> {
+  const { connection, config, context, table, layout } = session;
+  await checkReplication(connection);
+  checkIdentity(config.postgres.table, table, layout);
+  await ensurePublication(connection, table, config);
+  const { namespace, name } = context.config.pipeline;
+  const title = `caudal ${namespace}/${name} ${context.config.stage.name} replication`;
+  const stream = await ReplicationStream.open(config.postgres.secret, title);
+  try {
+    let place = await placeToGoOn(session);
+    if (place === undefined) {
+      place = await createSlot(session, stream);
+      await session.sink.keep({ of: session.of, origin: session.origin, at: place });
+    }
+    const behind = await sendSnapshot(session, place, onProgress);
+    if (behind === undefined) return;
+    await freeSlot(connection, config.postgres.slot);
+    stream.start(config.postgres.slot, parseLsn(behind.lsn));
+    await new Replicator(session, stream, behind, onProgress).run();
+  } finally {
+    await stream.close();
+  }
+}
+
+/** @returns undefined when the source begins. @throws SlotLost */
+async function placeToGoOn({ connection, config, origin, place }: Session): Promise<CdcPlace | undefined> {
+  const { slot, resync } = config.postgres;
+  if (place?.at.mode !== "cdc") return undefined;
+  const state = await readSlot(connection, slot);
+  // The pipeline was deleted, and its slot with it, and made again.
+  if (state === undefined && place.origin.pipeline !== origin.pipeline) return undefined;
+  const end = await endOfLog(connection);
+  const what =
+    state === undefined
+      ? `the replication slot ${slot} is gone (dropped, or not there after a failover)`
+      : state.wal === "lost"
+        ? `the server has removed log that the replication slot ${slot} still needed (max_slot_wal_keep_size)`
+        : parseLsn(place.at.lsn) > end
+          ? `the server's log ends at ${formatLsn(end)}, before ${place.at.lsn}, up to which changes were sent: a failover has lost some`
+          : undefined;
+  if (what !== undefined)
+    throw new SlotLost(
+      `${what}: changes since then are not known; raise postgres.resync (now ${resync}) to make a new slot and send the whole table again`,
+    );
+  return place.at;
+}
+
+class Replicator {
+  readonly #session: Session;
+  readonly #stream: ReplicationStream;
+  readonly #onProgress: () => void;
+  #streamed: Streamed | undefined;
+  #place: CdcPlace;
+  /** Rows of the transaction that is being streamed, and how many of its first ones have been sent before. */
+  #transaction: { readonly commit: bigint; readonly sent: number; rows: number } | undefined;
+  #entries: Entry[] = [];
+  #chars = 0;
+  #keptAt = performance.now();
+
+  constructor(session: Session, stream: ReplicationStream, place: CdcPlace, onProgress: () => void) {
+    this.#session = session;
+    this.#stream = stream;
+    this.#place = place;
+    this.#onProgress = onProgress;
+  }
+
+  async run(): Promise<void> {
+    const { drain, health } = this.#session.context;
+    while (!drain.requested) {
+      health.beat();
+      const received = await this.#stream.next(WAIT_MS);
+      if (received?.kind === "data") {
+        const message = readMessage(received.data);
+        if (message !== undefined) await this.#take(message);
+      }
+      const full = this.#entries.length >= MOST_ENTRIES || this.#chars >= MOST_CHARS;
+      if (full || this.#stream.idle) await this.#flush();
+      if (received?.kind === "keepalive" && this.#entries.length === 0) this.#stayAlive(received.end);
+    }
+    await this.#flush();
+  }
+
+  /** Nothing of this table is open or waits: all of the log up to there is done with. */
+  #stayAlive(end: bigint): void {
+    if (this.#transaction === undefined) this.#stream.confirm(end);
+    else this.#stream.confirm(parseLsn(this.#place.lsn));
+    this.#onProgress();
+  }
+
+  async #take(message: Message): Promise<void> {
+    switch (message.kind) {
+      case "begin": {
+        const { lsn, part } = this.#place;
+        const whole = message.commit < parseLsn(lsn);
+        const sent = whole ? Infinity : part !== null && parseLsn(part.commit) === message.commit ? part.changes : 0;
+        this.#transaction = { commit: message.commit, sent, rows: 0 };
+        return;
+      }
+      case "commit":
+        this.#commit(message.end);
+        return;
+      case "relation":
+        if (message.oid === this.#session.table.oid) this.#streamed = await this.#layout(message);
+        return;
+      case "truncate":
+        if (message.oids.includes(this.#session.table.oid)) await this.#truncated();
+        return;
+      default: {
+        if (message.oid !== this.#session.table.oid || this.#streamed === undefined) return;
+        for (const change of changesOf(this.#streamed, message)) await this.#add(this.#streamed, change);
+      }
+    }
+  }
+
+  async #add(streamed: Streamed, change: Change): Promise<void> {
+    const transaction = this.#transaction;
+    if (transaction === undefined) return;
+    transaction.rows++;
+    if (transaction.rows <= transaction.sent) return;
+    const found = missingOf(change).length === 0 ? [] : await this.#lookUp(streamed, change);
+    // It is gone by now: its deletion, or that of its key, follows.
+    if (found === undefined) return;
+    const row = finishedRow(streamed, change, found);
+    const part = { commit: formatLsn(transaction.commit), changes: transaction.rows };
+    this.#entries.push({ row, place: this.#at({ ...this.#place, part }) });
+    this.#chars += row.value?.length ?? 0;
+  }
+
+  /** All of the transaction is there. */
+  #commit(end: bigint): void {
+    const whole = this.#transaction?.sent === Infinity;
+    const any = (this.#transaction?.rows ?? 0) > 0;
+    this.#transaction = undefined;
+    if (whole) return;
+    this.#place = { ...this.#place, lsn: formatLsn(end), part: null };
+    const last = this.#entries.at(-1);
+    if (any && last !== undefined) this.#entries[this.#entries.length - 1] = { ...last, place: this.#at(this.#place) };
+  }
+
+  async #flush(): Promise<void> {
+    const { context, sink } = this.#session;
+    const entries = this.#entries;
+    if (entries.length > 0) {
+      this.#entries = [];
+      this.#chars = 0;
+      await sink.write(entries);
+      this.#keptAt = performance.now();
+      context.health.clearError();
+      this.#stream.confirm(parseLsn(this.#place.lsn));
+      this.#onProgress();
+    } else if (this.#transaction === undefined && performance.now() - this.#keptAt > KEEP_MS) {
+      // Kafka forgets the place of a group that has been silent for days.
+      await sink.keep(this.#at(this.#place));
+      this.#keptAt = performance.now();
+    }
+  }
+
+  #at(place: CdcPlace): Place {
+    return { of: this.#session.of, origin: this.#session.origin, at: place };
+  }
+
+  async #layout(relation: Relation): Promise<Streamed> {
+    const { connection, config } = this.#session;
+    const bases = await readBaseTypes(
+      connection,
+      relation.columns.map(({ typeOid }) => typeOid),
+    );
+    const table = await readTable(connection, config.postgres.table);
+    if (table.oid !== relation.oid)
+      throw new SourceMismatch(`${config.postgres.table} is another table now: raise postgres.resync to send it`);
+    return streamedLayout(config, table, relation, (oid) => bases.get(oid) ?? oid);
+  }
+
+  async #truncated(): Promise<void> {
+    const { config, context } = this.#session;
+    const { table, onTruncate } = config.postgres;
+    const transaction = this.#transaction;
+    if (transaction !== undefined && transaction.sent === Infinity) return;
+    if (onTruncate === "Ignore") {
+      context.log.warn({ table }, "the table was truncated: passed over");
+      context.metrics.sourceTruncates.inc();
+      return;
+    }
+    await this.#flush();
+    throw new TableTruncated(
+      `${table} was truncated, which does not say which rows are gone: set postgres.onTruncate: Ignore to go on behind it, and clear the topic's readers yourself`,
+    );
+  }
+
+  /** Values that are kept outside of the row and were not changed are read from the table as it is now. */
+  async #lookUp(streamed: Streamed, change: Change): Promise<(string | null)[] | undefined> {
+    const { connection, context, table } = this.#session;
+    const { sources, key } = streamed.layout;
+    const conditions = keyColumnsOf(streamed.layout).map((name, at) => `t.${identifier(name)} = $${at + 1}`);
+    const [row] = await connection.texts("source_unchanged", {
+      text: `select ${sources.map(({ column }) => `t.${identifier(column)}`).join(", ")} from ${qualified(table)} t where ${conditions.join(" and ")}`,
+      values: key.map((at) => change.texts[at] ?? null),
+    });
+    if (row === undefined)
+      context.log.debug({ row: nameOf(streamed, change) }, "a row is gone before its update was sent");
+    return row;
+  }
+}
