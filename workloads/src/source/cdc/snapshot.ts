@@ -29,7 +29,7 @@ export async function createSlot(session: Session, stream: ReplicationStream): P
   const beating = setInterval(() => context.health.beat(), BEAT_MS);
   try {
     const made = await stream.command(
-      `create_replication_slot ${identifier(slot)} logical pgoutput (snapshot 'export'${failover ? ", failover true" : ""})`,
+      `CREATE_REPLICATION_SLOT ${identifier(slot)} LOGICAL pgoutput (SNAPSHOT 'export'${failover ? ", FAILOVER true" : ""})`,
     );
     const visible = await connection.inTransaction("source_snapshot", async () => {
       await connection.query("source_snapshot", { text: "set transaction isolation level repeatable read" });

@@ -71,7 +71,7 @@ export class ReplicationStream {
     }
   }
 
-  /** Runs a command of the replication protocol, or simple SQL. @returns its first row */
+  /** Runs a command of the replication protocol, whose words are in capitals, or simple SQL. @returns its first row */
   async command(text: string): Promise<Readonly<Record<string, string | null>>> {
     try {
       const { rows } = await this.#client.query<Record<string, string | null>>(text);
@@ -87,11 +87,11 @@ export class ReplicationStream {
     this.#wire.on("copyData", ({ chunk }) => this.#receive(chunk));
     const options = `proto_version '1', publication_names ${literal(identifier(slot))}`;
     const ended = this.#client.query(
-      `start_replication slot ${identifier(slot)} logical ${formatLsn(from)} (${options})`,
+      `START_REPLICATION SLOT ${identifier(slot)} LOGICAL ${formatLsn(from)} (${options})`,
     );
     ended.then(
       () => this.#fail(new DatabaseUnavailable("the server has ended the replication")),
-      (error: unknown) => this.#fail(databaseError(error, "start_replication")),
+      (error: unknown) => this.#fail(databaseError(error, "START_REPLICATION")),
     );
     this.#timer = setInterval(() => this.#tick(), STATUS_MS);
   }
