@@ -5,6 +5,7 @@ import { cleanUp } from "./apply/cleanup.ts";
 import { ensureDatabaseSecret } from "./apply/database-secret.ts";
 import { hasFinalizer, setFinalizer } from "./apply/finalizer.ts";
 import { surplusOf } from "./apply/prune.ts";
+import { removeSlot } from "./apply/slots.ts";
 import type { StatusWriter } from "./apply/status.ts";
 import type { Writes } from "./apply/writes.ts";
 import type { Outcome } from "./controller/controller.ts";
@@ -26,6 +27,7 @@ import {
 import { listenersOf } from "./plan/kafka-access.ts";
 import { databaseSecretName } from "./plan/names.ts";
 import { needsFinalizer, type Plan, plan, type WorkloadSettings } from "./plan/plan.ts";
+import { slotOfConfigMap } from "./plan/slots.ts";
 import { announce } from "./status/announce.ts";
 import type { Facts, Failure } from "./status/facts.ts";
 import { statusOf } from "./status/status.ts";
@@ -100,7 +102,7 @@ interface Done {
 async function applyPlan(context: ReconcileContext, observation: Observation, planned: Plan): Promise<Done> {
   const { client, writes } = context;
   let { pipeline } = observation;
-  const wanted = needsFinalizer(pipeline);
+  const wanted = needsFinalizer(pipeline) || [...observation.children.values()].some(slotOfConfigMap);
   // Before anything is made that would be left behind; and gone as soon as nothing would.
   if (wanted !== hasFinalizer(pipeline))
     pipeline = (await setFinalizer(client, pipeline, wanted)) as unknown as StreamPipeline;
@@ -127,9 +129,14 @@ async function applyPlan(context: ReconcileContext, observation: Observation, pl
   // As they are now: a Deployment that begins to roll still needs its old ConfigMap.
   const present = new Map(observation.children);
   for (const { object } of applied) if (object !== undefined) present.set(keyOfChild(object), object);
-  const surplus = surplusOf(pipeline, planned, present);
+  const surplus = surplusOf(pipeline, planned, present, new Set(observation.pods.map(({ stage }) => stage)));
   for (const object of surplus.remove)
     await gather(failures, { kind: object.kind, name: object.metadata.name }, () => deleteObject(write, object));
+  for (const { slot, record } of surplus.slots)
+    await gather(failures, { kind: "ConfigMap", name: record.metadata.name }, async () => {
+      await removeSlot(client, pipeline.metadata.namespace, slot);
+      await deleteObject(write, record);
+    });
   for (const object of surplus.release)
     await gather(failures, { kind: object.kind, name: object.metadata.name }, () => releaseObject(write, object));
   const retry =

@@ -108,6 +108,7 @@ function runningConfig({ pipeline, children }: Observation, stage: StageSpec): W
 
 /** Whether something outside is left when the pipeline's own children are gone, and has to be deleted with it. */
 export function needsFinalizer({ spec }: Pick<StreamPipeline, "spec">): boolean {
+  if (spec.sources?.some(({ postgres }) => postgres.mode === "cdc") === true) return true;
   if (spec.deletionPolicy !== "Delete") return false;
   const topics = spec.kafka.clusterRef !== undefined;
   const database = spec.database?.cluster !== undefined || spec.database?.clusterRef !== undefined;

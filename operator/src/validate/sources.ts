@@ -2,16 +2,6 @@
 import type { Topic } from "@caudal/crds";
 import { type Check, topicOf } from "./check.ts";
 
-export const sourcesAreServed: Check = ({ pipeline }) =>
-  (pipeline.spec.sources ?? []).flatMap(({ name, postgres: { mode } }) =>
-    mode === "timestamp"
-      ? []
-      : {
-          reason: "NotInThisRelease",
-          message: `spec.sources[${name}].postgres.mode: this release has no cdc yet: write timestamp`,
-        },
-  );
-
 /** Columns that a source needs are fields of its topic: they are in each record. */
 export const sourceColumnsAreFields: Check = (input) =>
   (input.pipeline.spec.sources ?? []).flatMap(({ name, topic: topicName, postgres }) => {

@@ -10,7 +10,7 @@ import {
   tableNamesAreUnique,
   tablesAreFree,
 } from "./names.ts";
-import { sourceColumnsAreFields, sourcesAreServed, sourceTopicKeysAreRowKeys } from "./sources.ts";
+import { sourceColumnsAreFields, sourceTopicKeysAreRowKeys } from "./sources.ts";
 import {
   deadLettersGoElsewhere,
   decimalsFit,
@@ -37,7 +37,6 @@ export const checks: Readonly<Record<string, Check>> = {
   deadLettersGoElsewhere,
   resultsGoElsewhere,
   messageBytesIsANumber,
-  sourcesAreServed,
   sourceColumnsAreFields,
   sourceTopicKeysAreRowKeys,
   redisKeysAreTemplates,

@@ -1,14 +1,14 @@
 import type { Client, QueryResult, QueryResultRow } from "pg";
 import { connectClient, destroySocket } from "./client.ts";
 import { databaseError, DatabaseUnavailable, DatabaseUnsupported } from "./errors.ts";
-import { readSecret } from "./secret.ts";
+import { type DatabaseSecret, readSecret } from "./secret.ts";
 
 /** Told of each call: its name, how long it took and "ok" or the error's reason. */
 export type CallObserver = (call: string, seconds: number, outcome: string) => void;
 
 export interface ConnectionOptions {
-  /** Folder of the secret. */
-  readonly secret: string;
+  /** Folder of the secret, or what is in it. */
+  readonly secret: string | DatabaseSecret;
   readonly applicationName: string;
   readonly onCall?: CallObserver;
   /** Longest that one statement may take. */
@@ -53,11 +53,14 @@ export class Connection {
     const started = performance.now();
     const observe = options.onCall ?? (() => undefined);
     try {
-      const client = await connectClient(await readSecret(options.secret), {
-        pipeline: true,
-        application_name: options.applicationName,
-        query_timeout: (options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS) + ANSWER_MS,
-      });
+      const client = await connectClient(
+        typeof options.secret === "string" ? await readSecret(options.secret) : options.secret,
+        {
+          pipeline: true,
+          application_name: options.applicationName,
+          query_timeout: (options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS) + ANSWER_MS,
+        },
+      );
       const connection = new Connection(client, observe);
       try {
         await connection.#prepareSession(options);

@@ -4,11 +4,12 @@
  */
 import type { SourceConfig } from "@caudal/crds";
 import type { Connection } from "../../postgres/connection.ts";
+import { dropSlot } from "../../postgres/replication.ts";
 import { describeError, Drained } from "../../runtime/errors.ts";
 import { pause } from "../../runtime/retry.ts";
 import type { RuntimeContext } from "../../runtime/role.ts";
 import { openConnection } from "../session.ts";
-import { dropSlot, readSlot, type SlotState } from "./slot.ts";
+import { readSlot, type SlotState } from "./slot.ts";
 
 const EVERY_MS = 5_000;
 const STUCK_MS = 60_000;

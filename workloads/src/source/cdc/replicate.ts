@@ -4,6 +4,7 @@
  * after a restart the server streams again what it had not heard to be safe, and what the place has is passed over.
  */
 import { identifier, qualified } from "../../postgres/core/identifiers.ts";
+import { freeSlot } from "../../postgres/replication.ts";
 import { readBaseTypes, readTable } from "../catalog.ts";
 import type { CdcPlace, Place } from "../core/place.ts";
 import { checkIdentity, keyColumnsOf } from "../core/table.ts";
@@ -14,7 +15,7 @@ import { type Change, changesOf, finishedRow, missingOf, nameOf, type Streamed, 
 import { formatLsn, parseLsn } from "./lsn.ts";
 import { type Message, readMessage } from "./pgoutput/message.ts";
 import type { Relation } from "./pgoutput/relation.ts";
-import { checkReplication, endOfLog, ensurePublication, freeSlot, readSlot } from "./slot.ts";
+import { checkReplication, endOfLog, ensurePublication, readSlot } from "./slot.ts";
 import { createSlot, sendSnapshot } from "./snapshot.ts";
 import { ReplicationStream } from "./stream.ts";
 

@@ -10,8 +10,8 @@ import type { CdcPlace } from "../core/place.ts";
 import { keyColumnsOf, rowOf } from "../core/table.ts";
 import { DatabaseUnavailable } from "../../postgres/errors.ts";
 import { identifier, literal } from "../../postgres/core/identifiers.ts";
+import { dropSlot } from "../../postgres/replication.ts";
 import type { Session } from "../session.ts";
-import { dropSlot } from "./slot.ts";
 import type { ReplicationStream } from "./stream.ts";
 
 const PAGE_ROWS = 2_000;

@@ -1,0 +1,145 @@
+/** Replication slots go with the stage, and with the pipeline: on a real API server and a real PostgreSQL. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import type { StreamPipeline } from "@caudal/crds";
+import { resources } from "../../operator/src/kube/object.ts";
+import { slotsOf } from "../../operator/src/plan/slots.ts";
+import { type Database, type Postgres, startPostgres } from "../engine/postgres.ts";
+import { eventually } from "./support/eventually.ts";
+import { definitions, TestServer } from "./support/server.ts";
+import { World } from "./support/world.ts";
+
+let server: TestServer;
+let postgres: Postgres;
+let database: Database;
+let world: World;
+beforeAll(async () => {
+  [server, postgres] = await Promise.all([
+    TestServer.start(definitions.strimzi, definitions.cloudNativePg),
+    startPostgres({ settings: { wal_level: "logical" } }),
+  ]);
+  database = await postgres.database("shop");
+  await database.query("create table customers (id int primary key, name text)");
+});
+afterAll(async () => await Promise.all([server.stop(), postgres.stop()]));
+beforeEach(async () => {
+  world = await World.create(server);
+});
+afterEach(async () => await world.stop());
+
+const source = (spec: StreamPipeline["spec"]): void => {
+  spec.topics.push({
+    name: "psg-customers",
+    managed: true,
+    fields: [
+      { name: "id", type: "integer", nullable: false },
+      { name: "name", type: "string", nullable: true },
+    ],
+  });
+  const connectionSecretRef = { name: "shop" };
+  spec.sources = [
+    {
+      name: "customers",
+      topic: "psg-customers",
+      postgres: { connectionSecretRef, table: "public.customers", mode: "cdc", resync: 0 },
+    },
+  ];
+};
+
+async function secret(): Promise<void> {
+  const keys = ["host", "port", "dbname", "username", "password"];
+  const stringData = Object.fromEntries(keys.map((key) => [key, readFileSync(join(database.secret, key), "utf8")]));
+  await world.create({ apiVersion: "v1", kind: "Secret", metadata: { name: "shop" }, stringData }, resources.secret);
+}
+
+/** What the stage's pod would have made. */
+async function makeSlot(pipeline: StreamPipeline): Promise<string> {
+  const [slot] = slotsOf(pipeline);
+  const name = slot?.name ?? expect.fail("no slot");
+  await database.query("select pg_create_logical_replication_slot($1, 'pgoutput')", [name]);
+  await database.query(`create publication ${name} for table customers`);
+  return name;
+}
+
+async function leftOf(name: string): Promise<number> {
+  const [row] = await database.query<{ n: number }>(
+    "select (select count(*) from pg_replication_slots where slot_name = $1)::int + (select count(*) from pg_publication where pubname = $1)::int as n",
+    [name],
+  );
+  return row?.n ?? -1;
+}
+
+const recordOf = async () =>
+  (await world.list(resources.configMap)).find((map) => map.metadata.name.includes("customers"));
+const isGone = async () => (await world.get(resources.streamPipeline, "app-events")) === undefined;
+
+test("slot and publication go with the pipeline", async () => {
+  await secret();
+  await world.operator();
+  await world.kafka();
+  await world.apply("app-events", source);
+  await eventually("the stage is planned", async () => (await recordOf()) !== undefined);
+  const pipeline = await world.pipeline("app-events");
+  expect(pipeline.metadata.finalizers).toEqual(["caudal.dev/cleanup"]);
+  const name = await makeSlot(pipeline);
+  await world.remove(resources.streamPipeline, "app-events");
+  await eventually("the pipeline is gone", isGone);
+  expect(await leftOf(name)).toBe(0);
+  expect(await world.get(resources.kafkaTopic, "psg-customers")).toBeDefined();
+});
+
+test("slot and publication go with their stage, and the finalizer with them", async () => {
+  await secret();
+  await world.operator();
+  await world.kafka();
+  await world.apply("app-events", source);
+  await eventually("the stage is planned", async () => (await recordOf()) !== undefined);
+  const name = await makeSlot(await world.pipeline("app-events"));
+  await world.apply("app-events", (spec) => {
+    source(spec);
+    spec.sources = [];
+  });
+  await eventually("the slot is gone", async () => (await leftOf(name)) === 0);
+  await eventually("its record is gone", async () => (await recordOf()) === undefined);
+  await eventually(
+    "nothing is left to clean up",
+    async () => (await world.pipeline("app-events")).metadata.finalizers === undefined,
+  );
+});
+
+test("a slot that cannot be removed is told of, and kept on record until it can", async () => {
+  await secret();
+  await world.operator();
+  await world.kafka();
+  await world.apply("app-events", source);
+  await eventually("the stage is planned", async () => (await recordOf()) !== undefined);
+  const name = await makeSlot(await world.pipeline("app-events"));
+  await world.remove(resources.secret, "shop");
+  await world.apply("app-events", (spec) => {
+    source(spec);
+    spec.sources = [];
+  });
+  const condition = await world.expectCondition("app-events", "WorkloadsReady", "False", "SlotNotRemoved");
+  expect(condition.message).toContain(`pg_drop_replication_slot('${name}')`);
+  await secret();
+  await eventually("the slot is gone", async () => (await leftOf(name)) === 0);
+});
+
+test.each([
+  ["its Secret", 0],
+  ["its database", 400_000],
+])("the pipeline ends also when %s is gone", async (what, laterMs) => {
+  await secret();
+  let later = 0;
+  await world.operator({ now: () => Date.now() + later });
+  await world.kafka();
+  await world.apply("app-events", source);
+  await eventually("the stage is planned", async () => (await recordOf()) !== undefined);
+  if (what === "its Secret") await world.remove(resources.secret, "shop");
+  else await postgres.kill();
+  later = laterMs;
+  await world.remove(resources.streamPipeline, "app-events");
+  await eventually("the pipeline is gone", isGone);
+  expect([...(await world.children()).keys()].some((child) => child.startsWith("ConfigMap/"))).toBe(false);
+});
