@@ -16,6 +16,13 @@ describe("findExample", () => {
     });
   });
 
+  it("finds the queries and the images of banking", () => {
+    const { queries, images } = findExample(join(repository, "examples"), "banking");
+    expect(queries.map(({ name }) => name)).toContain("by-region");
+    expect(queries.every(({ sql }) => !sql.endsWith(";"))).toBe(true);
+    expect(images).toEqual(["postgres:17", "valkey/valkey:8.1"]);
+  });
+
   it("names the examples that there are when there is none of that name", () => {
     expect(() => findExample(join(repository, "examples"), "app-evnets")).toThrow(
       /no example "app-evnets".*app-events/,

@@ -11,6 +11,16 @@ export interface Example {
   readonly databaseCluster: string;
   readonly database: string;
   readonly tables: readonly ExampleTable[];
+  /** Queries over them that lie beside the pipeline, in the folder `dashboard`. */
+  readonly queries: readonly ExampleQuery[];
+  /** Images that its own pods name. */
+  readonly images: readonly string[];
+}
+
+export interface ExampleQuery {
+  readonly name: string;
+  /** One statement without a semicolon. */
+  readonly sql: string;
 }
 
 export interface ExampleTable {
@@ -41,7 +51,32 @@ export function describeExample(folder: string, text: string): Example {
     databaseCluster: spec.database?.clusterRef?.name ?? `${metadata.name}-db`,
     database: spec.database?.name ?? metadata.name.replaceAll("-", "_"),
     tables: [...transformed(spec), ...aggregated(spec)],
+    queries: queriesIn(join(folder, "dashboard")),
+    images: imagesIn(folder),
   };
+}
+
+function queriesIn(folder: string): readonly ExampleQuery[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((file) => file.endsWith(".sql"))
+    .sort()
+    .map((file) => ({
+      name: file.slice(0, -".sql".length),
+      sql: readFileSync(join(folder, file), "utf8").trim().replace(/;$/, ""),
+    }));
+}
+
+function imagesIn(folder: string): readonly string[] {
+  if (!existsSync(folder)) return [];
+  const texts = readdirSync(folder)
+    .filter((file) => file.endsWith(".yaml"))
+    .map((file) => readFileSync(join(folder, file), "utf8"));
+  return [
+    ...new Set(
+      texts.flatMap((text) => [...text.matchAll(/^\s+(?:- )?image: "?([^\s"]+)/gm)].map(([, name = ""]) => name)),
+    ),
+  ];
 }
 
 function aggregated({ aggregators = [] }: PipelineFile["spec"]): readonly ExampleTable[] {

@@ -1,6 +1,6 @@
 /** What the demonstration puts on the cluster: a Kafka for development, Caudal, and the example. */
 import { join } from "node:path";
-import { type Cluster } from "../cluster/index.ts";
+import { loadPublicImages, type Cluster } from "../cluster/index.ts";
 import { helm, kubectl } from "../cluster/host/kubectl.ts";
 import { repository } from "../cluster/host/paths.ts";
 import { type Progress } from "../cluster/host/progress.ts";
@@ -35,6 +35,7 @@ export async function installAll(progress: Progress, images: Cluster["images"], 
   await progress.step("helm: Caudal's operator, until it is ready", async () => {
     await install("caudal", systemNamespace, ...caudalArgs(images), "--wait", "--timeout", "5m");
   });
+  await loadPublicImages(example.images, progress);
   await progress.step(`kubectl apply: ${example.pipeline}`, async () => {
     await kubectl(["--namespace", namespace, "apply", "-f", example.folder]);
   });

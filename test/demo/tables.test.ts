@@ -34,7 +34,7 @@ describe("formatTable", () => {
 
 describe("tablesQuery", () => {
   it("quotes names as identifiers and as text", () => {
-    const query = tablesQuery([{ name: `odd"name's`, order: ["window_start", 3] }], 5);
+    const query = tablesQuery([{ name: `odd"name's`, order: ["window_start", 3] }], [], 5);
     expect(query).toContain(`from "odd""name's" order by "window_start" desc nulls last, 3 desc`);
     expect(query).toContain(`'odd"name''s'`);
   });

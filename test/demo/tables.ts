@@ -1,6 +1,6 @@
 /** The example's tables: read by PostgreSQL's own client in its pod, shown as text. */
 import { kubectl } from "../cluster/host/kubectl.ts";
-import { type Example, type ExampleTable } from "./example.ts";
+import { type Example, type ExampleQuery, type ExampleTable } from "./example.ts";
 import { namespace } from "./install.ts";
 
 export interface TableView {
@@ -13,15 +13,20 @@ export interface TableView {
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
-/** One statement that answers with all tables as JSON, the newest rows first. */
-export function tablesQuery(tables: readonly ExampleTable[], rows: number): string {
+/** One statement that answers with all tables as JSON, the newest rows first, and then with what the queries give. */
+export function tablesQuery(tables: readonly ExampleTable[], queries: readonly ExampleQuery[], rows: number): string {
+  const results = queries.map(
+    ({ name, sql }) => `(select json_build_object('name', ${literal(name)}, 'count', count(*),
+      'rows', coalesce(json_agg(result) filter (where number <= ${rows}), '[]'))
+      from (select row_number() over () as number, result from (${sql}\n) as result) as numbered)`,
+  );
   const views = tables.map(({ name, order }) => {
     const columns = order.map((column) => `${typeof column === "string" ? quoted(column) : column} desc nulls last`);
     const newest = `select * from ${quoted(name)} order by ${columns.join(", ")} limit ${rows}`;
     return `json_build_object('name', ${literal(name)}, 'count', (select count(*) from ${quoted(name)}),
       'rows', (select coalesce(json_agg(newest), '[]') from (${newest}) newest))`;
   });
-  return `select json_build_array(${views.join(",\n")})`;
+  return `select json_build_array(${[...views, ...results].join(",\n")})`;
 }
 
 /** The tables as they are now; rejects with kubectl's or psql's words while they are not there yet. */
@@ -30,7 +35,9 @@ export async function readTables(example: Example, rows: number): Promise<readon
   const primary = await kubectl(["-n", namespace, ...cluster, "-o", "jsonpath={.status.currentPrimary}"]);
   const pod = ["-n", namespace, "exec", primary || `${example.databaseCluster}-1`, "-c", "postgres"];
   const psql = ["psql", "-d", example.database, "-v", "ON_ERROR_STOP=1", "-X", "-A", "-t", "-c"];
-  return JSON.parse(await kubectl([...pod, "--", ...psql, tablesQuery(example.tables, rows)])) as TableView[];
+  return JSON.parse(
+    await kubectl([...pod, "--", ...psql, tablesQuery(example.tables, example.queries, rows)]),
+  ) as TableView[];
 }
 
 function cell(value: unknown): string {

@@ -7,7 +7,8 @@ import { formatTable, readTables } from "./tables.ts";
 const clear = "\x1b[H\x1b[2J";
 
 async function frame(example: Example, height: number): Promise<string> {
-  const rows = Math.max(2, Math.floor((height - 4) / example.tables.length) - 4);
+  const views = example.tables.length + example.queries.length;
+  const rows = Math.max(2, Math.floor((height - 4) / views) - 4);
   const tables = await readTables(example, rows);
   const time = new Date().toISOString().slice(11, 19);
   return `${time}  ${example.pipeline}, newest rows first (Ctrl-C ends this view; the cluster stays)\n\n${tables
