@@ -60,7 +60,7 @@ export const FilesOutput = Type.Object(
       minimum: 1,
       maximum: 1_000_000,
       default: 100_000,
-      description: "Events of a partition that become files earlier; they are held in memory until then.",
+      description: "So many events become files earlier; they are held in memory until then, 64 MiB of them at most.",
     }),
   },
   {

@@ -1,5 +1,4 @@
 /** The output to files against a real S3 server, a folder and PostgreSQL: each event is in exactly one file. */
-import { DuckDBInstance } from "@duckdb/node-api";
 import { cpSync, existsSync, globSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,6 +15,7 @@ import { startCommitCutter } from "../aggregator/commit-cutter.ts";
 import { type Database, type Postgres, startPostgres } from "../postgres.ts";
 import { type S3, startS3 } from "../s3.ts";
 import { batchOf, column, type Row } from "./batches.ts";
+import { readLake } from "./lake.ts";
 
 let s3: S3;
 let server: Postgres;
@@ -104,20 +104,8 @@ const place = async (output: Output, partition = 0): Promise<number> => {
   return position?.offset ?? -1;
 };
 
-/** What one query over the lake gives. */
-async function read<T>(select: string): Promise<T[]> {
-  const instance = await DuckDBInstance.create(":memory:");
-  const connection = await instance.connect();
-  try {
-    await connection.run("set TimeZone = 'UTC'");
-    return (await connection.runAndReadAll(select)).getRowObjectsJson() as T[];
-  } finally {
-    connection.closeSync();
-    instance.closeSync();
-  }
-}
 const ids = async ({ folder }: Lake): Promise<number[]> =>
-  (await read<{ id: string }>(`select id from read_parquet('${folder}/**/*.parquet') order by id`)).map(({ id }) =>
+  (await readLake<{ id: string }>(`select id from read_parquet('${folder}/**/*.parquet') order by id`)).map(({ id }) =>
     Number(id),
   );
 const upTo = (end: number): number[] => Array.from({ length: end }, (_, id) => id);
@@ -137,14 +125,14 @@ describe.each(["s3", "folder"] as const)("files in %s", (kind) => {
     expect(leftover(one)).toEqual([]);
     const query = `from read_parquet('${one.folder}/**/*.parquet', hive_partitioning = true)`;
     expect(
-      await read(
+      await readLake(
         `select date::varchar as date, count(*) as n, min("at")::varchar as first ${query} group by all order by 1`,
       ),
     ).toEqual([
       { date: "2026-01-31", n: "2", first: "2026-01-31 23:59:58+00" },
       { date: "2026-02-01", n: "2", first: "2026-02-01 00:00:00+00" },
     ]);
-    expect(await read(`select id, name, amount, typeof(amount) as type ${query} order by id`)).toEqual([
+    expect(await readLake(`select id, name, amount, typeof(amount) as type ${query} order by id`)).toEqual([
       { id: "0", name: null, amount: "0.00", type: "DECIMAL(12,2)" },
       { id: "1", name: "n1", amount: "1.00", type: "DECIMAL(12,2)" },
       { id: "2", name: "n2", amount: "2.00", type: "DECIMAL(12,2)" },
@@ -158,7 +146,7 @@ describe.each(["s3", "folder"] as const)("files in %s", (kind) => {
     await place(output);
     await output.commit(source, batch(0, 0, 3));
     const query = `select id, name from read_json('${one.folder}/**/*.jsonl', hive_partitioning = true) order by id`;
-    expect(await read(query)).toEqual([
+    expect(await readLake(query)).toEqual([
       { id: "0", name: null },
       { id: "1", name: "n1" },
       { id: "2", name: "n2" },

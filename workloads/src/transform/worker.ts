@@ -5,7 +5,7 @@ import type { WorkHealth } from "../runtime/health.ts";
 import type { RuntimeContext } from "../runtime/role.ts";
 import { withSpan } from "../runtime/telemetry.ts";
 import { CommitChain } from "../stage/commit-chain.ts";
-import { BOUNDS, isDue, isFull } from "../stage/core/bounds.ts";
+import { BOUNDS, type CommitBounds, isDue, isFull } from "../stage/core/bounds.ts";
 import { commitAround } from "../stage/culprits.ts";
 import { LogMisread } from "../stage/errors.ts";
 import { type DeadLetters, type Piece, type Position, type Reader, received } from "../stage/ports.ts";
@@ -18,7 +18,7 @@ export interface WorkerParts {
   readonly context: Pick<RuntimeContext, "tracer"> & { readonly drain: Drain; readonly health: WorkHealth };
   readonly name: string;
   readonly source: Source;
-  readonly output: Pick<Output, "commit">;
+  readonly output: Pick<Output, "commit" | "gather">;
   readonly projection: BatchProjection;
   readonly reader: Reader;
   readonly deadLetters: DeadLetters;
@@ -34,11 +34,21 @@ const WAIT_WITH_BATCH_MS = 10;
 const BEAT_MS = 5_000;
 /** Rows are held as they are, not merged: what an output takes at once is worth no more memory. */
 const LIMITS = { ...BOUNDS, maxBytes: 16 * 1024 * 1024, lagMaxMs: 1_000 };
+/** Of an output that gathers: many small files are worse than some memory. */
+const GATHERED_BYTES = 64 * 1024 * 1024;
+
+function limitsOf({ gather }: Pick<Output, "gather">): CommitBounds {
+  if (gather === undefined) return LIMITS;
+  const { ms, events } = gather;
+  const waits = { caughtUpMinMs: ms, caughtUpMaxMs: ms, lagMinMs: ms, lagMaxMs: ms };
+  return { ...LIMITS, ...waits, maxRows: events, maxBytes: GATHERED_BYTES };
+}
 
 export class Worker {
   readonly #parts: WorkerParts;
   readonly #chain: CommitChain<SealedBatch>;
   readonly #batch: OpenBatch;
+  readonly #limits: CommitBounds;
   readonly #ends = new Map<number, PartitionEnd>();
   readonly #positions: Map<number, Position>;
   #lastCommitMs = 0;
@@ -46,6 +56,7 @@ export class Worker {
   constructor(parts: WorkerParts, positions: readonly Position[]) {
     this.#parts = parts;
     this.#positions = new Map(positions.map((position) => [position.partition, position]));
+    this.#limits = limitsOf(parts.output);
     this.#batch = new OpenBatch(parts.projection, parts.tellsBadRows);
     this.#chain = new CommitChain(async (batch) => await this.#commit(batch));
   }
@@ -92,7 +103,7 @@ export class Worker {
     if (first < position.offset)
       throw new LogMisread(`${block.topic}/${block.partition}: offset ${first} came after ${position.offset}`);
     if (position.offset < (this.#parts.refused.get(block.partition) ?? 0)) return await this.#takeCarefully(block);
-    if (isFull(this.#batch.size(performance.now()), LIMITS)) await this.#seal();
+    if (isFull(this.#batch.size(performance.now()), this.#limits)) await this.#seal();
     await this.#add({ block, from: 0, to: block.count, nextOffset: block.nextOffset });
   }
 
@@ -148,9 +159,9 @@ export class Worker {
       ({ partition, offset }) => offset < (this.#ends.get(partition)?.lastStableOffset ?? 0),
     );
     const size = this.#batch.size(performance.now());
-    if (!isDue(size, lagging, this.#lastCommitMs, LIMITS)) return;
+    if (!isDue(size, lagging, this.#lastCommitMs, this.#limits)) return;
     // While one commits the next one grows, up to its bounds.
-    if (this.#chain.length > 0 && !isFull(size, LIMITS)) return;
+    if (this.#chain.length > 0 && !isFull(size, this.#limits)) return;
     await this.#seal();
   }
 
