@@ -68,6 +68,22 @@ export interface Known {
   readonly states: ReadonlySet<string>;
 }
 
+type Query = <Row extends Record<string, unknown>>(text: string) => Promise<Row[]>;
+
+/** What the tables say that the decision looks at. */
+export async function readKnown(query: Query): Promise<Known> {
+  const accounts = await query<{ id_usuario: string; uf: string; saldo: string; bloqueada: boolean }>(
+    "select * from contas",
+  );
+  const limits = await query<{ modalidade: string; por_transacao: string; noturno: string }>("select * from limites");
+  const states = await query<{ uf: string }>("select uf from regioes");
+  return {
+    accounts: new Map(accounts.map((account) => [account.id_usuario, account])),
+    limits: new Map(limits.map((limit) => [limit.modalidade, limit])),
+    states: new Set(states.map(({ uf }) => uf)),
+  };
+}
+
 /** Why a transaction is refused, by the rules as the README tells them; null when it is not. */
 export function decide(tx: Transaction, { accounts, limits, states }: Known): string | null {
   const account = accounts.get(tx.id_usuario_pagador);

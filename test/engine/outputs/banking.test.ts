@@ -11,7 +11,7 @@ import { createTopic, type LoggedRecord, type Topic } from "../aggregator/topic.
 import { type Broker, startBroker } from "../broker.ts";
 import { type Database, type Postgres, startPostgres } from "../postgres.ts";
 import { type Redis, startRedis } from "../redis.ts";
-import { bankingSeed, bankingStages, decide, type Known, type Transaction, TRANSACTIONS } from "./banking-stages.ts";
+import { bankingSeed, bankingStages, decide, readKnown, type Transaction, TRANSACTIONS } from "./banking-stages.ts";
 
 type Decided = Transaction & { readonly motivo: string | null };
 
@@ -42,21 +42,6 @@ afterAll(async () => {
 
 const valuesOf = <T>(records: readonly LoggedRecord[]): T[] =>
   records.flatMap(({ value }) => (value === null ? [] : [JSON.parse(value.toString()) as T]));
-
-async function known(): Promise<Known> {
-  const accounts = await database.query<{ id_usuario: string; uf: string; saldo: string; bloqueada: boolean }>(
-    "select * from contas",
-  );
-  const limits = await database.query<{ modalidade: string; por_transacao: string; noturno: string }>(
-    "select * from limites",
-  );
-  const states = await database.query<{ uf: string }>("select uf from regioes");
-  return {
-    accounts: new Map(accounts.map((account) => [account.id_usuario, account])),
-    limits: new Map(limits.map((limit) => [limit.modalidade, limit])),
-    states: new Set(states.map(({ uf }) => uf)),
-  };
-}
 
 /** Offsets of the source that have been decided, by the consumer group of the output. */
 async function decidedTo(source: Topic): Promise<ReadonlyMap<number, number>> {
@@ -142,7 +127,7 @@ it("approves or refuses each transaction once, and history, Valkey and panel agr
   const ids = (of: readonly Transaction[]): string[] => of.map(({ id_transacao }) => id_transacao).sort();
   expect(transactions.length).toBe(TRANSACTIONS);
   expect(ids(decisions)).toEqual(ids(transactions));
-  const facts = await known();
+  const facts = await readKnown(async (text) => await database.query(text));
   expect(decisions.filter((one) => one.motivo !== decide(one, facts)).slice(0, 3)).toEqual([]);
   const reasons = new Set(decisions.map(({ motivo }) => motivo));
   for (const reason of [null, "suspeita", "regiao desconhecida", "saldo insuficiente", "conta bloqueada"])
