@@ -1,0 +1,25 @@
+import { describe, expect, it } from "vitest";
+import { keyOf, parseKeyTemplate } from "./key-template.ts";
+
+const key = (text: string, values: readonly (string | null)[]): string | undefined => {
+  const template = parseKeyTemplate(text);
+  if (typeof template === "string") throw new RangeError(template);
+  return keyOf(template, values);
+};
+
+describe("templates of keys", () => {
+  it("put values where columns are named", () => {
+    expect(key("tx:{id}", ["7"])).toBe("tx:7");
+    expect(key("{a}/{b}!", ["x", "{a}"])).toBe("x/{a}!");
+    expect(key("{a}{a}", ["x", "y"])).toBe("xy");
+  });
+
+  it("give no key where a value is NULL", () => {
+    expect(key("{a}:{b}", ["x", null])).toBeUndefined();
+    expect(key("{a}", [""])).toBe("");
+  });
+
+  it.each(["tx", "tx:{}", "tx:{ id }", "tx:{id", "id}", "{{id}}"])("are not %s", (text) => {
+    expect(parseKeyTemplate(text)).toMatch(/^.* (is the same key|has braces without|has a brace without)/);
+  });
+});
