@@ -45,7 +45,12 @@ function pipeline(): string {
 let kafka: ClusterKafka;
 let database: Database | undefined;
 
+/** Also where a demonstration runs: its topics and its database go with it. */
 const remove = async (): Promise<void> => {
+  if ((await get("streampipeline", "banking")) !== undefined) {
+    const patch = JSON.stringify({ spec: { deletionPolicy: "Delete" } });
+    await kubectl(["-n", NAMESPACE, "patch", "streampipeline", "banking", "--type=merge", "-p", patch]);
+  }
   const gone = ["--ignore-not-found", "--timeout=180s"];
   await kubectl(["-n", NAMESPACE, "delete", "streampipeline", "banking", ...gone], undefined, 200_000);
   await kubectl(
