@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { kubeconfig, NAMESPACE } from "./support/kube.ts";
+import { apply, kubeconfig, kubectl, NAMESPACE, untilCondition } from "./support/kube.ts";
 
 const root = join(import.meta.dirname, "../..");
 const run = promisify(execFile);
@@ -78,6 +78,35 @@ describe("caudal on the cluster", () => {
   });
 });
 
+describe("a listener with TLS and SCRAM", () => {
+  const namespace = "caudal-cli-safe";
+  beforeAll(async () => {
+    await kubectl(["create", "namespace", namespace]);
+    await apply(SAFE_KAFKA, namespace);
+    await apply(SAFE_PIPELINE, namespace);
+    await untilCondition("safe", "Ready", "True", 300, undefined, namespace);
+  });
+  afterAll(async () => {
+    // The topic goes with the pipeline, and while there is a Kafka to remove it from.
+    for (const kinds of ["streampipelines", "kafkatopics,kafkausers", "kafkanodepools,kafkas"])
+      await kubectl(["-n", namespace, "delete", kinds, "--all", "--timeout=120s"], "", 150_000);
+    await kubectl(["delete", "namespace", namespace, "--timeout=120s"], "", 150_000);
+  });
+
+  it("is reached by the name in its certificate, with the pipeline's own user", async () => {
+    const reach = ["sql", "safe", "-n", namespace, "-o", "json", "-e", "print ticks from beginning limit 3"];
+    const { code, stdout, stderr } = await caudal(reach);
+    expect(stderr).toBe("");
+    expect(
+      stdout
+        .trim()
+        .split("\n")
+        .map((line) => (JSON.parse(line) as { offset: number }).offset),
+    ).toHaveLength(3);
+    expect(code).toBe(0);
+  });
+});
+
 describe("kubectl caudal", () => {
   const folder = mkdtempSync(join(tmpdir(), "caudal-plugin-"));
   const plugin = join(folder, "kubectl-caudal");
@@ -89,3 +118,45 @@ describe("kubectl caudal", () => {
     expect(stdout).toMatch(/event_counts\s+metrics/);
   });
 });
+
+const SAFE_KAFKA = `
+apiVersion: kafka.strimzi.io/v1
+kind: Kafka
+metadata: { name: safe }
+spec:
+  kafka:
+    config:
+      default.replication.factor: 1
+      min.insync.replicas: 1
+      offsets.topic.replication.factor: 1
+      transaction.state.log.replication.factor: 1
+      transaction.state.log.min.isr: 1
+    authorization: { type: simple }
+    listeners:
+      - { name: safe, port: 9094, type: internal, tls: true, authentication: { type: scram-sha-512 } }
+  entityOperator: { topicOperator: {}, userOperator: {} }
+---
+apiVersion: kafka.strimzi.io/v1
+kind: KafkaNodePool
+metadata: { name: one, labels: { strimzi.io/cluster: safe } }
+spec:
+  replicas: 1
+  roles: [controller, broker]
+  storage: { type: jbod, volumes: [{ id: 0, type: persistent-claim, size: 1Gi, kraftMetadata: shared, deleteClaim: true }] }
+  resources: { limits: { memory: 1Gi } }
+`;
+
+const SAFE_PIPELINE = `
+apiVersion: caudal.dev/v1alpha1
+kind: StreamPipeline
+metadata: { name: safe }
+spec:
+  deletionPolicy: Delete
+  kafka: { clusterRef: { name: safe, listener: safe } }
+  topics:
+    - name: ticks
+      partitions: 1
+      fields: [{ name: id, type: uuid }]
+  generators:
+    - { name: clock, topic: ticks, rate: 10 }
+`;
