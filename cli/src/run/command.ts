@@ -4,6 +4,7 @@ import { UsageError } from "../errors.ts";
 import { chooseFormat } from "../output/choose.ts";
 import { acceptedPipeline } from "../pipeline/check.ts";
 import { readPipeline } from "../pipeline/read.ts";
+import { readLookupFile } from "./lookups.ts";
 import { report } from "./report.ts";
 import { run } from "./run.ts";
 
@@ -23,6 +24,7 @@ PostgreSQL would hold them, the topics that stages write, and the dead letters w
   -o, --output FORMAT       table, json or csv
   -t, --table NAME          only this table
       --topic NAME          only this topic
+      --lookup NAME=FILE    rows of a transform's lookup, one JSON object a line; may be repeated
       --time TIME           what the records' own time is, such as 2026-01-01T00:00:00Z (now)
       --pipeline NAME       where the file has several
 `,
@@ -32,6 +34,7 @@ PostgreSQL would hold them, the topics that stages write, and the dead letters w
     output: { type: "string", short: "o" },
     table: { type: "string", short: "t" },
     topic: { type: "string" },
+    lookup: { type: "string", multiple: true },
     time: { type: "string" },
     pipeline: { type: "string" },
   },
@@ -41,7 +44,8 @@ PostgreSQL would hold them, the topics that stages write, and the dead letters w
       throw new UsageError("name one file with a pipeline: caudal run PIPELINE.yaml --input EVENTS.jsonl");
     const output = chooseFormat(call);
     const inputs = textOptions(call, "input");
-    const options = { inputs, events: eventsOf(call), time: timeOf(call) };
+    const lookups = textOptions(call, "lookup").map(readLookupFile);
+    const options = { inputs, lookups, events: eventsOf(call), time: timeOf(call) };
     if (file === "-" && inputs.some((input) => input === "-" || input.endsWith("=-")))
       throw new UsageError("standard input can be read once: name a file for the pipeline or for the events");
     const pipeline = await acceptedPipeline(await readPipeline(file, textOption(call, "pipeline")), file);

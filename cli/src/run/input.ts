@@ -64,7 +64,7 @@ export function generatedSection(
   const everyMs = interval === undefined ? 1_000 / (rate ?? 1) : parseDuration(interval) / generator.count;
   const timeOf = (event: number) => Math.round(time - (events - 1 - event) * everyMs);
   const values = Array.from({ length: events }, (_, event) => make(event, timeOf(event)).value);
-  return valuesSection(values, name, { topic, offset, time: timeOf });
+  return valuesSection(values, (row) => `${name}:${row + 1}`, { topic, offset, time: timeOf });
 }
 
 export function append(logs: Map<string, TopicLog>, topic: string, section: (offset: number) => Section): void {

@@ -48,8 +48,8 @@ export function linesSection(bytes: Buffer, name: string, values: Values): Secti
   };
 }
 
-/** Values that were made here. @param origin of them, for places */
-export function valuesSection(list: readonly string[], origin: string, values: Values): Section {
+/** Values that were made here. @param place of each, for people */
+export function valuesSection(list: readonly string[], place: Section["place"], values: Values): Section {
   const buffers = list.map((value) => Buffer.from(value));
   const starts: number[] = [];
   const ends: number[] = [];
@@ -58,10 +58,7 @@ export function valuesSection(list: readonly string[], origin: string, values: V
     starts.push(end);
     ends.push((end += length));
   }
-  return {
-    block: block(Buffer.concat(buffers), starts, ends, values),
-    place: (row) => `${origin}:${row + 1}`,
-  };
+  return { block: block(Buffer.concat(buffers), starts, ends, values), place };
 }
 
 function isBlank(bytes: Buffer, from: number, to: number): boolean {

@@ -5,8 +5,8 @@ import { type Format, format } from "../output/format.ts";
 import type { Result } from "../output/result.ts";
 import type { Letter } from "./letter.ts";
 import type { TopicLog } from "./log.ts";
-import { resultOf } from "./rows.ts";
 import type { Ran } from "./run.ts";
+import type { Shown } from "./shown.ts";
 
 export interface Choice {
   readonly output: Format;
@@ -23,31 +23,36 @@ export function report(ran: Ran, { output, table, topic }: Choice): string {
   const kind = table === undefined ? "topic" : "table";
   const chosen = wanted === undefined ? parts : parts.filter((part) => part.kind === kind && part.name === wanted);
   if (wanted !== undefined && chosen.length === 0) {
-    const names = parts.filter((part) => part.kind === kind).map(({ name }) => name);
+    const names = namesOf(parts, kind);
     throw new UsageError(
-      `the pipeline writes no ${kind} ${wanted}: ${names.length === 0 ? "it writes none" : `choose one of ${names.join(", ")}`}`,
+      `the pipeline writes no ${kind} ${wanted}: ${names === "" ? "it writes none" : `choose one of ${names}`}`,
     );
   }
   if (wanted !== undefined) return chosen.map(({ result }) => format(result, output)).join("");
   if (output === "csv")
-    throw new UsageError(
-      `csv holds one table: write --table NAME, one of ${ran.tables.map((one) => one.table.name).join(", ")}`,
-    );
+    throw new UsageError(`csv holds one table: write --table NAME, one of ${namesOf(parts, "table")}`);
   return chosen
     .filter((part) => part.kind !== "deadLetters" || part.result.rows.length > 0)
     .map((part) => `${title(part)}\n${format(part.result, "table")}`)
     .join("\n");
 }
 
+function namesOf(parts: readonly Part[], kind: Part["kind"]): string {
+  return parts
+    .filter((part) => part.kind === kind)
+    .map(({ name }) => name)
+    .join(", ");
+}
+
 interface Part {
-  readonly kind: "table" | "topic" | "deadLetters";
+  readonly kind: Shown["kind"] | "topic" | "deadLetters";
   readonly name: string;
   readonly result: Result;
 }
 
-function partsOf({ tables, topics, letters }: Ran): readonly Part[] {
+function partsOf({ shown, topics, letters }: Ran): readonly Part[] {
   return [
-    ...tables.map((rows): Part => ({ kind: "table", name: rows.table.name, result: resultOf(rows) })),
+    ...shown,
     ...topics.map((log): Part => ({ kind: "topic", name: log.topic, result: topicResult(log) })),
     { kind: "deadLetters", name: "dead letters", result: lettersResult(letters) },
   ];
@@ -80,5 +85,5 @@ function jsonDocument(parts: readonly Part[]): string {
   const named = (kind: Part["kind"]) =>
     parts.filter((part) => part.kind === kind).map((part) => `${JSON.stringify(part.name)}:${rows(part)}`);
   const letters = parts.filter(({ kind }) => kind === "deadLetters").map(rows);
-  return `{"tables":{${named("table").join(",\n")}},\n"topics":{${named("topic").join(",\n")}},\n"deadLetters":${letters.join("")}}\n`;
+  return `{"tables":{${named("table").join(",\n")}},\n"topics":{${named("topic").join(",\n")}},\n"redis":{${named("redis").join(",\n")}},\n"files":{${named("files").join(",\n")}},\n"deadLetters":${letters.join("")}}\n`;
 }

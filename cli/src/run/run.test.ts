@@ -5,6 +5,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { stringify } from "yaml";
 import { acceptedPipeline } from "../pipeline/check.ts";
 import { parsePipelines } from "../pipeline/read.ts";
+import type { LookupFile } from "./lookups.ts";
 import { report } from "./report.ts";
 import { run, type Ran } from "./run.ts";
 
@@ -48,6 +49,10 @@ function events(...lines: readonly string[]): string {
 }
 
 async function runOn(file: string, aggregators: readonly object[], topics: readonly object[] = [clicks]): Promise<Ran> {
+  return await runSpec(file, { topics, aggregators });
+}
+
+async function runSpec(file: string, spec: object, lookups: readonly LookupFile[] = []): Promise<Ran> {
   const text = stringify({
     apiVersion: "caudal.dev/v1alpha1",
     kind: "StreamPipeline",
@@ -55,12 +60,11 @@ async function runOn(file: string, aggregators: readonly object[], topics: reado
     spec: {
       kafka: { clusterRef: { name: "platform", listener: "plain" } },
       database: { cluster: { storage: { size: "1Gi" } } },
-      topics,
-      aggregators,
+      ...spec,
     },
   });
   const pipeline = await acceptedPipeline(parsePipelines(text, "test")[0] ?? {}, "test");
-  return await run(pipeline, { inputs: [file], events: 0, time: Date.parse("2026-01-02T00:00:00Z") });
+  return await run(pipeline, { inputs: [file], lookups, events: 0, time: Date.parse("2026-01-02T00:00:00Z") });
 }
 
 const table = (ran: Ran, name: string) => report(ran, { output: "csv", table: name }).trim().split("\n").slice(1);
@@ -143,6 +147,77 @@ test("final rows go to their topic, and the stages that read it run after", asyn
     "2026-01-01 10:00:00+00,2026-01-01 11:00:00+00,a,1",
     "2026-01-01 10:00:00+00,2026-01-01 11:00:00+00,b,2",
   ]);
+});
+
+describe("transforms", () => {
+  const decided = {
+    name: "decided",
+    key: "user",
+    timestamp: "ts",
+    fields: [...clicks.fields, { name: "ok", type: "boolean" }],
+  };
+  const approve = {
+    name: "approve",
+    topic: "clicks",
+    where: "n > 0",
+    select: ["*", "coalesce(n <= limits.most, false) as ok"],
+    lookups: [
+      {
+        ...{ name: "limits", table: "public.limits", match: { id: "user" } },
+        columns: [{ name: "most", type: "integer" }],
+      },
+    ],
+    to: [{ name: "decided", topic: "decided" }],
+  };
+  const store = {
+    name: "store",
+    topic: "decided",
+    to: [
+      { name: "history", table: { name: "history" } },
+      { name: "last", table: { name: "last", key: ["user"] } },
+      { name: "hot", redis: { connectionSecretRef: { name: "r" }, key: "u:{user}", as: "json" } },
+    ],
+  };
+  const tables = [{ ...minutes, where: "ok", name: "approved" }];
+  const aggregator = { name: "sum", topic: "decided", tables };
+  const spec = { topics: [clicks, decided], transforms: [store, approve], aggregators: [aggregator] };
+  const file = events("10:00:01 a 1", "10:00:02 b 7", "10:00:03 a 9", "10:00:04 c 2", "10:00:05 a 0", "10:00:06 a x");
+  const limits = join(folder, "limits.jsonl");
+  writeFileSync(limits, '{"id":"a","most":5}\n{"id":"b","most":10}\n');
+
+  test("run in the order of their topics, look into files, and write topics, tables and keys", async () => {
+    const ran = await runSpec(file, spec, [{ lookup: "limits", file: limits }]);
+    expect(
+      table(ran, "history").map((row) =>
+        row
+          .split(",")
+          .filter((_, column) => column !== 1)
+          .join(" "),
+      ),
+    ).toEqual(["a 1 true", "b 7 true", "a 9 false", "c 2 false"]);
+    expect(table(ran, "last").map((row) => row.split(",")[0])).toEqual(["a", "b", "c"]);
+    expect(table(ran, "last")[0]).toContain(",9,false");
+    expect(table(ran, "approved")).toEqual([
+      "2026-01-01 10:00:00+00,2026-01-01 10:01:00+00,a,1",
+      "2026-01-01 10:00:00+00,2026-01-01 10:01:00+00,b,7",
+    ]);
+    const { redis } = JSON.parse(report(ran, { output: "json" })) as { redis: Record<string, { key: string }[]> };
+    expect(redis["store.hot"]?.map(({ key }) => key)).toEqual(["u:a", "u:b", "u:c"]);
+    expect(ran.letters.map(({ stage, place, reason }) => [stage, place, reason])).toEqual([
+      ["approve", "events.jsonl:6", "MissingField"],
+    ]);
+    expect(ran.notes).toEqual([
+      "approve read 6 records of clicks; 4 passed",
+      "store read 4 records of decided; 4 passed",
+      "sum read 4 records of decided",
+    ]);
+  });
+
+  test("a lookup without a file is asked for, with its columns", async () => {
+    await expect(runSpec(file, spec)).rejects.toThrow(
+      "the stage approve looks into public.limits: give its rows with --lookup limits=FILE, one JSON object a line with id, most",
+    );
+  });
 });
 
 describe("what is not clear is asked for", () => {

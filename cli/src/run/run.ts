@@ -1,18 +1,23 @@
 /** A whole pipeline on topics in memory, stage by stage. */
-import type { StreamPipeline } from "@caudal/crds";
+import type { AggregatorConfig, StreamPipeline, TransformConfig } from "@caudal/crds";
 import { type StageSpec, stagesOf } from "@caudal/operator/plan/stages";
-import { buildAggregatorConfig } from "@caudal/operator/plan/workload-config";
-import { NotSupported, UsageError } from "../errors.ts";
+import { buildAggregatorConfig, buildTransformConfig } from "@caudal/operator/plan/workload-config";
+import { UsageError } from "../errors.ts";
 import { aggregate } from "./aggregate.ts";
 import { append, fileSection, generatedSection, type InputFile, logOf, readInputs } from "./input.ts";
 import type { Letter } from "./letter.ts";
 import { type TopicLog, valuesSection } from "./log.ts";
+import { type LookupFile, openLookups } from "./lookups.ts";
 import { inOrder, type Node } from "./order.ts";
-import type { TableRows } from "./rows.ts";
+import { resultOf } from "./rows.ts";
+import type { Shown } from "./shown.ts";
+import { transform } from "./transform.ts";
 
 export interface RunOptions {
   /** As written after --input. */
   readonly inputs: readonly string[];
+  /** Rows of lookups, by their names. */
+  readonly lookups: readonly LookupFile[];
   /** Events of each generator, where its topic is given no file. */
   readonly events: number;
   /** Epoch milliseconds that records without a time of their own are given. */
@@ -20,7 +25,7 @@ export interface RunOptions {
 }
 
 export interface Ran {
-  readonly tables: readonly TableRows[];
+  readonly shown: readonly Shown[];
   readonly letters: readonly Letter[];
   /** Topics that stages wrote. */
   readonly topics: readonly TopicLog[];
@@ -29,7 +34,7 @@ export interface Ran {
 }
 
 interface RunnableStage extends Node {
-  readonly spec: Extract<StageSpec, { role: "aggregator" }>;
+  readonly spec: Extract<StageSpec, { role: "aggregator" | "transform" }>;
 }
 
 /** @throws UsageError, FileInvalid, NotSupported */
@@ -39,28 +44,81 @@ export async function run(pipeline: StreamPipeline, options: RunOptions): Promis
   const sources = [...new Set(stages.map(({ reads }) => reads))].filter((topic) => !written.has(topic));
   const notes: string[] = [];
   const logs = await fill(pipeline, readInputs(options.inputs, pipeline.spec, sources), options, notes);
-  const tables: TableRows[] = [];
-  const letters: Letter[] = [];
+  const ran: Mutable = { shown: [], letters: [] };
   for (const { name, reads, spec } of stages) {
-    const done = await aggregate(name, buildAggregatorConfig(pipeline, spec), logOf(logs, reads));
-    tables.push(...done.tables);
-    letters.push(...done.letters);
-    for (const [topic, values] of done.final) {
+    const log = logOf(logs, reads);
+    const written =
+      spec.role === "aggregator"
+        ? await runAggregator(ran, notes, name, buildAggregatorConfig(pipeline, spec), log)
+        : await runTransform(ran, notes, name, buildTransformConfig(pipeline, spec), log, options.lookups);
+    for (const [topic, { values, place }] of written) {
       const time = () => options.time;
-      append(logs, topic, (offset) => valuesSection(values, topic, { topic, offset, time }));
+      append(logs, topic, (offset) => valuesSection(values, place, { topic, offset, time }));
     }
-    const late = [...done.late].map(([table, count]) => `; ${count} came late for ${table}`).join("");
-    notes.push(`${name} read ${done.records} records of ${reads}${late}`);
   }
-  return { tables, letters, topics: [...written].map((topic) => logOf(logs, topic)), notes };
+  return { ...ran, topics: [...written].map((topic) => logOf(logs, topic)), notes };
+}
+
+interface Mutable {
+  readonly shown: Shown[];
+  readonly letters: Letter[];
+}
+
+/** By topic, values and where each comes from. */
+type Written = ReadonlyMap<string, { readonly values: readonly string[]; readonly place: (row: number) => string }>;
+
+async function runAggregator(
+  { shown, letters }: Mutable,
+  notes: string[],
+  name: string,
+  config: AggregatorConfig,
+  log: TopicLog,
+): Promise<Written> {
+  const done = await aggregate(name, config, log);
+  for (const rows of done.tables) shown.push({ kind: "table", name: rows.table.name, result: resultOf(rows) });
+  letters.push(...done.letters);
+  const late = [...done.late].map(([table, count]) => `; ${count} came late for ${table}`).join("");
+  notes.push(`${name} read ${done.records} records of ${log.topic}${late}`);
+  return new Map([...done.final].map(([topic, values]) => [topic, { values, place: (row) => `${topic}:${row + 1}` }]));
+}
+
+async function runTransform(
+  { shown, letters }: Mutable,
+  notes: string[],
+  name: string,
+  config: TransformConfig,
+  log: TopicLog,
+  lookups: readonly LookupFile[],
+): Promise<Written> {
+  const done = await transform(name, config, log, async (plan) => await openLookups(name, config, plan, lookups));
+  shown.push(...done.shown);
+  letters.push(...done.letters);
+  notes.push(`${name} read ${done.records} records of ${log.topic}; ${done.passed} passed`);
+  return new Map(
+    [...done.written].map(([topic, passed]) => [
+      topic,
+      { values: passed.map(({ json }) => json), place: (row) => passed[row]?.place ?? "" },
+    ]),
+  );
 }
 
 function runnable(spec: StageSpec): RunnableStage | undefined {
-  if (spec.role === "generator") return undefined;
-  if (spec.role !== "aggregator")
-    throw new NotSupported(`the stage ${spec.name} is a ${spec.role}, which this command does not run: leave it out`);
-  const writes = spec.tables.flatMap(({ emit }) => emit?.final.topic ?? []);
-  return { name: spec.name, reads: spec.topic, writes, spec };
+  switch (spec.role) {
+    case "generator":
+      return undefined;
+    case "source":
+      // Its table is not here: what it would write is given as a file.
+      return undefined;
+    case "aggregator":
+      return {
+        name: spec.name,
+        reads: spec.topic,
+        writes: spec.tables.flatMap(({ emit }) => emit?.final.topic ?? []),
+        spec,
+      };
+    case "transform":
+      return { name: spec.name, reads: spec.topic, writes: spec.to.flatMap(({ topic }) => topic ?? []), spec };
+  }
 }
 
 async function fill(

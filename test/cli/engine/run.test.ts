@@ -7,7 +7,6 @@ import type { StreamPipeline, WorkloadConfig } from "@caudal/crds";
 import { acceptedPipeline } from "../../../cli/src/pipeline/check.ts";
 import { parsePipelines } from "../../../cli/src/pipeline/read.ts";
 import type { ResultColumn } from "../../../cli/src/output/result.ts";
-import { resultOf } from "../../../cli/src/run/rows.ts";
 import { run } from "../../../cli/src/run/run.ts";
 import { buildAggregatorConfig } from "../../../operator/src/plan/workload-config.ts";
 import { randomFrom } from "../../engine/aggregator/events.ts";
@@ -87,20 +86,20 @@ it("gives the rows that a worker writes to PostgreSQL, digit by digit", async ()
 
   const file = join(folder, "events.jsonl");
   writeFileSync(file, `${lines.join("\n")}\n`);
-  const ran = await run(pipeline, { inputs: [file], events: 0, time: Date.now() });
+  const ran = await run(pipeline, { inputs: [file], lookups: [], events: 0, time: Date.now() });
   expect(ran.letters.map(({ place, reason }) => `${place} ${reason}`)).toEqual([
     "events.jsonl:3001 MissingField",
     "events.jsonl:3002 MalformedJson",
   ]);
   let compared = 0;
-  for (const rows of ran.tables) {
-    const { columns, rows: shown } = resultOf(rows);
+  for (const { name: table, result } of ran.shown) {
+    const { columns, rows: shown } = result;
     const plain = (row: readonly (string | null)[]) =>
       JSON.stringify(columns.map((column, index) => comparable(column, row[index] ?? null)));
     const list = columns.map(({ name }) => `${name}::text`).join(", ");
-    const stored = await database.query<Record<string, string | null>>(`select ${list} from ${rows.table.name}`);
+    const stored = await database.query<Record<string, string | null>>(`select ${list} from ${table}`);
     const held = stored.map((row) => columns.map(({ name }) => row[name] ?? null));
-    expect(shown.map(plain).sort(), rows.table.name).toEqual(held.map(plain).sort());
+    expect(shown.map(plain).sort(), table).toEqual(held.map(plain).sort());
     compared += shown.length;
   }
   expect(compared).toBeGreaterThan(500);

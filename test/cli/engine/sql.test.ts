@@ -221,6 +221,38 @@ describe("caudal sql", () => {
     await expect(desk.ask("print nowhere")).rejects.toThrow("there is no topic nowhere");
   });
 
+  it("CREATE STREAM writes a transform and its topic, and DROP STREAM takes them back", async () => {
+    const { printed, said } = await desk.ask(
+      `create stream lean_users as select "user", id + 1 as next_id, ts, strftime(ts, '%Y-%m-%d') as day from ${NAME} where id > 1 emit changes`,
+    );
+    expect(said).toContain("written into StreamPipeline/shop by the field manager caudal-sql-lean-users");
+    const spec = {
+      topics: [
+        {
+          ...{ name: "lean_users", partitions: 2, key: "user", timestamp: "ts" },
+          fields: [
+            { name: "user", type: "string", nullable: false },
+            { name: "next_id", type: "integer", nullable: true },
+            { name: "ts", type: "timestamp", nullable: false },
+            { name: "day", type: "string", nullable: true },
+          ],
+        },
+      ],
+      transforms: [
+        {
+          ...{ name: "lean-users", topic: NAME, where: "id > 1" },
+          select: ['"user"', "id + 1 as next_id", "ts", "strftime(ts, '%Y-%m-%d') as day"],
+          to: [{ name: "topic", topic: "lean_users" }],
+        },
+      ],
+    };
+    expect(desk.applied).toEqual([{ manager: "caudal-sql-lean-users", spec }]);
+    expect(printed).toContain("topic: lean_users");
+    await desk.ask("drop stream lean_users");
+    expect(desk.applied.at(-1)).toEqual({ manager: "caudal-sql-lean-users", spec: {} });
+    await expect(desk.ask("drop stream other")).rejects.toThrow("there is no stream other");
+  });
+
   it("CREATE STREAM refuses what a transform cannot be", async () => {
     const create = (select: string) => desk.ask(`create stream x as ${select}`);
     await expect(create(`select count(*) as n from ${NAME}`)).rejects.toThrow("an aggregator's table does that");

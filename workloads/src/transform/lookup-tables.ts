@@ -1,0 +1,103 @@
+/** Tables beside the events, in DuckDB: each event gets the row that belongs to it as a struct. */
+import { structOf } from "../sql/event-scope.ts";
+import type { Joined } from "../kernel/evaluation.ts";
+import { describeError, WorkloadError } from "../runtime/errors.ts";
+import type { DuckDB } from "../sql/duckdb.ts";
+import { quote, text } from "../sql/quote.ts";
+import type { LookupPlan } from "../sql/transform-plan.ts";
+
+/** The table does not hold what the lookup needs: a person has to change it or the spec. */
+export class LookupInvalid extends WorkloadError {
+  readonly code = "ELOOKUPINVALID";
+  readonly reason = "LookupInvalid";
+  readonly retryable = false;
+}
+
+/** All that is known of a lookup's table. */
+export interface LookupTable {
+  readonly plan: LookupPlan;
+  /** Name of the table, for messages. */
+  readonly table: string;
+  /** Its rows as a JSON list of lists of texts: the columns that are matched, then the others. */
+  readonly rows: string;
+}
+
+interface Loaded {
+  current: LookupTable;
+  /** The rows that DuckDB has. */
+  rows: string | undefined;
+}
+
+export class LookupTables implements Joined {
+  readonly names: readonly string[];
+  readonly #tables: readonly Loaded[];
+
+  constructor(tables: readonly LookupTable[]) {
+    this.#tables = tables.map((current) => ({ current, rows: undefined }));
+    this.names = tables.map(({ plan }) => plan.name);
+  }
+
+  /** Rows for the events from the next join on. */
+  replace(table: LookupTable): void {
+    const known = this.#tables.find(({ current }) => current.plan.name === table.plan.name);
+    if (known !== undefined) known.current = table;
+  }
+
+  /** @throws LookupInvalid */
+  async join(duckdb: DuckDB): Promise<void> {
+    for (const table of this.#tables) await load(duckdb, table);
+    const plans = this.#tables.map(({ current }) => current.plan);
+    const structs = plans.map((plan, index) => {
+      const table = `l${index}`;
+      const members = plan.columns.map(({ name }) => `${quote(name)} := ${table}.${quote(`value ${name}`)}`);
+      return `case when ${table}."#found" then struct_pack(${members.join(", ")})::${structOf(plan)} end as ${quote(plan.name)}`;
+    });
+    const joins = plans.map((plan, index) => {
+      const on = plan.on.map(({ column, field }) => `l${index}.${quote(`key ${column}`)} = e.${quote(field)}`);
+      return `left join ${tableOf(plan)} l${index} on ${on.join(" and ")}`;
+    });
+    await duckdb.connection.run(
+      `create or replace temp table event as select ${["e.*", ...structs].join(", ")} from event e ${joins.join(" ")}`,
+    );
+  }
+}
+
+function tableOf({ name }: LookupPlan): string {
+  return quote(`lookup ${name}`);
+}
+
+/** Gives DuckDB the newest rows, where it does not have them yet. */
+async function load(duckdb: DuckDB, known: Loaded): Promise<void> {
+  const { plan, table, rows } = known.current;
+  if (known.rows === rows) return;
+  const all = [
+    ...plan.on.map(({ column, duckdbType }) => ({ name: `key ${column}`, duckdbType })),
+    ...plan.columns.map(({ name, duckdbType }) => ({ name: `value ${name}`, duckdbType })),
+  ];
+  const cast = all.map(({ name, duckdbType }, index) => `r[${index + 1}]::${duckdbType} as ${quote(name)}`);
+  const statement = await duckdb.connection.prepare(
+    `create or replace temp table ${tableOf(plan)} as select ${cast.join(", ")}, true as "#found"
+     from (select unnest(from_json(decode($1::blob)::json, ${text('[["VARCHAR"]]')})) as r)`,
+  );
+  try {
+    statement.bindBlob(1, Buffer.from(rows));
+    await statement.run();
+  } catch (error) {
+    throw new LookupInvalid(
+      `lookup ${plan.name}: a value of table ${table} is not of its column's type: ${describeError(error)}`,
+      { cause: error },
+    );
+  } finally {
+    statement.destroySync();
+  }
+  const keys = plan.on.map(({ column }) => quote(`key ${column}`));
+  const [twice] = await duckdb.rows(
+    `select ${keys.map((key) => `${key}::varchar`).join(` || ', ' || `)} as key from ${tableOf(plan)}
+     where ${keys.map((key) => `${key} is not null`).join(" and ")} group by ${keys.join(", ")} having count(*) > 1 limit 1`,
+  );
+  if (twice !== undefined)
+    throw new LookupInvalid(
+      `lookup ${plan.name}: several rows of table ${table} have ${plan.on.map(({ column }) => column).join(", ")} = ${String(twice["key"])}: name columns in \`match\` that tell rows apart, or a view that has one row for each`,
+    );
+  known.rows = rows;
+}
