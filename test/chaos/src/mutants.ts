@@ -25,7 +25,7 @@ export const mutants = {
   /** A topic that was made again is taken for the one that was read. */
   "topic-id": [
     { file: "postgres/schema.ts", find: " and p.topic_id = topic_id_", replace: "" },
-    { file: "aggregator/assign.ts", find: "if (topicId !== topic.topicId)", replace: "if (false)" },
+    { file: "postgres/places.ts", find: "if (topicId !== topic.topicId)", replace: "if (false)" },
   ],
   /** A log that was cut is taken for the one that was read. */
   "leader-epoch": [
