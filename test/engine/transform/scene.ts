@@ -43,13 +43,19 @@ export interface Scene extends Base {
   expected(ends: ReadonlyMap<number, number>): Promise<readonly Row[]>;
 }
 
+type NewScene = (
+  partitions: number,
+  outPartitions?: number,
+  outConfig?: Readonly<Record<string, string>>,
+) => Promise<Scene>;
+
 /** @param name of the file's topics and databases */
-export function useScene(name: string): (partitions: number, outPartitions?: number) => Promise<Scene> {
+export function useScene(name: string): NewScene {
   const newBase = useBase(name);
   const { keep } = useTopics();
-  return async (partitions, outPartitions = 3) => {
+  return async (partitions, outPartitions = 3, outConfig = {}) => {
     const base = await newBase(partitions);
-    const out = keep(await createTopic(base.broker, `${base.topic.name}-out`, outPartitions));
+    const out = keep(await createTopic(base.broker, `${base.topic.name}-out`, outPartitions, outConfig));
     const topic = base.topic.name;
     return {
       ...base,
