@@ -111,12 +111,12 @@ export class RedisConnection {
 async function readUri(folder: string): Promise<string> {
   try {
     const uri = (await readFile(join(folder, "uri"), "utf8")).trim();
-    if (/^rediss?:\/\/./.test(uri)) return uri;
+    if (/^rediss?:\/\/./.test(uri) && URL.canParse(uri)) return uri;
   } catch (error) {
     throw new RedisRefused(`the secret of Redis has no readable key uri in ${folder}`, { cause: error });
   }
   throw new RedisRefused(
-    `the key uri of the secret of Redis is no address: write redis://:password@host:6379, or rediss:// for TLS`,
+    `the key uri of the secret of Redis is no address: write redis://:password@host:6379, or rediss:// for TLS, with what is special in the password as in a URL`,
   );
 }
 

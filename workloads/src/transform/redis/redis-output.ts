@@ -6,6 +6,7 @@ import { OutputRefused } from "../errors.ts";
 import type { Output, OutputBatch, OutputColumn, OutputMove, Position, Source } from "../output.ts";
 import { textsOf, type TextAt } from "../texts.ts";
 import { RedisConnection, type RedisConnectionOptions } from "./connection.ts";
+import { rowsByPartition, stepsOf } from "./core/steps.ts";
 import { RedisProgressMoved, RedisRefused } from "./errors.ts";
 
 export interface RedisOutputOptions {
@@ -23,8 +24,8 @@ export interface RedisOutputOptions {
   readonly connection: Pick<RedisConnectionOptions, "secret" | "onCall">;
 }
 
-/** One script does no more, so that others who use this Redis wait for milliseconds only. */
-const ROWS_A_SCRIPT = 2_000;
+/** Scripts that are on their way at once: enough to keep Redis busy, and few enough for memory. */
+const IN_FLIGHT = 4;
 /** Longer ones are no keys but values. */
 const KEY_BYTES = 1_024;
 
@@ -65,13 +66,21 @@ export class RedisOutput implements Output {
 
   /** Partitions are independent of each other, as their progress is. */
   async commit(source: Source, batch: OutputBatch): Promise<void> {
-    const writes = this.#scripts(source, batch);
+    // Before anything is written: a row without a key refuses the whole batch.
+    const keys = this.#keys(batch);
     const connection = await this.#connected();
-    const moved = await Promise.all(writes.map(async ({ key, args }) => await connection.write(key, args)));
-    if (moved.includes(false))
-      throw new RedisProgressMoved(
-        `progress of output ${this.#options.name} in Redis is not where it was left: someone else has moved it, or Redis has lost it`,
-      );
+    const sent: Promise<void>[] = [];
+    try {
+      for (const { key, args } of this.#scripts(source, batch, keys)) {
+        const write = this.#write(connection, key, args);
+        write.catch(() => undefined); // told where it is awaited
+        sent.push(write);
+        if (sent.length === IN_FLIGHT) await sent.shift();
+      }
+      for (const write of sent) await write;
+    } finally {
+      await Promise.allSettled(sent);
+    }
   }
 
   async close(): Promise<void> {
@@ -93,21 +102,29 @@ export class RedisOutput implements Output {
     return `caudal:progress:${owner.pipeline}/${owner.stage}/${name}:${topic}:${partition}`;
   }
 
-  /** A script, or a chain of them, for each partition that moves. */
-  #scripts(source: Source, batch: OutputBatch): { readonly key: string; readonly args: readonly string[] }[] {
+  async #write(connection: RedisConnection, key: string, args: readonly string[]): Promise<void> {
+    if (await connection.write(key, args)) return;
+    throw new RedisProgressMoved(
+      `progress of output ${this.#options.name} in Redis is not where it was left: someone else has moved it, or Redis has lost it`,
+    );
+  }
+
+  /** A script, or a chain of them, for each partition that moves; each is made when it is asked for. */
+  *#scripts(
+    source: Source,
+    batch: OutputBatch,
+    keys: readonly string[],
+  ): Generator<{ readonly key: string; readonly args: readonly string[] }> {
     const rows = rowsByPartition(batch);
-    const keys = this.#keys(batch);
     const write = this.#rowWriter(batch);
-    return batch.moves.flatMap((move) => {
-      const own = rows.get(move.partition) ?? [];
-      return steps(move, own, batch.offsets).map(({ step, from, to }) => {
+    for (const move of batch.moves)
+      for (const { step, rows: own } of stepsOf(move, rows.get(move.partition) ?? [], batch.offsets)) {
         const args = this.#head(source, step);
         // Of events with the same key the last one stays: only that one is sent.
-        const last = new Map(own.slice(from, to).map((row) => [keys(row), row]));
+        const last = new Map(own.map((row) => [keys[row] ?? "", row]));
         for (const [key, row] of last) write(args, key, row);
-        return { key: this.#progressKey(source, move.partition), args };
-      });
-    });
+        yield { key: this.#progressKey(source, move.partition), args };
+      }
   }
 
   #head({ topicId }: Source, { from, to, fromEpoch, toEpoch }: OutputMove): string[] {
@@ -116,12 +133,12 @@ export class RedisOutput implements Output {
   }
 
   /** @throws OutputRefused for a row without a key */
-  #keys({ columns }: OutputBatch): (row: number) => string {
+  #keys({ columns, count }: OutputBatch): readonly string[] {
     const texts = this.#template.columns.map((name) => {
       const index = this.#options.columns.findIndex((column) => column.name === name);
       return this.#texts(columns, index);
     });
-    return (row) => {
+    return Array.from({ length: count }, (_, row) => {
       const key = keyOf(
         this.#template,
         texts.map((text) => text(row)),
@@ -131,7 +148,7 @@ export class RedisOutput implements Output {
       if (Buffer.byteLength(key) > KEY_BYTES)
         throw new OutputRefused(`the key ${key.slice(0, 64)}… is longer than ${KEY_BYTES} bytes`);
       return key;
-    };
+    });
   }
 
   /** Appends what the script takes for one row. */
@@ -167,34 +184,4 @@ function templateOf({ key, columns, name }: RedisOutputOptions): KeyTemplate {
       `the key of output ${name}: ${unknown} is no column of the select: use one of ${known.join(", ")}`,
     );
   return template;
-}
-
-function rowsByPartition({ count, partitions }: OutputBatch): ReadonlyMap<number, readonly number[]> {
-  const rows = new Map<number, number[]>();
-  for (let row = 0; row < count; row++) {
-    const partition = partitions[row] as number;
-    const own = rows.get(partition);
-    if (own === undefined) rows.set(partition, [row]);
-    else own.push(row);
-  }
-  return rows;
-}
-
-/** Cuts a move into steps of at most {@link ROWS_A_SCRIPT} rows each. @param rows of the partition, in offset order */
-function steps(
-  move: OutputMove,
-  rows: readonly number[],
-  offsets: Float64Array,
-): { readonly step: OutputMove; readonly from: number; readonly to: number }[] {
-  const cuts = Array.from({ length: Math.max(1, Math.ceil(rows.length / ROWS_A_SCRIPT)) }, (_, i) => i * ROWS_A_SCRIPT);
-  const offsetAt = (index: number): number => offsets[rows[index] as number] as number;
-  return cuts.map((from, i) => {
-    const next = cuts[i + 1];
-    const step = {
-      ...move,
-      ...(from === 0 ? {} : { from: offsetAt(from), fromEpoch: move.toEpoch }),
-      ...(next === undefined ? {} : { to: offsetAt(next) }),
-    };
-    return { step, from, to: next ?? rows.length };
-  });
 }
