@@ -26,7 +26,10 @@ export const bundles: readonly Bundle[] = [
     entries: { main: "operator/src/main.ts", "check-sql": "workloads/src/sql/check-sql.ts" },
   },
   { dist: "cli/dist", entries: { main: "cli/src/main.ts" } },
-  { dist: "workloads/dist", entries: { main: "workloads/src/main.ts" } },
+  {
+    dist: "workloads/dist",
+    entries: { main: "workloads/src/main.ts", "fake-customers": "examples/customers/fake-data.ts" },
+  },
   { dist: "test/cluster/stand-ins/dist", entries: { main: "test/cluster/stand-ins/main.ts" } },
 ];
 

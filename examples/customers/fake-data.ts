@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { fakerPT_BR as faker } from "@faker-js/faker";
+import { faker } from "@faker-js/faker/locale/pt_BR";
 import { Client } from "pg";
 
 const usage = `Usage: node fake-data.js [options]

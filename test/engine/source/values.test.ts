@@ -141,7 +141,6 @@ async function refusal(scene: SourceScene): Promise<string> {
 }
 
 it.each([
-  ["a missing table", "select 1", {}, "SourceMismatch: the database has no table public.items"],
   [
     "a missing column",
     "create table items (id int primary key, changed timestamptz not null)",
@@ -177,4 +176,18 @@ it.each([
 ] as const)("stops at %s, and says so", async (_case, ddl, postgres, message) => {
   const scene = await source({ ddl, fields: text.fields, postgres: { ...postgres } as object });
   expect(await refusal(scene)).toContain(message);
+});
+
+it("waits for a table that does not exist yet, and says so", async () => {
+  const scene = await source({ ...text, ddl: "select 1", key: "id" });
+  const worker = await scene.start();
+  const reason = async () => (await scene.status(worker)).error?.reason;
+  await poll(async () => ((await reason()) === "SourceTableMissing" ? true : undefined), {
+    seconds: 20,
+    onTimeout: () => worker.log(),
+  });
+  await scene.database.query(text.ddl);
+  await scene.database.query("insert into items values (1, 'one')");
+  await untilSent(worker, 1);
+  expect((await scene.status(worker)).error).toBeUndefined();
 });

@@ -1,7 +1,7 @@
 /** What the source database says of the table, and of itself. */
 import type { Connection } from "../postgres/connection.ts";
 import { DatabaseUnavailable } from "../postgres/errors.ts";
-import { SourceMismatch } from "./errors.ts";
+import { SourceMismatch, SourceTableMissing } from "./errors.ts";
 import type { Column, Table } from "./core/table.ts";
 
 /** Settings of the session under which values have the form that core/value.ts reads. */
@@ -24,7 +24,7 @@ export async function readServer(connection: Connection): Promise<Server> {
   return { system, timeline };
 }
 
-/** @throws SourceMismatch when there is no such table, or nothing that can be read in this way */
+/** @throws SourceTableMissing, SourceMismatch for what cannot be read in this way */
 export async function readTable(connection: Connection, title: string): Promise<Table> {
   const [schema = "", name = ""] = title.split(".");
   const [found] = await connection.texts("source_table", {
@@ -34,8 +34,8 @@ export async function readTable(connection: Connection, title: string): Promise<
   });
   const [oid, kind, replicaIdentity = ""] = found ?? [];
   if (found === undefined || typeof oid !== "string" || typeof replicaIdentity !== "string")
-    throw new SourceMismatch(
-      `the database has no table ${title} (names are taken as they are written, letters large and small)`,
+    throw new SourceTableMissing(
+      `the database has no table ${title}: waiting for it (names are taken as they are written, letters large and small)`,
     );
   if (kind !== "r" && kind !== "p") throw new SourceMismatch(`${title} is not a table: name one, or a partitioned one`);
   if (found[3] !== "true" && found[3] !== "t")

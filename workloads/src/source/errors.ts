@@ -8,6 +8,13 @@ export class SourceMismatch extends WorkloadError {
   readonly retryable = false;
 }
 
+/** The table does not exist, or not yet. */
+export class SourceTableMissing extends WorkloadError {
+  readonly code = "SOURCE_TABLE_MISSING";
+  readonly reason = "SourceTableMissing";
+  readonly retryable = true;
+}
+
 /** The database, or the table, is another one than the one that was read: what was sent of it says nothing of this one. */
 export class SourceReplaced extends WorkloadError {
   readonly code = "SOURCE_REPLACED";
