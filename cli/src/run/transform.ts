@@ -1,12 +1,11 @@
 /** A transform on a log in memory: the kernel of the workloads, and what each output would hold. */
 import { keyOf, type OutputConfig, parseKeyTemplate, type TransformConfig } from "@caudal/crds";
-import { columnText } from "@caudal/workloads/kernel/delta-text";
+import { columnText, jsonTextAt } from "@caudal/workloads/kernel/delta-text";
 import type { Joined } from "@caudal/workloads/kernel/evaluation";
 import { Projection } from "@caudal/workloads/kernel/projection";
 import type { Rows } from "@caudal/workloads/kernel/rows";
 import { compileTransformPlan } from "@caudal/workloads/sql/compile-transform";
 import type { TransformPlan } from "@caudal/workloads/sql/transform-plan";
-import { textsOf } from "@caudal/workloads/transform/texts";
 import { kindOfPostgres, type Result } from "../output/result.ts";
 import type { Letter } from "./letter.ts";
 import { countRecords, type Section, type TopicLog } from "./log.ts";
@@ -69,7 +68,7 @@ function passedOf(rows: Rows, plan: TransformPlan, { block, place }: Section): P
   const first = block.offsets[0] ?? 0;
   const typeOf = (index: number) => plan.columns[index]?.duckdbType ?? "";
   const values = rows.columns.map((column, index) => columnText(column, typeOf(index)));
-  const texts = rows.columns.map((column, index) => textsOf(column, typeOf(index)));
+  const texts = rows.columns.map((column, index) => jsonTextAt(column, typeOf(index)));
   return Array.from({ length: rows.count }, (_, row) => ({
     place: place((rows.offsets[row] ?? 0) - first),
     json: rows.json?.bytes.toString("utf8", rows.json.starts[row], rows.json.ends[row]) ?? "",

@@ -1,19 +1,36 @@
-/** Values of a delta as PostgreSQL writes them. */
+/** Values of columns as text: as PostgreSQL writes them, and as JSON has them. */
 import { numberAt } from "./columns.ts";
 import type { DeltaColumn } from "./delta.ts";
 import { withPoint } from "./event-table.ts";
 
+/** The text in a row, null for NULL. */
+export type TextAt = (row: number) => string | null;
+
 /** @param duckdbType of the column @returns one text a row, null for NULL */
 export function columnText(column: DeltaColumn, duckdbType: string): (string | null)[] {
-  if (column.kind === "text") {
-    let end = 0;
-    return Array.from(column.lengths, (length) =>
-      length < 0 ? null : column.bytes.toString("utf8", end, (end += length)),
-    );
-  }
-  return Array.from(column.values, (value, row) =>
-    Number.isNaN(value) ? null : numberText(numberAt(column, row), duckdbType),
-  );
+  const at = textAt(column, duckdbType);
+  const { length } = column.kind === "text" ? column.lengths : column.values;
+  return Array.from({ length }, (_, row) => at(row));
+}
+
+/** Values as JSON has them, without its quotes: times in ISO 8601. */
+export function jsonTextAt(column: DeltaColumn, duckdbType: string): TextAt {
+  const at = textAt(column, duckdbType);
+  if (!duckdbType.startsWith("TIMESTAMP")) return at;
+  return (row) => at(row)?.replace(" ", "T").replace("+00", "Z") ?? null;
+}
+
+function textAt(column: DeltaColumn, duckdbType: string): TextAt {
+  if (column.kind === "number")
+    return (row) => (Number.isNaN(column.values[row]) ? null : numberText(numberAt(column, row), duckdbType));
+  const { bytes, lengths } = column;
+  let end = 0;
+  const ends = Int32Array.from(lengths, (length) => (end += Math.max(0, length)));
+  return (row) => {
+    const length = lengths[row] as number;
+    const to = ends[row] as number;
+    return length < 0 ? null : bytes.toString("utf8", to - length, to);
+  };
 }
 
 /** @param ms milliseconds since 1970 */

@@ -2,11 +2,11 @@
 import type { DuckDBVector } from "@duckdb/node-api";
 import { BIG } from "../../kernel/columns.ts";
 import type { DeltaColumn } from "../../kernel/delta.ts";
+import { jsonTextAt } from "../../kernel/delta-text.ts";
 import { storageOf } from "../../kernel/storage.ts";
 import { type DuckDB, openDuckDB } from "../../sql/duckdb.ts";
 import { quote, text as literal } from "../../sql/quote.ts";
 import type { OutputBatch, OutputColumn } from "../output.ts";
-import { textsOf } from "../texts.ts";
 import type { WriteFile } from "./write-file.ts";
 
 /** What DuckDB's vectors hold at most. */
@@ -77,7 +77,7 @@ export class ParquetWriter implements WriteFile {
 function load(column: DeltaColumn | undefined, duckdbType: string, name: string): Loaded {
   const type = parquetType(duckdbType);
   if (column === undefined || column.kind === "text" || column.bigs.size > 0 || column.values.includes(BIG)) {
-    const text = column === undefined ? () => null : textsOf(column, duckdbType);
+    const text = column === undefined ? () => null : jsonTextAt(column, duckdbType);
     return { type: "VARCHAR", sql: `${name}::${type}`, set: (vector, place, row) => vector.setItem(place, text(row)) };
   }
   const { values } = column;

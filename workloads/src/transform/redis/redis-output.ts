@@ -1,10 +1,10 @@
 /** Events into Redis: each becomes a key, and the offset up to which they have stands beside them. */
 import { keyOf, type KeyTemplate, parseKeyTemplate } from "@caudal/crds";
 import { TopicRecreated } from "../../kafka/errors.ts";
+import { jsonTextAt, type TextAt } from "../../kernel/delta-text.ts";
 import type { Owner } from "../../postgres/core/table-decision.ts";
 import { OutputRefused } from "../errors.ts";
 import type { Output, OutputBatch, OutputColumn, OutputMove, Position, Source } from "../output.ts";
-import { textsOf, type TextAt } from "../texts.ts";
 import { RedisConnection, type RedisConnectionOptions } from "./connection.ts";
 import { rowsByPartition, stepsOf } from "./core/steps.ts";
 import { RedisProgressMoved, RedisRefused } from "./errors.ts";
@@ -170,7 +170,7 @@ export class RedisOutput implements Output {
   #texts(columns: OutputBatch["columns"], index: number): TextAt {
     const column = columns[index];
     if (column === undefined) return () => null;
-    return textsOf(column, this.#options.columns[index]?.duckdbType ?? "VARCHAR");
+    return jsonTextAt(column, this.#options.columns[index]?.duckdbType ?? "VARCHAR");
   }
 }
 

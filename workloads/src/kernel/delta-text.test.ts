@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { DeltaColumn } from "../kernel/delta.ts";
-import { textsOf } from "./texts.ts";
+import type { DeltaColumn } from "./delta.ts";
+import { jsonTextAt } from "./delta-text.ts";
 
 const numbers = (...values: (number | null)[]): DeltaColumn => ({
   kind: "number",
@@ -8,7 +8,7 @@ const numbers = (...values: (number | null)[]): DeltaColumn => ({
   bigs: new Map(),
 });
 const all = (column: DeltaColumn, duckdbType: string, rows: number) => {
-  const text = textsOf(column, duckdbType);
+  const text = jsonTextAt(column, duckdbType);
   return Array.from({ length: rows }, (_, row) => text(row));
 };
 
@@ -20,13 +20,13 @@ describe("values as text", () => {
     ["DECIMAL(12,2)", [123456, -5, 100], ["1234.56", "-0.05", "1.00"]],
     ["DECIMAL(5,0)", [12, -3, null], ["12", "-3", null]],
     ["DATE", [0, 20_454, -1], ["1970-01-01", "2026-01-01", "1969-12-31"]],
-    ["TIME", [0, 43_200_000_001, null], ["00:00:00.000", "12:00:00.000001", null]],
+    ["TIME", [0, 43_200_000_001, null], ["00:00:00", "12:00:00.000001", null]],
     [
       "TIMESTAMP WITH TIME ZONE",
       [1_767_225_630_000_000, 1_767_225_630_000_001, -1],
-      ["2026-01-01T00:00:30.000Z", "2026-01-01T00:00:30.000001Z", "1969-12-31T23:59:59.999999Z"],
+      ["2026-01-01T00:00:30Z", "2026-01-01T00:00:30.000001Z", "1969-12-31T23:59:59.999999Z"],
     ],
-    ["TIMESTAMP", [1_767_225_630_500_000, null, null], ["2026-01-01T00:00:30.500", null, null]],
+    ["TIMESTAMP", [1_767_225_630_500_000, null, null], ["2026-01-01T00:00:30.5", null, null]],
   ] as const)("of %s", (type, values, texts) => {
     expect(all(numbers(...values), type, values.length)).toEqual(texts);
   });
