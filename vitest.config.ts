@@ -30,7 +30,6 @@ export default defineConfig({
           include: ["test/engine/**/*.test.ts", "test/cli/engine/**/*.test.ts"],
           testTimeout: 180_000,
           hookTimeout: 300_000,
-          fileParallelism: false,
         },
       },
       {

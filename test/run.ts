@@ -18,19 +18,20 @@ const results = join(root, ".cache", "test-results");
 interface Part {
   name: string;
   what: string;
-  /** Needs the cluster with the demonstration pipeline on it. These parts run one after another, beside the others. */
-  cluster?: boolean;
-  /** Needs no cluster, and runs after the parts that do: their lane is the shorter one. */
-  behind?: boolean;
+  /** Parts of a lane run one after another, the lanes beside each other: most of the time a test waits for something. */
+  lane: "sources" | "servers" | "cluster";
   commands: readonly Command[];
 }
 /** A command that is one test by its exit code, or a vitest project that counts its own. */
-type Command = { readonly run: readonly string[]; readonly title: string } | { readonly vitest: string };
+type Command =
+  | { readonly run: readonly string[]; readonly title: string }
+  | { readonly vitest: string; readonly filesAtOnce?: number };
 
 const parts: readonly Part[] = [
   {
     name: "static",
     what: "generated files, types, lint, formatting",
+    lane: "sources",
     commands: [
       { title: "generated files are what the schema gives", run: ["npm", "run", "-s", "verify"] },
       { title: "the types check", run: ["npm", "run", "-s", "typecheck"] },
@@ -38,35 +39,40 @@ const parts: readonly Part[] = [
       { title: "the code is formatted", run: ["npm", "run", "-s", "format:check"] },
     ],
   },
-  { name: "unit", what: "pure parts, beside the code", commands: [{ vitest: "unit" }] },
-  { name: "api", what: "the operator on a real API server", commands: [{ vitest: "api" }] },
-  { name: "engine", what: "the workloads on a real broker and PostgreSQL", commands: [{ vitest: "engine" }] },
-  { name: "telemetry", what: "traces to a collector", commands: [{ vitest: "telemetry" }] },
+  { name: "unit", what: "pure parts, beside the code", lane: "sources", commands: [{ vitest: "unit" }] },
+  { name: "api", what: "the operator on a real API server", lane: "sources", commands: [{ vitest: "api" }] },
+  {
+    name: "chaos",
+    what: "random faults, and every guard taken out once",
+    lane: "sources",
+    commands: [{ vitest: "chaos" }],
+  },
+  {
+    name: "engine",
+    what: "the workloads on a real broker and PostgreSQL",
+    lane: "servers",
+    commands: [{ vitest: "engine", filesAtOnce: 2 }],
+  },
+  { name: "telemetry", what: "traces to a collector", lane: "servers", commands: [{ vitest: "telemetry" }] },
   {
     name: "demo",
     what: "everything from nothing to app-events, on a real cluster",
-    cluster: true,
+    lane: "cluster",
     commands: [{ title: "npm run demo fills the three tables", run: ["npm", "run", "-s", "demo"] }],
   },
   {
     name: "contract",
     what: "Strimzi's and CloudNativePG's contracts",
-    cluster: true,
+    lane: "cluster",
     commands: [{ vitest: "contract" }],
   },
   {
     name: "charts",
     what: "helm lint, template, install, upgrade, test, uninstall; the dashboard's queries",
-    cluster: true,
+    lane: "cluster",
     commands: [{ vitest: "charts" }],
   },
-  { name: "e2e", what: "end to end, with faults", cluster: true, commands: [{ vitest: "e2e" }] },
-  {
-    name: "chaos",
-    what: "random faults, and every guard taken out once",
-    behind: true,
-    commands: [{ vitest: "chaos" }],
-  },
+  { name: "e2e", what: "end to end, with faults", lane: "cluster", commands: [{ vitest: "e2e" }] },
 ];
 
 interface Count {
@@ -130,8 +136,9 @@ function countReport(file: string, code: number): Count {
 async function runCommand(command: Command, log: string): Promise<Count> {
   if ("vitest" in command) {
     const file = join(results, `${command.vitest}.json`);
-    const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
-    return countReport(file, await run(["vitest", "run", "--project", command.vitest, ...reporters], log, 40));
+    const options = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
+    if (command.filesAtOnce !== undefined) options.push(`--maxWorkers=${command.filesAtOnce}`);
+    return countReport(file, await run(["vitest", "run", "--project", command.vitest, ...options], log, 40));
   }
   const code = await run(command.run, log, 25);
   appendFileSync(log, `${code === 0 ? "✓" : "✗"} ${command.title}\n`);
@@ -191,15 +198,13 @@ async function runLane(lane: readonly Part[]): Promise<void> {
 }
 
 if (chosen.some(({ name }) => ["engine", "telemetry", "chaos"].includes(name))) await ensureTestPrograms(progressTo());
-// Parts on the cluster mostly wait, for pods and for faults to pass: the others fill that time.
-await Promise.all([
-  runLane(chosen.filter(({ cluster, behind }) => cluster !== true && behind !== true)),
-  runLane([...chosen.filter(({ cluster }) => cluster === true), ...chosen.filter(({ behind }) => behind === true)]),
-]);
-if (!values.keep && chosen.some((part) => part.cluster)) {
+const lanes = Map.groupBy(chosen, ({ lane }) => lane);
+await Promise.all([...lanes.values()].map(runLane));
+if (!values.keep && lanes.has("cluster")) {
   const down: Part = {
     name: "down",
     what: "the cluster goes; --keep leaves it",
+    lane: "cluster",
     commands: [{ title: "npm run demo:down", run: ["npm", "run", "-s", "demo:down"] }],
   };
   await runLane([down]);
