@@ -16,6 +16,7 @@ const commands = [...page.matchAll(/```sh\n([\s\S]*?)```/g)]
 
 /** What a command must show, by a part of it that names it; the first that fits counts. */
 const shows: readonly (readonly [part: string, pattern: RegExp])[] = [
+  ["examples/customers", /"dt_updt_conv":"2026-05-04 /],
   ["--output csv", /^window_start,window_end,event_type,count\n2026-03-01 /],
   ["--output json", /^\{"tables":\{"event_counts":\[\{/],
   ["--input", /dead letters \(3\)\n[\s\S]*MalformedJson/],

@@ -22,6 +22,8 @@ const shows: [part: string, pattern: RegExp][] = [
   ["--list", /^app-events$/m],
   ["--describe", /PartitionCount:\s*6/],
   ["--from-beginning", /"event_type":/],
+  ["show topics; show tables", /app-events\s+6\s+\d+[\s\S]*event_counts\s+metrics/],
+  ["group by all", /purchase\s+\d+/],
   ["from event_counts", /purchase|view|click|search/],
   ["from user_avg_waiting_time", /u[0-9]+/],
   ["logs", /"level":/],

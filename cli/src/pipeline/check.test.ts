@@ -40,6 +40,14 @@ test.each(globSync("examples/*/*.yaml", { cwd: root }))("%s is accepted", async 
     expect((await checkPipeline(pipeline)).problems).toEqual([]);
 });
 
+test("a word that kubectl reads as true or false is no text, unless it is in quotes", async () => {
+  const named = (name: string) => parsePipelines(example.replace("name: user_id, type", `name: ${name}, type`), "x")[0];
+  const { problems } = await checkPipeline(named("n") ?? {});
+  expect(problems.join("\n")).toContain("must be of type string: kubectl reads y, n, yes, no, on and off as false");
+  const quoted = await checkPipeline(named('"n"') ?? {});
+  expect(quoted.problems.join("\n")).not.toContain("must be of type string");
+});
+
 test("a file with two pipelines asks for one by name", () => {
   const two = `${example}\n---\n${example.replace("name: app-events", "name: other")}`;
   expect(parsePipelines(two, "x.yaml")).toHaveLength(2);

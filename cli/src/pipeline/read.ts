@@ -1,7 +1,7 @@
 /** StreamPipelines in a file of YAML documents. */
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
-import { parseAllDocuments } from "yaml";
+import { parseAllDocuments, visit } from "yaml";
 import { KIND } from "@caudal/crds";
 import { FileInvalid } from "../errors.ts";
 
@@ -44,10 +44,20 @@ export function parsePipelines(source: string, file: string): readonly WrittenPi
   return parseAllDocuments(source).flatMap((document) => {
     const [error] = document.errors;
     if (error !== undefined) throw new FileInvalid(`${file} is no YAML: ${error.message}`);
+    visit(document, {
+      Scalar: (_, node) => {
+        // As kubectl reads YAML: what is not in quotes and means true or false in YAML 1.1 is no text.
+        if (node.type === "PLAIN" && typeof node.value === "string" && WORD_OF_YAML.test(node.value))
+          node.value = /^(y|yes|on)$/i.test(node.value);
+      },
+    });
     const value: unknown = document.toJS();
     return isPipeline(value) ? [value] : [];
   });
 }
+
+/** Source: sigs.k8s.io/yaml, which kubectl and helm use. */
+const WORD_OF_YAML = /^(y|n|Y|N|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF)$/;
 
 function isPipeline(value: unknown): value is WrittenPipeline {
   return typeof value === "object" && value !== null && "kind" in value && value.kind === KIND;

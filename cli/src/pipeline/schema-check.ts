@@ -139,5 +139,9 @@ function checkNumber(value: number, { minimum, maximum, exclusiveMinimum }: Sche
 
 function typeProblem(value: unknown, type: string, path: string): string {
   const shown = value === null ? "null" : Array.isArray(value) ? "array" : typeof value;
-  return `${path}: Invalid value: "${shown}": ${path} in body must be of type ${type}`;
+  const quotes =
+    type === "string" && typeof value === "boolean"
+      ? `: kubectl reads y, n, yes, no, on and off as ${String(value)}, put the text in quotes`
+      : "";
+  return `${path}: Invalid value: "${shown}": ${path} in body must be of type ${type}${quotes}`;
 }

@@ -53,7 +53,7 @@ async function runOn(file: string, aggregators: readonly object[], topics: reado
 }
 
 async function runSpec(file: string, spec: object, lookups: readonly LookupFile[] = []): Promise<Ran> {
-  const text = stringify({
+  const resource = {
     apiVersion: "caudal.dev/v1alpha1",
     kind: "StreamPipeline",
     metadata: { name: "test" },
@@ -62,7 +62,8 @@ async function runSpec(file: string, spec: object, lookups: readonly LookupFile[
       database: { cluster: { storage: { size: "1Gi" } } },
       ...spec,
     },
-  });
+  };
+  const text = stringify(resource, { version: "1.1" });
   const pipeline = await acceptedPipeline(parsePipelines(text, "test")[0] ?? {}, "test");
   return await run(pipeline, { inputs: [file], lookups, events: 0, time: Date.parse("2026-01-02T00:00:00Z") });
 }

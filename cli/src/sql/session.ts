@@ -219,7 +219,7 @@ export class Session {
     const problems = await problemsWith(pipeline, spec);
     if (problems.length > 0) throw new StatementFailed(problems.join("\n"));
     await this.#live.apply(managerOf(name), { ...spec });
-    this.#printer.text(stringify(spec, { lineWidth: 0 }).trimEnd());
+    this.#printer.text(stringify(spec, { lineWidth: 0, version: "1.1" }).trimEnd());
     this.#printer.note(`written into StreamPipeline/${pipeline.metadata.name} by the field manager ${managerOf(name)}`);
   }
 

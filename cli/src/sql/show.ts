@@ -107,7 +107,7 @@ export function describe(pipeline: StreamPipeline, catalog: Catalog, name: strin
 }
 
 function specOf(stage: object): Result {
-  const lines = stringify(stage, { lineWidth: 0 }).trimEnd().split("\n");
+  const lines = stringify(stage, { lineWidth: 0, version: "1.1" }).trimEnd().split("\n");
   return textResult(
     ["spec"],
     lines.map((line) => [line]),
