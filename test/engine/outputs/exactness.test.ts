@@ -125,6 +125,13 @@ describe("each event that passes is there once", () => {
     const ends = await scene.topic.seal();
     await done(scene, outputs, ends);
     await expectExact(scene, outputs, ends);
+    const metrics = (await Promise.all(workers.map(async (worker) => (await worker.get("/metrics")).text))).join("\n");
+    const counts = metrics.split("\n").filter((line) => line.startsWith("caudal_external_call_seconds_count{"));
+    for (const labels of [
+      ['target="redis"', 'operation="write"', 'outcome="ok"'],
+      ['target="files"', 'operation="publish"', 'outcome="ok"'],
+    ])
+      expect(counts.some((line) => labels.every((label) => line.includes(label)))).toBe(true);
     for (const worker of workers) expect(await worker.drain()).toBe(0);
   });
 

@@ -67,6 +67,7 @@ export function makeOutput({ context, config, plan, sourceTopic, cluster }: Outp
       columns,
       database: secretOf(workload),
       onCall: callObserver(context.metrics),
+      onStoreCall: callObserver(context.metrics, "files"),
     });
   throw new ConfigInvalid(`the output ${config.name} names nowhere to write to`);
 }

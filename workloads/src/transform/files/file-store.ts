@@ -14,3 +14,26 @@ export interface FileStore {
   remove(name: string): Promise<void>;
   close(): void;
 }
+
+/** Told of each call: its name, how long it took and how it ended. */
+export type StoreObserver = (call: string, seconds: number, outcome: "ok" | "error") => void;
+
+/** The store, with its calls told. */
+export function observed(store: FileStore, observe: StoreObserver): FileStore {
+  const told = async (call: string, work: Promise<void>): Promise<void> => {
+    const began = performance.now();
+    try {
+      await work;
+      observe(call, (performance.now() - began) / 1000, "ok");
+    } catch (error) {
+      observe(call, (performance.now() - began) / 1000, "error");
+      throw error;
+    }
+  };
+  return {
+    put: async (name, file) => await told("put", store.put(name, file)),
+    publish: async (staged, name) => await told("publish", store.publish(staged, name)),
+    remove: async (name) => await told("remove", store.remove(name)),
+    close: () => store.close(),
+  };
+}

@@ -7,7 +7,7 @@ import { ConfigInvalid } from "../../runtime/errors.ts";
 import type { OutputColumn } from "../output.ts";
 import { planOf } from "../plan-of.ts";
 import { FilesRefused } from "./errors.ts";
-import type { FileStore } from "./file-store.ts";
+import { type FileStore, observed, type StoreObserver } from "./file-store.ts";
 import { FilesOutput } from "./files-output.ts";
 import { FolderStore } from "./folder-store.ts";
 import { FileLedger } from "./ledger.ts";
@@ -23,6 +23,7 @@ export interface FilesOutputParts {
   /** Folder of the database's secret. */
   readonly database: string;
   readonly onCall: CallObserver;
+  readonly onStoreCall: StoreObserver;
 }
 
 /** Column that readers get from the names of folders. */
@@ -32,7 +33,7 @@ const REGION = "us-east-1";
 /** @throws FilesRefused when a column has the name of one that folders give */
 export function filesOutput(config: FilesOutputConfig, parts: FilesOutputParts): FilesOutput {
   const { format, path, everyMs, maxEvents } = config;
-  const { owner, name, columns, database, onCall } = parts;
+  const { owner, name, columns, database, onCall, onStoreCall } = parts;
   if (columns.some((column) => column.name.toLowerCase() === DATE))
     throw new FilesRefused(`output ${name}: the folders of files give a column ${DATE}: write \`as\` another name`);
   const output = `${owner.stage}/${name}`;
@@ -41,7 +42,7 @@ export function filesOutput(config: FilesOutputConfig, parts: FilesOutputParts):
     writer: { pipeline: owner.pipeline, stage: owner.stage, output: name },
     gather: { ms: everyMs, events: maxEvents },
     openLedger: async () => await FileLedger.open({ secret: database, owner, output, plan, onCall }),
-    openStore: () => storeOf(config),
+    openStore: () => observed(storeOf(config), onStoreCall),
     openWriter: async (folder) => (format === "jsonl" ? jsonLinesWriter : await ParquetWriter.open(columns, folder)),
     wants: format === "jsonl" ? "json" : "columns",
   });
