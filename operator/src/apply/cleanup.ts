@@ -50,8 +50,7 @@ async function removeSlots(context: WriteContext, present: readonly KubeObject[]
     } catch (error) {
       if (!(error instanceof SlotNotRemoved)) throw error;
       if (error.retryable && sinceMs < SLOTS_LIMIT_MS) done = false;
-      else
-        await writes.tell(pipeline, { type: "Warning", reason: error.reason, action: "Delete", note: error.message });
+      await writes.tell(pipeline, { type: "Warning", reason: error.reason, action: "Delete", note: error.message });
     }
   }
   return done;

@@ -24,6 +24,11 @@ export class SlotNotRemoved extends KubeError {
   }
 }
 
+/** A name without a point is that of a Service beside the Secret: CloudNativePG's are, and we are in another namespace. */
+export function hostFrom(namespace: string, host: string): string {
+  return /^[a-z][-a-z0-9]*$/.test(host) && host !== "localhost" ? `${host}.${namespace}.svc` : host;
+}
+
 /** @throws SlotNotRemoved */
 export async function removeSlot(client: KubeClient, namespace: string, slot: Slot): Promise<void> {
   const secret = await client.get(resources.secret, namespace, slot.secret);
@@ -31,7 +36,7 @@ export async function removeSlot(client: KubeClient, namespace: string, slot: Sl
   const data = (secret["data"] ?? {}) as Record<string, string>;
   const value = (key: string): string => Buffer.from(data[key] ?? "", "base64").toString();
   const login = {
-    host: value("host"),
+    host: hostFrom(namespace, value("host")),
     port: Number(value("port")),
     database: value("dbname"),
     user: value("username"),
