@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { apply, kubeconfig, kubectl, NAMESPACE, untilCondition } from "./support/kube.ts";
+import { apply, get, kubeconfig, kubectl, NAMESPACE, untilCondition } from "./support/kube.ts";
 
 const root = join(import.meta.dirname, "../..");
 const run = promisify(execFile);
@@ -75,6 +75,69 @@ describe("caudal on the cluster", () => {
     const ended = await caudal(args);
     expect(ended.stderr).toContain(words);
     expect(ended.code).toBe(code);
+  });
+});
+
+describe("a stream", () => {
+  const ask = async (sql: string) =>
+    await caudal([
+      "sql",
+      "cli-streams",
+      "-n",
+      NAMESPACE,
+      "-o",
+      "json",
+      "-e",
+      "set 'auto.offset.reset' = 'earliest'",
+      "-e",
+      sql,
+    ]);
+  // Only so are lists merged by name: a client-side apply of a custom resource replaces them.
+  const applyPipeline = async (yaml: string) =>
+    await kubectl(["-n", NAMESPACE, "apply", "--server-side", "-f", "-"], yaml);
+  beforeAll(async () => {
+    await applyPipeline(STREAMS_PIPELINE);
+    await untilCondition("cli-streams", "Ready", "True", 300);
+  });
+  afterAll(async () => {
+    await kubectl(
+      ["-n", NAMESPACE, "delete", "streampipeline", "cli-streams", "--ignore-not-found", "--timeout=120s"],
+      "",
+      150_000,
+    );
+  });
+
+  it("is a transform that CREATE STREAM writes into the pipeline, and runs", async () => {
+    const created = await ask(
+      "create stream cli-even as select id, tick, tick * 10 as tens from cli-ticks where tick % 2 = 0",
+    );
+    expect(created.stderr).toContain(
+      "written into StreamPipeline/cli-streams by the field manager caudal-sql-cli-even",
+    );
+    expect(created.code).toBe(0);
+    await untilCondition("cli-streams", "Ready", "True", 300);
+    expect((await ask("show streams")).stdout).toContain(
+      '"stream":"cli-even","from":"cli-ticks","to":"topic cli-even"',
+    );
+    const { stdout } = await ask("select tick, tens from cli-even emit changes limit 5");
+    const rows = stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { tick: number; tens: number });
+    expect(rows).toHaveLength(5);
+    for (const { tick, tens } of rows) expect([tick % 2, tens]).toEqual([0, tick * 10]);
+  });
+
+  it("stays when the pipeline's file is applied again on the server's side, and goes with DROP STREAM", async () => {
+    await applyPipeline(STREAMS_PIPELINE.replace("rate: 20", "rate: 21"));
+    const specOf = async () => (await get("streampipeline", "cli-streams"))?.spec;
+    expect(await specOf()).toMatchObject({ transforms: [{ name: "cli-even" }], generators: [{ rate: 21 }] });
+    const dropped = await ask("drop stream cli-even");
+    expect(dropped.stderr).toContain("the stream cli-even left StreamPipeline/cli-streams");
+    const spec = await specOf();
+    expect(spec?.["transforms"] ?? []).toEqual([]);
+    expect((spec?.["topics"] as { name: string }[]).map(({ name }) => name)).toEqual(["cli-ticks"]);
+    await untilCondition("cli-streams", "Ready", "True", 300);
   });
 });
 
@@ -159,4 +222,20 @@ spec:
       fields: [{ name: id, type: uuid }]
   generators:
     - { name: clock, topic: ticks, rate: 10 }
+`;
+
+const STREAMS_PIPELINE = `
+apiVersion: caudal.dev/v1alpha1
+kind: StreamPipeline
+metadata: { name: cli-streams }
+spec:
+  deletionPolicy: Delete
+  kafka: { clusterRef: { name: platform, listener: plain } }
+  topics:
+    - name: cli-ticks
+      partitions: 2
+      key: id
+      fields: [{ name: id, type: uuid }, { name: tick, type: integer }]
+  generators:
+    - { name: clock, topic: cli-ticks, rate: 20, values: [{ field: tick, sequence: {} }] }
 `;
