@@ -14,6 +14,9 @@ import { latencyTable } from "./report/latency.ts";
 import { type Result, summarize } from "./report/results.ts";
 import { configurationList, throughputTable } from "./report/table.ts";
 import type { Bench } from "./running.ts";
+import { transformEngines } from "./engines/transforms.ts";
+import { transformTable } from "./report/transform.ts";
+import { measureTransform } from "./transform.ts";
 import { measureThroughput } from "./throughput.ts";
 
 export interface Measured {
@@ -70,6 +73,21 @@ export async function measure(options: Options, progress: Progress): Promise<(be
       return async (bench) => {
         const results = await measureGenerator(bench, options, progress);
         return { results, table: generatorTable(results), wrong: [] };
+      };
+    }
+    case "transform": {
+      const transforming = Object.values(transformEngines).filter(({ name }) => options.engines.includes(name));
+      for (const engine of transforming) await engine.prepare(progress);
+      return async (bench) => {
+        const { results, failed } = await measureTransform(bench, { ...options, engines: transforming }, progress);
+        const inexact = results
+          .filter(({ exact }) => !exact)
+          .map(({ engine, run }) => `not exact: ${engine}, run ${run}`);
+        return {
+          results,
+          table: transformTable(results),
+          wrong: [...failed.map((title) => `failed: ${title}`), ...inexact],
+        };
       };
     }
     case "growth": {

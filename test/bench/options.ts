@@ -6,9 +6,12 @@ import { scenarioNames } from "./scenarios.ts";
 export const engineNames = ["caudal", "flink", "flink-rocksdb", "kafka-streams", "kafka-streams-eos", "spark"] as const;
 export type EngineName = (typeof engineNames)[number];
 
+/** Those that also go from topic to topic. */
+const TRANSFORMING: readonly EngineName[] = ["caudal", "flink"];
+
 export interface Options {
   readonly help: boolean;
-  readonly measure: "throughput" | "latency" | "generator" | "growth";
+  readonly measure: "throughput" | "latency" | "generator" | "growth" | "transform";
   readonly engines: readonly EngineName[];
   /** Names of what is to grow; none: all. */
   readonly scenarios: readonly string[];
@@ -32,12 +35,13 @@ in PostgreSQL, every row checked. Broker, PostgreSQL and engine share this machi
   npm run bench                        every engine, 10,000,000 events, 3 runs each, in turn
   npm run bench -- --latency           event → visible row at a steady rate, and what that costs
   npm run bench -- --generator         Caudal's generator: its most per CPU-second, and how well it holds a rate
+  npm run bench -- --transform         from topic to topic with where and select, beside Flink SQL
   npm run bench -- --growth [NAME …]   Caudal where one thing is much larger than usual:
                                        ${scenarioNames.join(", ")}
                                        (the last one takes 20 GB of disk, and is left out unless it is named)
 
   --only A,B       these engines alone: ${engineNames.join(", ")}
-  --events N       events in the topic (10000000), or to generate and for --growth (3000000)
+  --events N       events in the topic (10000000), or to generate, for --growth and for --transform (3000000)
   --runs N         runs of each engine (3)
   --rate N         events per second at a steady rate (20000)
   --seconds N      how long the steady rate is held (60)
@@ -56,12 +60,13 @@ const EVENTS: Readonly<Record<Options["measure"], number>> = {
   latency: 10_000_000,
   generator: 3_000_000,
   growth: 3_000_000,
+  transform: 3_000_000,
 };
 
 /** @throws UsageError that says what to write instead */
 export function parseOptions(args: readonly string[]): Options {
   const { values, positionals } = parse(args);
-  const measures = (["latency", "generator", "growth"] as const).filter((name) => values[name] === true);
+  const measures = (["latency", "generator", "growth", "transform"] as const).filter((name) => values[name] === true);
   if (measures.length > 1) throw new UsageError(`--${measures.join(" and --")} are measured one at a time.`);
   const measure = measures[0] ?? "throughput";
   if (values.docs === true && values.profile !== undefined)
@@ -98,6 +103,7 @@ function parse(args: readonly string[]) {
         latency: { type: "boolean" },
         generator: { type: "boolean" },
         growth: { type: "boolean" },
+        transform: { type: "boolean" },
         keep: { type: "boolean" },
         docs: { type: "boolean" },
         help: { type: "boolean", short: "h" },
@@ -111,12 +117,16 @@ function parse(args: readonly string[]) {
 
 /** Without --only: all engines, or, where rows are to be seen at once, Caudal. */
 function enginesOf(only: string | undefined, measure: Options["measure"]): readonly EngineName[] {
-  if (only === undefined) return measure === "throughput" ? engineNames : ["caudal"];
+  if (only === undefined)
+    return measure === "throughput" ? engineNames : measure === "transform" ? TRANSFORMING : ["caudal"];
   const names = only.split(",").map((name) => name.trim());
   const known = engineNames.filter((name) => names.includes(name));
   const unknown = names.filter((name) => !(engineNames as readonly string[]).includes(name));
   if (unknown.length > 0)
     throw new UsageError(`--only: there is no engine "${unknown.join('", "')}"; there are ${engineNames.join(", ")}.`);
+  const unable = known.filter((name) => !TRANSFORMING.includes(name));
+  if (measure === "transform" && unable.length > 0)
+    throw new UsageError(`--transform: ${unable.join(", ")} is not measured so; there are ${TRANSFORMING.join(", ")}.`);
   const closed = known.filter((name) => name.startsWith("flink"));
   if (measure === "latency" && closed.length > 0)
     throw new UsageError(`--latency: ${closed.join(", ")} writes a window only when it closes; leave it out.`);

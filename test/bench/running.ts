@@ -56,7 +56,7 @@ const deadLetterConfig = { "max.message.bytes": "2000000" };
 /** @throws BenchFailed when the engine does not begin; what the work throws */
 export async function withEngine<T>(
   bench: Bench,
-  engine: Engine,
+  engine: Pick<Engine, "setUp" | "begins">,
   options: RunOptions,
   work: (running: Running) => Promise<T>,
 ): Promise<T> {
@@ -114,7 +114,7 @@ type Start = Awaited<ReturnType<Engine["setUp"]>> & {
 /** Starts the processes at once. @returns what was used when the first one began */
 async function start(
   meter: Meter,
-  engine: Engine,
+  engine: Pick<Engine, "begins">,
   { folder, log, replicas, ...command }: Start,
   processes: EngineProcess[],
 ): Promise<Reading> {

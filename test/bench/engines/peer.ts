@@ -40,7 +40,7 @@ export function peerEngine(peer: Peer): Engine {
     name: peer.name,
     configuration: (mode) => peer.configuration(mode),
     prepare: async (progress) => {
-      folder = await progress.step(`building the peer ${peer.sources}`, async () => await build(peer.sources));
+      folder = await progress.step(`building the peer ${peer.sources}`, async () => await buildPeer(peer.sources));
     },
     setUp: async (stage, client) => {
       await createTables(client);
@@ -114,7 +114,7 @@ async function createTables(client: Client): Promise<void> {
 }
 
 /** @returns the folder with build/classes and lib */
-async function build(name: string): Promise<string> {
+export async function buildPeer(name: string): Promise<string> {
   const sources = join(import.meta.dirname, "../peers", name);
   return await cached(`bench-${name}`, contentKey([], sources, filesBelow(sources)), async (unfinished) => {
     if (!(await succeeds("javac", ["-version"])))

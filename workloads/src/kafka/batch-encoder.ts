@@ -39,6 +39,12 @@ export class BatchEncoder {
     this.#bytes = Buffer.allocUnsafeSlow(Math.max(capacity, HEADER));
   }
 
+  /** Begins anew, in the same memory: what was finished before has no meaning any more. */
+  clear(): void {
+    this.#at = HEADER;
+    this.#count = 0;
+  }
+
   get count(): number {
     return this.#count;
   }

@@ -14,7 +14,7 @@ import { Coordinator } from "./coordinator.ts";
 import { OffsetsUnstable } from "./errors.ts";
 import { Group, type GroupOffset } from "./group.ts";
 import { Code, protocolError, withCodes } from "./protocol-errors.ts";
-import { type TransactionEnd, TransactionalWriter } from "./transactions.ts";
+import { TRANSACTION_MS, type TransactionEnd, TransactionalWriter } from "./transactions.ts";
 
 export interface Succession {
   readonly transactionalId: string;
@@ -22,6 +22,15 @@ export interface Succession {
   readonly place: { readonly group: string; readonly topic: string; readonly partition: number };
   /** Topics that the writers write to. */
   readonly topics: readonly string[];
+}
+
+/** A succession whose place is one of several partitions. */
+export interface SuccessionInPlaces extends Omit<Succession, "place"> {
+  readonly places: { readonly group: string; readonly topic: string; readonly partitions: readonly number[] };
+  /** After which the broker undoes a transaction by itself. */
+  readonly transactionMs: number;
+  /** How long others, who have ids of their own, may take to end theirs. */
+  readonly patienceMs: number;
 }
 
 export interface TakenOver {
@@ -42,12 +51,24 @@ export async function takeOver(
   { transactionalId, place, topics }: Succession,
   signal?: AbortSignal,
 ): Promise<TakenOver> {
+  const places = { group: place.group, topic: place.topic, partitions: [place.partition] };
+  const succession = { transactionalId, topics, places, transactionMs: TRANSACTION_MS, patienceMs: PATIENCE_MS };
+  const { writer, places: found } = await takeOverPlaces(cluster, succession, signal);
+  return { writer, place: found.get(place.partition) };
+}
+
+/** @throws KafkaUnavailable, also when what was written before cannot be told yet */
+export async function takeOverPlaces(
+  cluster: KafkaCluster,
+  { transactionalId, places, topics, transactionMs, patienceMs }: SuccessionInPlaces,
+  signal?: AbortSignal,
+): Promise<{ readonly writer: TransactionalWriter; readonly places: ReadonlyMap<number, GroupOffset> }> {
   const last = await lastDecision(cluster, transactionalId, signal);
-  const writer = await TransactionalWriter.open(cluster, transactionalId, signal);
-  const group = new Group(cluster, { groupId: place.group, topic: place.topic, sessionMs: 0, rebalanceMs: 0 });
-  const read = async () => (await group.committed([place.partition])).get(place.partition);
+  const writer = await TransactionalWriter.open(cluster, transactionalId, signal, transactionMs);
+  const group = new Group(cluster, { groupId: places.group, topic: places.topic, sessionMs: 0, rebalanceMs: 0 });
+  const read = async () => await group.committed(places.partitions);
   try {
-    return { writer, place: await whenStable(read, signal) };
+    return { writer, places: await whenStable(read, PATIENCE_MS, signal) };
   } catch (error) {
     if (!(error instanceof OffsetsUnstable)) throw error;
   }
@@ -57,8 +78,8 @@ export async function takeOver(
       partitions: (await cluster.topic(name)).partitions.map((one) => one.partition),
     })),
   );
-  await writer.endAgain(partitions, place.group, last, signal);
-  return { writer, place: await whenStable(read, signal) };
+  await writer.endAgain(partitions, places.group, last, signal);
+  return { writer, places: await whenStable(read, patienceMs, signal) };
 }
 
 /** How the last transaction of the id was to end: read before the id is taken over, which is all that is kept of it. */
@@ -83,8 +104,12 @@ async function lastDecision(
   return DECIDED_TO_COMMIT.has(state) ? "commit" : "abort";
 }
 
-async function whenStable<T>(read: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  const deadline = performance.now() + PATIENCE_MS;
+export async function whenStable<T>(
+  read: () => Promise<T>,
+  patienceMs: number,
+  signal: AbortSignal | undefined,
+): Promise<T> {
+  const deadline = performance.now() + patienceMs;
   for (;;) {
     try {
       return await read();

@@ -50,7 +50,7 @@ export interface TopicPartitions {
 export type TransactionEnd = "commit" | "abort";
 
 /** The broker undoes a transaction that lasts longer, also of a writer that is gone: until then readers wait at it. */
-const TRANSACTION_MS = 30_000;
+export const TRANSACTION_MS = 30_000;
 /** A transaction that ended a moment ago may still be written down. */
 const SETTLE_MS = 10;
 const SETTLE_MAX_MS = 200;

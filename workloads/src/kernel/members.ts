@@ -31,7 +31,7 @@ export class Members {
     let at = from;
     while (bytes[at] !== OPEN) at++;
     at = endOfSpace(bytes, at + 1);
-    for (let next = 0; at < to && bytes[at] !== CLOSE;) {
+    for (let next = 0, left = this.starts.length; left > 0 && at < to && bytes[at] !== CLOSE;) {
       const key = at + 1;
       const keyEnd = endOfText(bytes, key);
       const index = this.#indexOf(bytes, key, keyEnd, next);
@@ -42,6 +42,7 @@ export class Members {
         this.starts[index] = at;
         this.ends[index] = end;
         next = index + 1;
+        left--;
       }
       at = endOfSpace(bytes, end);
       if (bytes[at] === COMMA) at = endOfSpace(bytes, at + 1);

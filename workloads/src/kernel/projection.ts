@@ -6,6 +6,7 @@ import type { BadRow } from "../sql/plan.ts";
 import type { ProjectedColumn, TransformPlan } from "../sql/transform-plan.ts";
 import { quote } from "../sql/quote.ts";
 import { type Column, makeColumn } from "./columns.ts";
+import { DirectEvaluation } from "./direct-evaluation.ts";
 import { Evaluation, type Computed, type Joined } from "./evaluation.ts";
 import { endOfSlice, EventReader, goodRows, SLICE_ROWS } from "./event-reader.ts";
 import { GrowingColumn, growingFloats, growingInts, GrowingValues } from "./growing.ts";
@@ -25,6 +26,8 @@ export class Projection {
   readonly #wants: ReadonlySet<Want>;
   readonly #events: EventReader;
   readonly #evaluation: Evaluation;
+  /** Where all that is evaluated can do without DuckDB. */
+  readonly #direct: DirectEvaluation | undefined;
   /** By name in the select. */
   readonly #columns: ReadonlyMap<string, Column>;
   readonly #json: JsonWriter;
@@ -55,6 +58,7 @@ export class Projection {
       }));
     const computation = { where: plan.where, conditions: [], values, inputs: new Set(plan.inputs) };
     this.#evaluation = new Evaluation(async () => await this.#events.duckdb(), computation, topic, columns, lookups);
+    this.#direct = directEvaluation(plan, values, columns);
     this.#columns = new Map(
       plan.columns.flatMap(({ name, expression, isField: field }) => {
         const column = field
@@ -78,7 +82,7 @@ export class Projection {
     lookups?: Joined,
   ): Promise<Projection> {
     const projection = new Projection(plan, topic, wants, lookups);
-    if (projection.#evaluation.needed) await projection.#events.duckdb();
+    if (projection.#evaluation.needed && projection.#direct === undefined) await projection.#events.duckdb();
     return projection;
   }
 
@@ -134,7 +138,8 @@ export class Projection {
     for (const column of this.#evaluation.columns) if (column.kind === "number") column.bigs.clear();
     const findings = await this.#events.read(block, from, to);
     let rows = goodRows(to - from, findings);
-    if (this.#evaluation.needed && rows.length > 0) {
+    if (this.#direct?.canRun === true) rows = this.#direct.run(rows);
+    else if (this.#evaluation.needed && rows.length > 0) {
       const evaluated = await this.#evaluation.run(rows);
       rows = ascending(evaluated.rows);
       for (const [row, found] of evaluated.findings) findings.set(row, found);
@@ -185,6 +190,22 @@ export class Projection {
       );
     }
   }
+}
+
+/** @returns undefined where something has to be evaluated by DuckDB, or nothing at all */
+function directEvaluation(
+  { where, directWhere, columns }: TransformPlan,
+  values: readonly Computed[],
+  fields: ReadonlyMap<string, Column>,
+): DirectEvaluation | undefined {
+  const direct = columns.flatMap((one) => one.direct ?? []);
+  if (where === undefined && values.length === 0) return undefined;
+  if ((where !== undefined && directWhere === undefined) || direct.length < values.length) return undefined;
+  const targets = values.flatMap(({ column }, index) => {
+    const of = direct[index];
+    return of === undefined || column.kind === "text" ? [] : [{ direct: of, column }];
+  });
+  return new DirectEvaluation(directWhere, targets, fields);
 }
 
 /** A join may give events in another order than they came in. */

@@ -1,6 +1,7 @@
 /** From a transform's configuration to its plan, or to what is wrong with its SQL and its outputs. */
 import { type OutputConfig, parseKeyTemplate, type TopicConfig, type TransformConfig } from "@caudal/crds";
 import { checkKinds } from "./determinism.ts";
+import { directOf } from "./direct.ts";
 import { checkFields, inScope } from "./event-scope.ts";
 import { duckdbTypeOf, fieldType } from "./fields.ts";
 import { mayBeNull } from "./nullable.ts";
@@ -42,8 +43,10 @@ export async function compileTransform(config: TransformConfig, path = "transfor
       ...read.flatMap(({ fields }) => fields),
       ...usedLookups.flatMap(({ on }) => on.map(({ field }) => field)),
     ]);
+    const directWhere = where === undefined ? undefined : directOf(where.node, topic);
     const plan: TransformPlan = {
       ...(where === undefined ? {} : { where: where.sql }),
+      ...(directWhere === undefined ? {} : { directWhere }),
       untouched: config.select === undefined,
       columns,
       inputs: [...inputs].sort(),
@@ -139,6 +142,7 @@ async function compileColumn(scope: Scope, topic: TopicConfig, text: string, rea
   if (field !== undefined) return { ...fieldColumn(field), name };
   read.push(bound);
   const required = new Set(topic.fields.filter(({ nullable }) => !nullable).map((one) => one.name.toLowerCase()));
+  const direct = directOf(expression.node, topic);
   return {
     name,
     expression: bound.sql,
@@ -146,6 +150,7 @@ async function compileColumn(scope: Scope, topic: TopicConfig, text: string, rea
     duckdbType: bound.duckdbType,
     postgresType: columnType(bound.duckdbType, name),
     nullable: mayBeNull(expression.node, required),
+    ...(direct === undefined ? {} : { direct }),
   };
 }
 

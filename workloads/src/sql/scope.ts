@@ -3,7 +3,7 @@ import { admitMacros, checkKinds, type Functions, readFields } from "./determini
 import type { DuckDB } from "./duckdb.ts";
 import { quote } from "./quote.ts";
 import { describeSqlError, SqlError, type SqlProblem } from "./sql-error.ts";
-import { type Expression, parseExpression } from "./syntax.ts";
+import { type Expression, type Node, parseExpression } from "./syntax.ts";
 import type { LookupPlan } from "./transform-plan.ts";
 
 export interface Bound {
@@ -12,6 +12,7 @@ export interface Bound {
   readonly duckdbType: string;
   /** Fields that it reads, in the topic's order. */
   readonly fields: readonly string[];
+  readonly node: Node;
   /** Names of the lookups that it reads. */
   readonly lookups: readonly string[];
 }
@@ -99,6 +100,7 @@ export class Scope {
     const used = readFields(expression.node, this.#fields, this.#lookups);
     return {
       sql: expression.sql,
+      node: expression.node,
       duckdbType,
       fields: this.#fields.filter((field) => used.has(field)),
       lookups: [...this.#lookups].filter((lookup) => used.has(lookup)),

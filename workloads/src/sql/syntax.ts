@@ -17,7 +17,16 @@ export interface Node {
   readonly column_names?: readonly string[];
   readonly lhs?: Node;
   readonly try_cast?: boolean;
-  readonly value?: { readonly is_null: boolean };
+  readonly value?: {
+    readonly is_null: boolean;
+    readonly value?: unknown;
+    readonly type?: { readonly id: string; readonly type_info?: { readonly scale?: number } | null };
+  };
+  readonly left?: Node;
+  readonly right?: Node;
+  readonly input?: Node;
+  readonly lower?: Node;
+  readonly upper?: Node;
 }
 
 export interface Expression {

@@ -1,5 +1,23 @@
 /** A compiled transform: which events pass, and what each of them becomes. Pure data, the same on every replica. */
 
+/**
+ * An expression that needs no DuckDB: conditions over numbers, truth values and equal texts. A term is true, false or NULL,
+ * and a number or a text where it is compared.
+ */
+export type Direct =
+  | { readonly kind: "constant"; readonly value: number }
+  | { readonly kind: "field"; readonly field: string }
+  | {
+      readonly kind: "compare";
+      readonly operator: "=" | "<>" | "<" | "<=" | ">" | ">=";
+      readonly left: Direct;
+      readonly right: Direct;
+    }
+  | { readonly kind: "text"; readonly field: string; readonly equal: boolean; readonly text: string }
+  | { readonly kind: "and" | "or"; readonly terms: readonly Direct[] }
+  | { readonly kind: "not"; readonly term: Direct }
+  | { readonly kind: "isNull"; readonly field: string; readonly not: boolean };
+
 /** A column of what is passed on. */
 export interface ProjectedColumn {
   readonly name: string;
@@ -10,6 +28,8 @@ export interface ProjectedColumn {
   /** `text` is compared bytewise; a field of type json is jsonb. */
   readonly postgresType: string;
   readonly nullable: boolean;
+  /** Only where it can be said so. */
+  readonly direct?: Direct;
 }
 
 /** A table beside the events. In SQL it is a struct of its columns, NULL where no row belongs to the event. */
@@ -22,6 +42,7 @@ export interface LookupPlan {
 export interface TransformPlan {
   /** Events for which this is not true are left out. */
   readonly where?: string;
+  readonly directWhere?: Direct;
   /** Whether events go on as they are, byte for byte. */
   readonly untouched: boolean;
   readonly columns: readonly ProjectedColumn[];

@@ -38,7 +38,7 @@ export function makeOutput({ context, config, plan, sourceTopic, cluster }: Outp
         keys: new RecordKeys(config.topic.key),
         group,
         transactionalId: `${group}.${PROCESS}`,
-        signal: new AbortController().signal,
+        signal: context.drain.signal,
       },
       sourceTopic,
     );

@@ -9,8 +9,8 @@ import type { KafkaCluster } from "../kafka/cluster.ts";
 import { partitionOf } from "../kafka/core/murmur2.ts";
 import { KafkaUnavailable, RecordTooLarge, TopicRecreated } from "../kafka/errors.ts";
 import { Group, type GroupOffset, type Member } from "../kafka/group.ts";
+import { takeOverPlaces, whenStable } from "../kafka/take-over.ts";
 import { type TopicBatches, TransactionalWriter } from "../kafka/transactions.ts";
-import { retry } from "../runtime/retry.ts";
 import type { Position } from "../stage/ports.ts";
 import { OutputRefused } from "./errors.ts";
 import type { RecordKeys } from "./record-keys.ts";
@@ -24,6 +24,7 @@ export interface TopicOutputOptions {
   readonly group: string;
   /** Of this process alone. */
   readonly transactionalId: string;
+  /** Ends the wait for others; what is being written is finished. */
   readonly signal: AbortSignal;
 }
 
@@ -33,8 +34,7 @@ const TRANSACTION_MS = 15_000;
 const BATCH_BYTES = 512 * 1024;
 const LEAST_BATCH_BYTES = 1024;
 /** Until a transaction of the partitions' last owner has ended, however that one did. */
-const STABLE_ATTEMPTS = 300;
-const STABLE_MAX_MS = 200;
+const PATIENCE_MS = 30_000;
 
 export class TopicOutput implements Output {
   readonly wants = new Set(["json", "records"] as const);
@@ -44,6 +44,8 @@ export class TopicOutput implements Output {
   #member: Member | undefined;
   /** Less than at first where the topic takes less. */
   #batchBytes = BATCH_BYTES;
+  /** Encoders of the last commit, to be filled again. */
+  #encoders: BatchEncoder[] = [];
 
   constructor(options: TopicOutputOptions, sourceTopic: string) {
     this.#options = options;
@@ -54,13 +56,7 @@ export class TopicOutput implements Output {
   async positions(source: Source, assignee: Member, starts: ReadonlyMap<number, number>): Promise<readonly Position[]> {
     this.#member = assignee;
     if (starts.size === 0) return [];
-    const writer = await this.#open();
-    const stored = await retry(async () => await this.#group.committed([...starts.keys()]), {
-      attempts: STABLE_ATTEMPTS,
-      maxMs: STABLE_MAX_MS,
-      signal: this.#options.signal,
-      onRetry: () => undefined,
-    });
+    const { writer, places: stored } = await this.#succeed(source.topic, [...starts.keys()]);
     const positions = [...starts].map(([partition, start]) =>
       positionOf(source, partition, start, stored.get(partition)),
     );
@@ -76,7 +72,9 @@ export class TopicOutput implements Output {
       const writer = await this.#open();
       const batches = await this.#encode(batch);
       try {
-        return await this.#write(writer, batches, source, places);
+        await this.#write(writer, batches, source, places);
+        this.#encoders = [...batches.values()].flatMap((ofTopic) => [...ofTopic.values()]).flat();
+        return;
       } catch (error) {
         if (!(error instanceof RecordTooLarge)) throw error;
         // Nothing of it is committed, for its end was never written.
@@ -92,10 +90,29 @@ export class TopicOutput implements Output {
     return await Promise.resolve();
   }
 
+  /** The writer, and where the group stands once whoever had the partitions before can change it no more. */
+  async #succeed(topic: string, partitions: readonly number[]) {
+    const { cluster, transactionalId, group, signal } = this.#options;
+    if (this.#writer !== undefined) {
+      const places = await whenStable(async () => await this.#group.committed(partitions), PATIENCE_MS, signal);
+      return { writer: this.#writer, places };
+    }
+    const succession = {
+      transactionalId,
+      places: { group, topic, partitions },
+      topics: [this.#options.topic.name],
+      transactionMs: TRANSACTION_MS,
+      patienceMs: PATIENCE_MS,
+    };
+    const taken = await takeOverPlaces(cluster, succession, signal);
+    this.#writer = taken.writer;
+    return taken;
+  }
+
   /** What this process had begun is over when the writer is open. */
   async #open(): Promise<TransactionalWriter> {
-    const { cluster, transactionalId, signal } = this.#options;
-    this.#writer ??= await TransactionalWriter.open(cluster, transactionalId, signal, TRANSACTION_MS);
+    const { cluster, transactionalId } = this.#options;
+    this.#writer ??= await TransactionalWriter.open(cluster, transactionalId, undefined, TRANSACTION_MS);
     return this.#writer;
   }
 
@@ -105,7 +122,7 @@ export class TopicOutput implements Output {
     source: Source,
     places: readonly Position[],
   ): Promise<void> {
-    const { group, signal } = this.#options;
+    const { group } = this.#options;
     if (this.#member === undefined) throw new KafkaUnavailable(`${group}: no partitions are assigned`);
     const offsets = places.map(({ partition, offset, epoch }) => ({
       partition,
@@ -113,11 +130,17 @@ export class TopicOutput implements Output {
       metadata: JSON.stringify({ topicId: source.topicId, epoch }),
     }));
     try {
-      await writer.write(batches, { group, topic: source.topic, member: this.#member, offsets }, signal);
+      await writer.write(batches, { group, topic: source.topic, member: this.#member, offsets });
     } catch (error) {
       this.#writer = undefined;
       throw error;
     }
+  }
+
+  #newEncoder(): BatchEncoder {
+    const encoder = this.#encoders.pop() ?? new BatchEncoder();
+    encoder.clear();
+    return encoder;
   }
 
   async #encode(batch: OutputBatch): Promise<TopicBatches> {
@@ -137,7 +160,7 @@ export class TopicOutput implements Output {
       let encoder = list.at(-1);
       const bytes = (json.ends[row] as number) - (json.starts[row] as number);
       if (encoder === undefined || encoder.size + bytes > this.#batchBytes) {
-        encoder = new BatchEncoder();
+        encoder = this.#newEncoder();
         encoders.set(target, [...list, encoder]);
       }
       encoder.appendFrom(records.timestamps[row] as number, row, key, json, records.headers);
