@@ -133,7 +133,7 @@ export function spawnWorker(config: WorkloadConfig, options: WorkerOptions = {})
   started.catch(() => undefined); // told to those who wait for it
   const get = async (path: string) => {
     if (isOver(child)) throw new CommandFailed(`node main.ts ${config.stage.role}`, child.exitCode, log);
-    const response = await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(5_000) });
+    const response = await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(30_000) });
     return { status: response.status, text: await response.text() };
   };
   return {
