@@ -38,6 +38,15 @@ test("a pipeline where everything is well has all six conditions True, for its g
   expect(status).toMatchObject({ observedGeneration: 2, stagesReady: "2/2", lag: "0" });
 });
 
+test("a stage tells what its outputs get, where its SQL says so", () => {
+  const columns = new Map([["metrics", [{ name: "user_id", type: "text" }]]]);
+  const { status } = statusOf(givenFacts({ columns }));
+  expect(status.stages?.map((stage) => [stage.name, stage.columns])).toEqual([
+    ["events", undefined],
+    ["metrics", [{ name: "user_id", type: "text" }]],
+  ]);
+});
+
 describe("the cause is named", () => {
   const topic = (status: Record<string, unknown>) =>
     givenFacts({ children: [givenChild("KafkaTopic", "app-events", status)] });
