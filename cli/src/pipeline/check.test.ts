@@ -35,7 +35,7 @@ test("an unknown field is refused with its place, as by kubectl", async () => {
   expect(problems.join("\n")).toContain('unknown field "spec.topics[0].retention"');
 });
 
-test.each(globSync("examples/*/*.yaml", { cwd: root }))("%s is accepted", async (file) => {
+test.each(globSync("examples/**/*.yaml", { cwd: root }))("%s is accepted", async (file) => {
   for (const pipeline of parsePipelines(readFileSync(join(root, file), "utf8"), file))
     expect((await checkPipeline(pipeline)).problems).toEqual([]);
 });

@@ -169,9 +169,12 @@ describe("caudal sql", () => {
   });
 
   it("a topic without fields is asked by its records", async () => {
-    await letters.send(["what nobody could read"]);
+    await letters.send([{ value: "what nobody could read", headers: { "caudal-reason": "MalformedJson" } }]);
     const { printed } = await desk.ask(`select _value, _partition from ${NAME}-dlq`);
     expect(printed).toBe("_value,_partition\nwhat nobody could read,0\n");
+    expect((await desk.ask(`print ${NAME}-dlq from beginning limit 1`, "json")).printed).toMatch(
+      /"headers":\{"caudal-reason":"MalformedJson"\},"value":"what nobody could read"\}\n$/,
+    );
   });
 
   it("EMIT CHANGES gives what comes, until it is interrupted or has enough", async () => {
