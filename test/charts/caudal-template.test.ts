@@ -174,11 +174,11 @@ describe("charts/caudal", () => {
     expect(envOf(operatorContainer(await render("caudal")), "OTEL_EXPORTER_OTLP_ENDPOINT")).toBeUndefined();
   });
 
-  it("opens only metrics and probes to the operator, and to it only names, the API server and the workloads", async () => {
+  it("opens only metrics and probes to the operator, and from it only names, the API server, the workloads and databases", async () => {
     const policy = only(await render("caudal"), "NetworkPolicy");
     expect(policy.spec).toMatchObject({ policyTypes: ["Ingress", "Egress"] });
     expect(ports(policy, "ingress")).toEqual(["http"]);
-    expect(ports(policy, "egress")).toEqual([53, 53, 443, 6443, 8080]);
+    expect(ports(policy, "egress")).toEqual([53, 53, 443, 6443, 8080, 5432]);
     const narrowed = only(await render("caudal", { values: ["monitoring"] }), "NetworkPolicy");
     expect(narrowed.spec?.["ingress"]).toMatchObject([
       { from: [{ podSelector: {} }, { namespaceSelector: { matchLabels: {} } }] },
