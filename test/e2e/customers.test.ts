@@ -1,9 +1,11 @@
 /** examples/customers on the cluster: its topics, lake and tables agree with the database that is read, whatever was killed. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { GetObjectCommand, ListObjectsV2Command, S3Client } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { loadPublicImages } from "../cluster/index.ts";
+import { describeExample } from "../demo/example.ts";
 import { readLake } from "../engine/outputs/lake.ts";
 import { type Database, openDatabase } from "./support/database.ts";
 import { killPod, signalPod } from "./support/faults.ts";
@@ -30,6 +32,7 @@ const remove = async (): Promise<void> => {
 };
 
 beforeAll(async () => {
+  await loadPublicImages(describeExample(folder, readFileSync(join(folder, "pipeline.yaml"), "utf8")).images);
   kafka = await openKafka();
   await remove();
   await kubectl(["-n", NAMESPACE, "apply", "-f", folder]);
