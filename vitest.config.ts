@@ -29,7 +29,8 @@ export default defineConfig({
           name: "engine",
           include: ["test/engine/**/*.test.ts", "test/cli/engine/**/*.test.ts"],
           testTimeout: 180_000,
-          hookTimeout: 300_000,
+          // The S3 server is built in one, the first time: beside everything else that a fresh machine builds.
+          hookTimeout: 900_000,
         },
       },
       {
