@@ -1,13 +1,11 @@
 /** A limit of memory for one process and its children, as a pod's container has it: a cgroup of either version. */
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { HostUnfit } from "../cluster/host/errors.ts";
 
 export interface MemoryLimit {
   /** Put before a command, starts it within the limit. */
   readonly command: readonly string[];
-  /** Bytes that were in use at most, page cache included. */
-  readonly peak: () => number;
   /** Removes the limit; its processes have ended. */
   remove(): void;
 }
@@ -17,9 +15,7 @@ const mountPoint = "/sys/fs/cgroup";
 export function limitMemory(name: string, bytes: number): MemoryLimit {
   const unified = existsSync(join(mountPoint, "cgroup.controllers"));
   const folder = join(unified ? mountPoint : join(mountPoint, "memory"), `caudal-test-${name}-${process.pid}`);
-  const [limit, peak] = unified
-    ? ["memory.max", "memory.peak"]
-    : ["memory.limit_in_bytes", "memory.max_usage_in_bytes"];
+  const limit = unified ? "memory.max" : "memory.limit_in_bytes";
   try {
     if (unified) writeFileSync(join(mountPoint, "cgroup.subtree_control"), "+memory");
     mkdirSync(folder);
@@ -34,7 +30,6 @@ export function limitMemory(name: string, bytes: number): MemoryLimit {
   }
   return {
     command: ["sh", "-c", `echo $$ > ${join(folder, "cgroup.procs")} && exec "$@"`, "sh"],
-    peak: () => Number(readFileSync(join(folder, peak), "utf8")),
     remove: () => rmdirSync(folder),
   };
 }

@@ -37,7 +37,6 @@ export interface WorkerParts {
 
 const WAIT_MS = 500;
 const WAIT_WITH_BATCH_MS = 10;
-const BEAT_MS = 5_000;
 
 export class Worker {
   readonly #parts: WorkerParts;
@@ -243,15 +242,9 @@ export class Worker {
     }
   }
 
-  /** Waits until at most `count` batches are in flight; each commit has a time limit of its own. */
+  /** Waits until at most `count` batches are in flight. */
   async #waitForCommits(count: number): Promise<void> {
-    const beat = setInterval(() => this.#parts.context.health.beat(), BEAT_MS);
-    try {
-      await this.#chain.atMost(count);
-    } finally {
-      clearInterval(beat);
-    }
-    if (this.#chain.failure !== undefined) throw this.#chain.failure.error;
+    await this.#chain.settled(count, () => this.#parts.context.health.beat());
   }
 
   async #commit(batch: SealedBatch): Promise<void> {

@@ -1,11 +1,9 @@
 /** Collects events as record batches, one a partition, until they are sent together. */
-import { BatchEncoder, type Header } from "../kafka/batch-encoder.ts";
+import { BATCH_BYTES, BatchEncoder, type Header } from "../kafka/batch-encoder.ts";
 import { partitionOf } from "../kafka/core/murmur2.ts";
 import type { Producer } from "../kafka/producer.ts";
 import type { Event } from "./core/event.ts";
 
-/** A batch is sent when it has this many bytes: below the usual max.message.bytes of 1 MiB, with room for one event. */
-const BATCH_BYTES = 512 * 1024;
 /** Keys come again and again: so many partitions are remembered. */
 const KNOWN_KEYS = 16_384;
 

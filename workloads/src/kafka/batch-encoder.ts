@@ -2,6 +2,8 @@
 import { crc32c } from "@platformatic/kafka";
 import { copy } from "./core/copy.ts";
 
+/** What a batch is filled to: below the usual max.message.bytes of 1 MiB, with room for one record. */
+export const BATCH_BYTES = 512 * 1024;
 const HEADER = 61;
 const CRC_FROM = 21;
 

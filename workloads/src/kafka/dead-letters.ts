@@ -2,7 +2,7 @@
  * The dead-letter topic: each record as it was, with headers that say where it came from and why. A record may come
  * twice (at least once); (caudal-topic-id, caudal-partition, caudal-offset) identifies it, so that a redrive can tell.
  */
-import { BatchEncoder, type Header } from "./batch-encoder.ts";
+import { BATCH_BYTES, BatchEncoder, type Header } from "./batch-encoder.ts";
 import type { KafkaCluster } from "./cluster.ts";
 import { partitionOf } from "./core/murmur2.ts";
 import { RecordTooLarge } from "./errors.ts";
@@ -28,8 +28,6 @@ export interface DeadLetterTarget {
   readonly stage: string;
 }
 
-/** Bytes of one batch: below the smallest max.message.bytes that is usual. */
-const BATCH_BYTES = 512 * 1024;
 /** Bytes of a key that are kept when the record does not even fit without its value. */
 const KEPT_OF_KEY = 1024;
 const OURS = "caudal-";

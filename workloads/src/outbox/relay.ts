@@ -2,7 +2,7 @@
  * Sends the outbox to its topics, each row once: records and the number of the last row go into one transaction of
  * Kafka, and whoever leads next reads that number after it has fenced the one before. The rows are deleted after.
  */
-import { BatchEncoder } from "../kafka/batch-encoder.ts";
+import { BATCH_BYTES, BatchEncoder } from "../kafka/batch-encoder.ts";
 import type { KafkaCluster } from "../kafka/cluster.ts";
 import { partitionOf } from "../kafka/core/murmur2.ts";
 import { takeOver } from "../kafka/take-over.ts";
@@ -26,8 +26,6 @@ export interface RelayOptions {
 }
 
 const ROWS = 5_000;
-/** Bytes of one partition's batch: below the smallest max.message.bytes that is usual. */
-const BATCH_BYTES = 512 * 1024;
 
 /** What is known since this process became the only one that sends. */
 interface Session {

@@ -3,7 +3,7 @@
  * to which they are. Whoever opens the sink next goes on at that place.
  */
 import { consumerGroup } from "@caudal/crds";
-import { BatchEncoder, type Header } from "../kafka/batch-encoder.ts";
+import { BATCH_BYTES, BatchEncoder, type Header } from "../kafka/batch-encoder.ts";
 import type { KafkaCluster } from "../kafka/cluster.ts";
 import { partitionOf } from "../kafka/core/murmur2.ts";
 import { RecordTooLarge } from "../kafka/errors.ts";
@@ -20,8 +20,6 @@ export interface Entry {
   readonly place: Place;
 }
 
-/** Bytes of one partition's batch: below the smallest max.message.bytes that is usual. */
-const BATCH_BYTES = 512 * 1024;
 const MOST_ENTRIES = 5_000;
 /** Kafka's own default of offset.metadata.max.bytes. */
 const MOST_OF_PLACE = 4_096;

@@ -1,5 +1,7 @@
 /** Commits one batch after another while the next ones are read and computed. The first failure drops what follows. */
 
+const BEAT_MS = 5_000;
+
 export class CommitChain<Batch> {
   readonly #commit: (batch: Batch) => Promise<void>;
   /** One promise a batch that is not settled yet, in order; none of them rejects. */
@@ -30,6 +32,21 @@ export class CommitChain<Batch> {
   /** Resolves when at most `count` batches are not settled. */
   async atMost(count: number): Promise<void> {
     while (this.#pending.length > count) await this.#pending[0];
+  }
+
+  /**
+   * As {@link atMost}, with a sign of life now and then; each commit has a time limit of its own.
+   *
+   * @throws the first error, also of an earlier batch
+   */
+  async settled(count: number, beat: () => void): Promise<void> {
+    const beating = setInterval(beat, BEAT_MS);
+    try {
+      await this.atMost(count);
+    } finally {
+      clearInterval(beating);
+    }
+    if (this.#failure !== undefined) throw this.#failure.error;
   }
 
   async #settle(batch: Batch): Promise<void> {

@@ -4,7 +4,7 @@
  * coordinator refuses it of a process that has lost them, and the transaction is undone (KIP-447).
  */
 import type { TopicConfig } from "@caudal/crds";
-import { BatchEncoder } from "../kafka/batch-encoder.ts";
+import { BATCH_BYTES, BatchEncoder } from "../kafka/batch-encoder.ts";
 import type { KafkaCluster } from "../kafka/cluster.ts";
 import { partitionOf } from "../kafka/core/murmur2.ts";
 import { KafkaUnavailable, RecordTooLarge, TopicRecreated } from "../kafka/errors.ts";
@@ -30,8 +30,6 @@ export interface TopicOutputOptions {
 
 /** A transaction of a process that is gone holds readers up for as long; none of ours takes seconds. */
 const TRANSACTION_MS = 15_000;
-/** Bytes of one batch: below the smallest max.message.bytes that is usual. */
-const BATCH_BYTES = 512 * 1024;
 const LEAST_BATCH_BYTES = 1024;
 /** Until a transaction of the partitions' last owner has ended, however that one did. */
 const PATIENCE_MS = 30_000;

@@ -31,7 +31,6 @@ export interface WorkerParts {
 
 const WAIT_MS = 500;
 const WAIT_WITH_BATCH_MS = 10;
-const BEAT_MS = 5_000;
 /** Rows are held as they are, not merged: what an output takes at once is worth no more memory. */
 const LIMITS = { ...BOUNDS, maxBytes: 16 * 1024 * 1024, lagMaxMs: 1_000 };
 /** Of an output that gathers: many small files are worse than some memory. */
@@ -171,15 +170,9 @@ export class Worker {
     this.#chain.push(this.#batch.seal());
   }
 
-  /** Waits until at most `count` batches are in flight; each commit has a time limit of its own. */
+  /** Waits until at most `count` batches are in flight. */
   async #waitForCommits(count: number): Promise<void> {
-    const beat = setInterval(() => this.#parts.context.health.beat(), BEAT_MS);
-    try {
-      await this.#chain.atMost(count);
-    } finally {
-      clearInterval(beat);
-    }
-    if (this.#chain.failure !== undefined) throw this.#chain.failure.error;
+    await this.#chain.settled(count, () => this.#parts.context.health.beat());
   }
 
   async #commit(batch: SealedBatch): Promise<void> {
