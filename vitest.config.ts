@@ -7,6 +7,8 @@ export default defineConfig({
       {
         test: {
           name: "unit",
+          globalSetup: "test/bundle.ts",
+          isolate: false, // Nothing in them keeps state in a module, and one copy of the modules serves all files.
           include: [
             "{crds,operator,workloads,cli,test}/**/src/**/*.test.ts",
             "test/{bench,cluster,demo}/**/*.test.ts",
@@ -27,6 +29,7 @@ export default defineConfig({
       {
         test: {
           name: "engine",
+          globalSetup: "test/bundle.ts",
           include: ["test/engine/**/*.test.ts", "test/cli/engine/**/*.test.ts"],
           testTimeout: 180_000,
           // The S3 server is built in one, the first time: beside everything else that a fresh machine builds.
@@ -36,6 +39,7 @@ export default defineConfig({
       {
         test: {
           name: "chaos",
+          globalSetup: "test/bundle.ts",
           include: ["test/chaos/*.test.ts"],
           testTimeout: 180_000,
           hookTimeout: 300_000,
@@ -45,6 +49,7 @@ export default defineConfig({
       {
         test: {
           name: "telemetry",
+          globalSetup: "test/bundle.ts",
           include: ["test/telemetry/**/*.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 300_000,
@@ -72,6 +77,7 @@ export default defineConfig({
       {
         test: {
           name: "e2e",
+          globalSetup: "test/bundle.ts",
           include: ["test/e2e/**/*.test.ts"],
           testTimeout: 900_000,
           hookTimeout: 900_000,

@@ -8,7 +8,7 @@ import { cp, link, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promis
 import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 
 const root = join(import.meta.dirname, "..");
 const [HASH, BANG] = Buffer.from("#!");
@@ -56,8 +56,9 @@ export class BundleFailed extends Error {
   }
 }
 
-async function bundle({ dist, entries }: Bundle): Promise<void> {
-  const outdir = join(root, dist);
+/** Bundles one member; `dist` is as in the root of the repository, or absolute. */
+export async function bundle({ dist, entries }: Bundle): Promise<void> {
+  const outdir = resolve(root, dist);
   const result = await build({
     absWorkingDir: root,
     entryPoints: entries,

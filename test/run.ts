@@ -7,7 +7,7 @@
  */
 import { spawn } from "node:child_process";
 import { appendFileSync, closeSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { ensureTestPrograms } from "./cluster/host/packages.ts";
 import { progressTo } from "./cluster/host/progress.ts";
@@ -115,20 +115,42 @@ function run(command: readonly string[], log: string, minutes: number): Promise<
   });
 }
 
+interface Report {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numPendingTests: number;
+  readonly numTodoTests: number;
+  readonly success: boolean;
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly message: string;
+    readonly assertionResults: readonly {
+      readonly fullName: string;
+      readonly status: string;
+      readonly failureMessages: readonly string[] | null;
+    }[];
+  }[];
+}
+
+/** The failures of a report, each with the first lines of its message; also of files that failed as a whole. */
+function* failuresOf({ testResults }: Report): Generator<string> {
+  const lines = (message: string | undefined) => (message ?? "").split("\n").slice(0, 12).join("\n    ");
+  for (const { name, message, assertionResults } of testResults) {
+    if (message !== "") yield `${relative(root, name)}\n    ${lines(message)}`;
+    for (const { fullName, status, failureMessages } of assertionResults)
+      if (status === "failed") yield `${relative(root, name)} > ${fullName}\n    ${lines(failureMessages?.[0])}`;
+  }
+}
+
 /** What vitest counted; a run that wrote no report is one failure. */
 function countReport(file: string, code: number): Count {
   try {
-    const report = JSON.parse(readFileSync(file, "utf8")) as {
-      numPassedTests: number;
-      numFailedTests: number;
-      numPendingTests: number;
-      numTodoTests: number;
-      success: boolean;
-    };
+    const report = JSON.parse(readFileSync(file, "utf8")) as Report;
+    failures.push(...failuresOf(report));
     const failed = report.numFailedTests === 0 && (!report.success || code !== 0) ? 1 : report.numFailedTests;
     return { passed: report.numPassedTests, failed, skipped: report.numPendingTests + report.numTodoTests };
   } catch (error) {
-    console.error(`test: vitest left no report (exit code ${code}): ${String(error)}`);
+    failures.push(`vitest left no report (exit code ${code}): ${String(error)}`);
     return { passed: 0, failed: 1, skipped: 0 };
   }
 }
@@ -142,6 +164,7 @@ async function runCommand(command: Command, log: string): Promise<Count> {
   }
   const code = await run(command.run, log, 25);
   appendFileSync(log, `${code === 0 ? "✓" : "✗"} ${command.title}\n`);
+  if (code !== 0) failures.push(`${command.title} (exit code ${code})`);
   return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 };
 }
 
@@ -188,6 +211,8 @@ if (process.env["VENDOR_CRDS"] === undefined) {
 const began = Date.now();
 const total: Count = { passed: 0, failed: 0, skipped: 0 };
 const lines: string[] = [];
+/** Told at the end again: the parts' own output is long. */
+const failures: string[] = [];
 
 async function runLane(lane: readonly Part[]): Promise<void> {
   for (const part of lane) {
@@ -209,6 +234,7 @@ if (!values.keep && lanes.has("cluster")) {
   };
   await runLane([down]);
 }
+for (const failure of failures) console.log(`\n✗ ${failure}`);
 console.log(`\n${lines.join("\n")}\n${seconds(began)} s in all\n`);
 console.log(`${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ""}`);
 process.exitCode = total.failed === 0 ? 0 : 1;

@@ -14,6 +14,7 @@ import { actualTables, differences, expectedTables } from "../engine/aggregator/
 import { type Scene, useScene } from "../engine/aggregator/scene.ts";
 import { committedEvents, startWorker, untilDone, type Worker } from "../engine/aggregator/stage.ts";
 import { createTopic } from "../engine/aggregator/topic.ts";
+import { sourceFile } from "../bundle.ts";
 import { type Mutant, MUTANTS_VARIABLE } from "./src/mutants.ts";
 
 const newScene = useScene("guard");
@@ -22,6 +23,7 @@ const lines = (seed: number, count: number, from = 0) =>
   makeEvents(seed, count, from).map((event) => JSON.stringify(event));
 const start = async (config: WorkloadConfig, mutants: readonly Mutant[]): Promise<Worker> =>
   await startWorker(config, {
+    program: sourceFile("main"), // what the guards are taken out of
     node: ["--import", join(import.meta.dirname, "mutate.ts")],
     env: { [MUTANTS_VARIABLE]: mutants.join(" ") },
   });

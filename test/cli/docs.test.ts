@@ -4,11 +4,11 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test, vi } from "vitest";
-import { root } from "./support/caudal.ts";
+import { withBundle } from "../bundle.ts";
+import { repository as root } from "../cluster/host/paths.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
-const PROGRAM = "node cli/src/main.ts";
 const page = readFileSync(join(root, "docs/cli.md"), "utf8");
 const commands = [...page.matchAll(/```sh\n([\s\S]*?)```/g)]
   .flatMap((match) => (match[1] ?? "").trim().split("\n"))
@@ -29,13 +29,11 @@ test("docs/cli.md has a command for each", () => {
 
 test("`npm run -s caudal --` is the program", () => {
   const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: { caudal: string } };
-  expect(scripts.caudal).toBe(`npm run -s setup && ${PROGRAM}`);
+  expect(scripts.caudal).toBe("npm run -s setup && node cli/src/main.ts");
 });
 
 test.each(commands)("%s", async (printed) => {
-  // Without the setup, which may install packages under a running test.
-  const command = printed.replace("npm run -s caudal --", PROGRAM);
-  const { stdout } = await promisify(execFile)("bash", ["-euo", "pipefail", "-c", command], {
+  const { stdout } = await promisify(execFile)("bash", ["-euo", "pipefail", "-c", withBundle(printed)], {
     cwd: root,
     maxBuffer: 1 << 26,
   });

@@ -5,7 +5,8 @@ import { dirname, join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
 import { type StreamPipeline, withDefaults } from "@caudal/crds";
 import { parsePipelines } from "../../cli/src/pipeline/read.ts";
-import { caudal, root } from "./support/caudal.ts";
+import { repository as root } from "../cluster/host/paths.ts";
+import { caudal } from "./support/caudal.ts";
 import { comparable, expectedTables, ordered, type Row } from "./support/oracle.ts";
 
 vi.setConfig({ testTimeout: 120_000 });

@@ -6,12 +6,12 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { programFile, withBundle } from "../bundle.ts";
 import { apply, get, kubeconfig, kubectl, NAMESPACE, untilCondition } from "./support/kube.ts";
 
 const root = join(import.meta.dirname, "../..");
 const run = promisify(execFile);
 const env = { ...process.env, KUBECONFIG: kubeconfig };
-const PROGRAM = "node cli/src/main.ts";
 
 const page = readFileSync(join(root, "docs/sql.md"), "utf8");
 const commands = [...page.matchAll(/```sh\n([\s\S]*?)```/g)]
@@ -32,7 +32,7 @@ async function caudal(
   args: readonly string[],
   input = "",
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, [join(root, "cli/src/main.ts"), ...args], { env });
+  const child = spawn(process.execPath, [programFile("caudal"), ...args], { env });
   child.stdin.end(input);
   const closed = new Promise<number | null>((resolve) => child.on("close", resolve));
   const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), closed]);
@@ -49,8 +49,11 @@ describe("docs/sql.md", () => {
   });
 
   it.each(commands)("%s", async (printed) => {
-    const command = printed.replace("npm run -s caudal --", PROGRAM);
-    const { stdout } = await run("bash", ["-euo", "pipefail", "-c", command], { cwd: root, env, timeout: 120_000 });
+    const { stdout } = await run("bash", ["-euo", "pipefail", "-c", withBundle(printed)], {
+      cwd: root,
+      env,
+      timeout: 120_000,
+    });
     const [, pattern] = shows.find(([part]) => printed.includes(part)) ?? [];
     expect(stdout).toMatch(pattern ?? /^$/);
   });

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { WorkloadConfig } from "@caudal/crds";
-import { repository } from "../cluster/host/paths.ts";
+import { programFile } from "../bundle.ts";
 
 export interface Workload {
   /** SIGTERM, and the exit code; what it said is the error when that is not 0. */
@@ -23,7 +23,7 @@ export async function startWorkload(
   const file = join(folder, `${name}.json`);
   await writeFile(file, JSON.stringify(config));
   const { OTEL_EXPORTER_OTLP_ENDPOINT: _, ...inherited } = process.env;
-  const child = spawn(process.execPath, [join(repository, "workloads/src/main.ts"), role, "--config", file], {
+  const child = spawn(process.execPath, [programFile("main"), role, "--config", file], {
     env: { ...inherited, CAUDAL_HTTP_PORT: "0", LOG_LEVEL: "debug", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });

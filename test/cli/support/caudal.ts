@@ -1,10 +1,8 @@
 /** The program as people start it. */
 import { spawn } from "node:child_process";
-import { join } from "node:path";
 import { text } from "node:stream/consumers";
-
-export const root = join(import.meta.dirname, "../../..");
-const program = join(root, "cli/src/main.ts");
+import { programFile } from "../../bundle.ts";
+import { repository } from "../../cluster/host/paths.ts";
 
 export interface Ended {
   readonly code: number | null;
@@ -18,7 +16,10 @@ export async function caudal(
   input = "",
   env: Readonly<Record<string, string>> = {},
 ): Promise<Ended> {
-  const child = spawn(process.execPath, [program, ...args], { cwd: root, env: { ...process.env, ...env } });
+  const child = spawn(process.execPath, [programFile("caudal"), ...args], {
+    cwd: repository,
+    env: { ...process.env, ...env },
+  });
   child.stdin.end(input);
   const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
   const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]);

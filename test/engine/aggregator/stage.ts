@@ -6,9 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { StageStatus, WorkloadConfig } from "@caudal/crds";
 import { CommandFailed } from "../../cluster/host/errors.ts";
-import { repository } from "../../cluster/host/paths.ts";
 import { poll } from "../../cluster/host/poll.ts";
 import type { Broker } from "../broker.ts";
+import { programFile } from "../../bundle.ts";
 import type { Database } from "../postgres.ts";
 import { tables } from "./expected.ts";
 
@@ -78,7 +78,7 @@ export interface WorkerOptions {
   /** Arguments of Node itself. */
   readonly node?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** Another program than the product's, with the same arguments. */
+  /** The file of another program than the bundled workloads, with the same arguments. */
   readonly program?: string;
   /** A command that starts Node, such as one that limits it. */
   readonly through?: readonly string[];
@@ -97,7 +97,7 @@ export function spawnWorker(config: WorkloadConfig, options: WorkerOptions = {})
   const folder = mkdtempSync(join(tmpdir(), "caudal-worker-"));
   const file = join(folder, "config.json");
   writeFileSync(file, JSON.stringify(config));
-  const program = options.program ?? join(repository, "workloads/src/main.ts");
+  const program = options.program ?? programFile("main");
   const { role } = config.stage;
   const [command = "", ...args] = [...through, process.execPath, ...node, program, role, "--config", file];
   const child = spawn(command, args, {

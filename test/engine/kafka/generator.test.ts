@@ -9,9 +9,9 @@ import { partitionOf } from "@caudal/workloads/kafka/core/murmur2";
 import { addPartitions, createTopic } from "@caudal/workloads/kafka/topics";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { poll } from "../../cluster/host/poll.ts";
-import { repository } from "../../cluster/host/paths.ts";
 import { type Broker, startBroker } from "../broker.ts";
 import { newCluster, readToEnd } from "./fixtures.ts";
+import { programFile } from "../../bundle.ts";
 
 let broker: Broker;
 let cluster: KafkaCluster;
@@ -69,8 +69,7 @@ async function start(config: WorkloadConfig): Promise<Running> {
   const file = join(folder, `${config.pipeline.name}.json`);
   await writeFile(file, JSON.stringify(config));
   const mine = ++port;
-  const main = join(repository, "workloads/src/main.ts");
-  const child = spawn(process.execPath, [main, "generator", "--config", file], {
+  const child = spawn(process.execPath, [programFile("main"), "generator", "--config", file], {
     env: { ...process.env, CAUDAL_HTTP_PORT: String(mine), CAUDAL_FAILED_SECONDS: "1" },
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -1,6 +1,5 @@
 /** Who copies and sends final rows is killed again and again, while rows are written, revised and become final. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { join } from "node:path";
 import { pino } from "pino";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { Ledger } from "../../../workloads/src/aggregator/ledger.ts";
@@ -13,6 +12,7 @@ import { killWorkers, stageConfig, startWorker, type Worker } from "../aggregato
 import { createTopic } from "../aggregator/topic.ts";
 import { type Broker, startBroker } from "../broker.ts";
 import { type Postgres, startPostgres } from "../postgres.ts";
+import { programFile } from "../../bundle.ts";
 
 let broker: Broker;
 let server: Postgres;
@@ -25,7 +25,7 @@ afterAll(async () => {
 });
 
 const KILLS = 12;
-const program = join(import.meta.dirname, "house.ts");
+const program = programFile("house");
 const soon = { timeout: 60_000, interval: 200 };
 const pad = (minute: number) => String(minute).padStart(2, "0");
 

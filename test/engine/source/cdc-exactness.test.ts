@@ -1,10 +1,10 @@
 /** Each change exactly once, while the source, the broker and the database are killed; also while the slot is made. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { Client } from "pg";
 import { expect, it } from "vitest";
 import { poll } from "../../cluster/host/poll.ts";
 import { randomFrom } from "../aggregator/events.ts";
 import { field, type Sent, type SourceScene, untilSent, useSource } from "./scene.ts";
+import { startWriters } from "./writers.ts";
 
 const source = useSource("exact");
 
@@ -24,63 +24,31 @@ const items = {
   postgres: { mode: "cdc", timestampColumn: undefined, operationField: "op" } as const,
 };
 
-async function session({ server, database }: SourceScene): Promise<Client> {
-  const login = {
-    host: "127.0.0.1",
-    port: server.port,
-    database: database.name,
-    user: "app",
-    password: "only on loopback",
-  };
-  const client = new Client(login);
-  client.on("error", () => undefined); // The server may be killed: the next statement says so.
-  await client.connect();
-  return client;
-}
-
 /** Changes rows at random, in transactions of several, until it is told to end. */
 function writeAtRandom(scene: SourceScene, seed: number, rows: number): { end: () => Promise<void> } {
   const random = randomFrom(seed);
   const pick = (below: number) => Math.floor(random() * below);
-  let writing = true;
-  const write = async (): Promise<void> => {
-    let client: Client | undefined;
-    while (writing) {
-      try {
-        client ??= await session(scene);
-        await client.query("begin");
-        for (let n = 0; n <= pick(4); n++) {
-          const id = 1 + pick(rows);
-          await client.query("savepoint s");
-          const dice = pick(10);
-          if (dice < 5) await client.query("update items set change = nextval('changes') where id = $1", [id]);
-          else if (dice < 7) await client.query("delete from items where id = $1", [id]);
-          else if (dice < 8)
-            await client.query(
-              "update items set id = $2, change = nextval('changes') where id = $1 and not exists (select from items where id = $2)",
-              [id, 1 + pick(rows)],
-            );
-          else await client.query("insert into items values ($1, nextval('changes')) on conflict do nothing", [id]);
-          await client.query(pick(5) === 0 ? "rollback to savepoint s" : "release savepoint s");
-          await sleep(pick(10));
-        }
-        await client.query(pick(8) === 0 ? "rollback" : "commit");
-      } catch (error) {
-        if (!(error instanceof Error)) throw error;
-        await client?.end().catch(() => undefined);
-        client = undefined; // A deadlock, or the server was killed.
-        await sleep(50);
+  return startWriters(
+    scene,
+    async (client) => {
+      for (let n = 0; n <= pick(4); n++) {
+        const id = 1 + pick(rows);
+        await client.query("savepoint s");
+        const dice = pick(10);
+        if (dice < 5) await client.query("update items set change = nextval('changes') where id = $1", [id]);
+        else if (dice < 7) await client.query("delete from items where id = $1", [id]);
+        else if (dice < 8)
+          await client.query(
+            "update items set id = $2, change = nextval('changes') where id = $1 and not exists (select from items where id = $2)",
+            [id, 1 + pick(rows)],
+          );
+        else await client.query("insert into items values ($1, nextval('changes')) on conflict do nothing", [id]);
+        await client.query(pick(5) === 0 ? "rollback to savepoint s" : "release savepoint s");
+        await sleep(pick(10));
       }
-    }
-    await client?.end();
-  };
-  const writers = Promise.all([write(), write(), write()]);
-  return {
-    end: async () => {
-      writing = false;
-      await writers;
     },
-  };
+    () => pick(8) === 0,
+  );
 }
 
 interface Note {

@@ -1,10 +1,10 @@
 /** Timestamp mode against a real PostgreSQL and a real broker. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { Client } from "pg";
 import { expect, it } from "vitest";
 import { randomFrom } from "../aggregator/events.ts";
 import { poll } from "../../cluster/host/poll.ts";
-import { field, latest, type Sent, type SourceScene, untilSent, useSource } from "./scene.ts";
+import { field, latest, type Sent, untilSent, useSource } from "./scene.ts";
+import { session, startWriters } from "./writers.ts";
 
 const source = useSource("timestamp");
 
@@ -14,20 +14,6 @@ const items = {
   fields: [field("id", "bigint"), field("name", "string", true), field("changed", "timestamp")],
   key: "id",
 };
-
-/** A session of its own, for transactions that stay open. */
-async function session({ server, database }: SourceScene): Promise<Client> {
-  const client = new Client({
-    host: "127.0.0.1",
-    port: server.port,
-    database: database.name,
-    user: "app",
-    password: "only on loopback",
-  });
-  client.on("error", () => undefined); // The server may be killed: the next statement says so.
-  await client.connect();
-  return client;
-}
 
 const rows = (from: number, to: number, time = "now()") =>
   `insert into items select n, 'row ' || n, ${time} from generate_series(${from}, ${to}) n`;
@@ -136,36 +122,25 @@ it("neither misses nor repeats a row version while it, the broker and the databa
   );
   const random = randomFrom(11);
   const pick = (below: number) => Math.floor(random() * below);
-  let writing = true;
   let next = 9_000;
-  const write = async (): Promise<void> => {
-    let client: Client | undefined;
-    while (writing) {
-      try {
-        client ??= await session(scene);
-        await client.query("begin");
-        for (let n = 0; n <= pick(4); n++) {
-          // Rows that are inserted once and never again, and rows that change again and again.
-          await client.query("savepoint s");
-          await client.query("insert into items values ($1, 'new', now(), nextval('versions'))", [++next]);
-          await client.query(
-            "update items set name = $2, changed = clock_timestamp(), version = nextval('versions') where id = $1",
-            [1 + pick(200), `name ${pick(1_000)}`],
-          );
-          await sleep(pick(40));
-          await client.query(pick(5) === 0 ? "rollback to savepoint s" : "release savepoint s");
-        }
-        await client.query(pick(8) === 0 ? "rollback" : "commit");
-        await sleep(pick(20));
-      } catch (error) {
-        if (!(error instanceof Error)) throw error;
-        client = undefined; // The server was killed; deadlocks end the session too.
-        await sleep(50);
+  const writers = startWriters(
+    scene,
+    async (client) => {
+      for (let n = 0; n <= pick(4); n++) {
+        // Rows that are inserted once and never again, and rows that change again and again.
+        await client.query("savepoint s");
+        await client.query("insert into items values ($1, 'new', now(), nextval('versions'))", [++next]);
+        await client.query(
+          "update items set name = $2, changed = clock_timestamp(), version = nextval('versions') where id = $1",
+          [1 + pick(200), `name ${pick(1_000)}`],
+        );
+        await sleep(pick(40));
+        await client.query(pick(5) === 0 ? "rollback to savepoint s" : "release savepoint s");
       }
-    }
-    await client?.end();
-  };
-  const writers = Promise.all([write(), write(), write()]);
+      await sleep(pick(20));
+    },
+    () => pick(8) === 0,
+  );
   for (let kill = 0; kill < 14; kill++) {
     const worker = await scene.start({}, config);
     await sleep(300 + pick(1_500));
@@ -175,8 +150,7 @@ it("neither misses nor repeats a row version while it, the broker and the databa
     if (kill % 5 === 3) await sleep(1_500);
     await worker.kill();
   }
-  writing = false;
-  await writers;
+  await writers.end();
   const last = await scene.start({}, config);
   const table = await scene.database.query<{ id: string; version: string }>(
     "select id, version from items order by id",
