@@ -10,9 +10,14 @@ let cache: typeof Cache;
 
 beforeAll(async () => {
   vi.stubEnv("CAUDAL_CACHE", folder);
+  vi.resetModules(); // Other files may have imported it, with another folder.
   cache = await import("./cache.ts");
 });
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => {
+  vi.unstubAllEnvs();
+  vi.resetModules();
+  rmSync(folder, { recursive: true });
+});
 
 describe("contentKey", () => {
   it("depends on texts, files, and where one ends and the next begins", () => {
