@@ -2,7 +2,8 @@
  * Bundles the programs once for all tests of a run, as an image has them: tests start hundreds of them, and from a
  * bundle one starts with less than half of the CPU time that its sources take.
  */
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { existsSync, globSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { bundle } from "../scripts/build.ts";
 import { repository } from "./cluster/host/paths.ts";
@@ -34,10 +35,17 @@ export const withBundle = (printed: string): string =>
 /** @returns what removes the bundle */
 export default async function bundlePrograms(): Promise<() => Promise<void>> {
   const cache = join(repository, ".cache");
-  await mkdir(cache, { recursive: true });
-  const folder = await mkdtemp(join(cache, "bundle-"));
+  await removeLeft(cache);
+  const folder = join(cache, `bundle-${process.pid}`);
   const dist = join(folder, "dist"); // A package looks for its WebAssembly in ../dist.
   await bundle({ dist, entries: programs });
   process.env[BUNDLE_VARIABLE] = dist;
   return async () => await rm(folder, { recursive: true, force: true });
+}
+
+/** Bundles of runs that were killed. */
+async function removeLeft(cache: string): Promise<void> {
+  for (const name of globSync("bundle-*", { cwd: cache }))
+    if (!existsSync(`/proc/${name.slice("bundle-".length)}`))
+      await rm(join(cache, name), { recursive: true, force: true });
 }

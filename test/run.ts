@@ -64,15 +64,15 @@ const parts: readonly Part[] = [
     name: "contract",
     what: "Strimzi's and CloudNativePG's contracts",
     lane: "cluster",
-    commands: [{ vitest: "contract" }],
+    commands: [{ vitest: "contract", filesAtOnce: 2 }],
   },
   {
     name: "charts",
     what: "helm lint, template, install, upgrade, test, uninstall; the dashboard's queries",
     lane: "cluster",
-    commands: [{ vitest: "charts" }],
+    commands: [{ vitest: "charts", filesAtOnce: 2 }],
   },
-  { name: "e2e", what: "end to end, with faults", lane: "cluster", commands: [{ vitest: "e2e" }] },
+  { name: "e2e", what: "end to end, with faults", lane: "cluster", commands: [{ vitest: "e2e", filesAtOnce: 2 }] },
 ];
 
 interface Count {

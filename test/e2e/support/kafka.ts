@@ -1,4 +1,4 @@
-/** The cluster's Kafka, reached through a tunnel whatever address the broker advertises. */
+/** A Kafka of the cluster, reached through a tunnel whatever address the broker advertises. */
 import { connect } from "node:net";
 import { Kafka, logLevel } from "kafkajs";
 import { list, NAMESPACE } from "./kube.ts";
@@ -22,19 +22,24 @@ export interface TopicRecord {
   headers: Record<string, string>;
 }
 
-/** Name of the one running broker's pod of the development Kafka `platform`. */
-async function brokerPod(): Promise<string> {
-  const pods = await list("pods", "strimzi.io/cluster=platform,strimzi.io/kind=Kafka");
+/** Pods of the brokers of a Kafka. */
+export const brokerPods = async (cluster: string) =>
+  await list("pods", `strimzi.io/cluster=${cluster},strimzi.io/kind=Kafka`);
+
+/** Name of the one running broker's pod. */
+async function brokerPod(cluster: string): Promise<string> {
+  const pods = await brokerPods(cluster);
   const running = pods.find((pod) => pod.metadata.deletionTimestamp === undefined);
   if (running === undefined) throw new Error("no broker's pod runs");
   return running.metadata.name;
 }
 
-export async function openKafka(): Promise<ClusterKafka> {
-  const tunnel: Tunnel = await openTunnel(NAMESPACE, brokerPod, 9092);
+/** @param cluster name of a Kafka with one broker in the demonstration's namespace */
+export async function openKafka(cluster = "platform"): Promise<ClusterKafka> {
+  const tunnel: Tunnel = await openTunnel(NAMESPACE, async () => await brokerPod(cluster), 9092);
   const kafka = new Kafka({
     clientId: "caudal-e2e",
-    brokers: ["platform-kafka-bootstrap:9092"],
+    brokers: [`${cluster}-kafka-bootstrap:9092`],
     logLevel: logLevel.NOTHING,
     retry: { retries: 20, initialRetryTime: 200, maxRetryTime: 3_000 },
     socketFactory: ({ onConnect }) => connect({ host: "127.0.0.1", port: tunnel.port }, onConnect),
