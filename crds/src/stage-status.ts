@@ -25,6 +25,17 @@ export const StageStatus = Type.Object({
       /** Epoch milliseconds. */
       watermark: Type.Optional(Type.Number()),
       idle: Type.Boolean(),
+      /** Records behind a transaction that has not ended: `offset` is where it began, since when it is known in epoch ms. */
+      undecided: Type.Optional(Type.Object({ offset: Type.Integer(), records: Type.Integer(), since: Type.Number() })),
+    }),
+  ),
+  /** Of a source in cdc mode: its replication slot, in bytes of write-ahead log. */
+  slot: Type.Optional(
+    Type.Object({
+      /** As pg_replication_slots.wal_status says: reserved, extended, unreserved or lost; none where there is no slot. */
+      wal: Type.String(),
+      retained: Type.Number(),
+      behind: Type.Number(),
     }),
   ),
   /** Of a transform: what its outputs get, as inferred from its SQL; types of PostgreSQL. */

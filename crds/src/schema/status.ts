@@ -40,6 +40,31 @@ export const StageSummary = Type.Object({
       description: "Events not yet in the results, on a coarse scale: 0, <1k, <10k, <100k, <1M and so on.",
     }),
   ),
+  undecided: Type.Optional(
+    Type.String({
+      maxLength: 16,
+      description:
+        "Records, on the scale of lag, behind transactions that have been open for minutes: they are no lag, for nobody can read them yet. Healthy says which.",
+    }),
+  ),
+  slot: Type.Optional(
+    Type.Object(
+      {
+        wal: Type.String({
+          maxLength: 16,
+          description:
+            "Whether the server still has what the slot needs: reserved, extended (more than max_wal_size), unreserved (about to go) or lost; none where there is no slot.",
+        }),
+        retained: Type.String({
+          maxLength: 16,
+          description:
+            "Write-ahead log that the server keeps for it, on a coarse scale: <16Mi, <64Mi, <256Mi, <1Gi and so on.",
+        }),
+        behind: Type.String({ maxLength: 16, description: "Log that the stage has not sent yet, on the same scale." }),
+      },
+      { description: "Of a source in cdc mode: its replication slot." },
+    ),
+  ),
   message: Type.Optional(Type.String({ maxLength: 4096, description: "What blocks the stage." })),
   columns: Type.Optional(
     Type.Array(

@@ -42,6 +42,18 @@ test("a lag alone is written at most every 30 seconds; anything else at once", a
   expect(patches).toHaveLength(3);
 });
 
+test("what is measured of a replication slot waits as a lag does, and that it is lost does not", async () => {
+  const { writer: statusWriter, patches } = writer();
+  const slot = (wal: string, retained: string): PipelineStatus => ({
+    stages: [{ ...stage, slot: { wal, retained, behind: "<16Mi" } }],
+  });
+  await statusWriter.write(pipeline(), slot("reserved", "<16Mi"), 100_000);
+  const more = slot("reserved", "<64Mi");
+  expect(await statusWriter.write(pipeline(slot("reserved", "<16Mi")), more, 110_000)).toEqual({ laterMs: 20_000 });
+  await statusWriter.write(pipeline(slot("reserved", "<16Mi")), slot("lost", "<16Mi"), 110_000);
+  expect(patches).toHaveLength(2);
+});
+
 test("what is gone is removed, and the write names the version that was observed", async () => {
   const { writer: statusWriter, patches } = writer();
   await statusWriter.write(pipeline({ ...status("0"), released: [{ kind: "KafkaTopic", name: "t" }] }), status("0"), 0);

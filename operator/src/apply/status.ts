@@ -1,4 +1,4 @@
-/** Writes status where it differs; where only the lag does, at most every 30 seconds. */
+/** Writes status where it differs; where only what is measured does, such as lag, at most every 30 seconds. */
 import type { PipelineStatus, StreamPipeline } from "@caudal/crds";
 import type { KubeClient } from "../kube/client.ts";
 import { type KubeObject, resources } from "../kube/object.ts";
@@ -25,7 +25,7 @@ export class StatusWriter {
     if (canonical(before) === canonical(status)) return {};
     const { namespace, name, uid, resourceVersion } = pipeline.metadata;
     const since = now - (this.#writtenAt.get(uid) ?? 0);
-    if (canonical(withoutLag(before)) === canonical(withoutLag(status)) && since < LAG_EVERY_MS)
+    if (canonical(withoutMeasures(before)) === canonical(withoutMeasures(status)) && since < LAG_EVERY_MS)
       return { laterMs: LAG_EVERY_MS - since };
     // A merge patch leaves what it does not name: what is gone is named.
     const gone = Object.keys(before).filter((key) => !(key in status));
@@ -46,6 +46,9 @@ export class StatusWriter {
   }
 }
 
-function withoutLag({ lag: _lag, stages, ...rest }: PipelineStatus): unknown {
-  return { ...rest, stages: stages?.map(({ lag: _stageLag, ...stage }) => stage) };
+function withoutMeasures({ lag: _lag, stages, ...rest }: PipelineStatus): unknown {
+  return {
+    ...rest,
+    stages: stages?.map(({ lag: _stageLag, undecided: _undecided, slot, ...stage }) => ({ ...stage, wal: slot?.wal })),
+  };
 }

@@ -49,6 +49,13 @@ export function buildDeployment(pipeline: StreamPipeline, stage: StageSpec, inpu
   };
 }
 
+/** The hash that a Deployment gives its pods. */
+export function configHashOf(deployment: KubeObject | undefined): string | undefined {
+  const template = deployment?.spec?.["template"] as
+    { metadata?: { annotations?: Record<string, string> } } | undefined;
+  return template?.metadata?.annotations?.[annotation.configHash];
+}
+
 /**
  * A replacement may stand beside it; two generators of one number would write the same events, and of two sources one
  * waits for the other.

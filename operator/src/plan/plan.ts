@@ -1,12 +1,12 @@
 /** Spec and observation in, the objects that should be out: pure, complete every time, sorted. */
-import { annotation, type StreamPipeline, type WorkloadConfig } from "@caudal/crds";
+import { type StreamPipeline, type WorkloadConfig } from "@caudal/crds";
 import type { KubeObject } from "../kube/object.ts";
 import type { Observation } from "../observe/observation.ts";
 import { buildConfigMap, mountedConfigMap, readWorkloadConfig } from "./config-map.ts";
 import { buildDatabaseCluster } from "./database-cluster.ts";
 import { buildDatabaseRole } from "./database-role.ts";
 import { buildDatabase } from "./database.ts";
-import { buildDeployment } from "./deployment.ts";
+import { buildDeployment, configHashOf } from "./deployment.ts";
 import { type KafkaAccess, kafkaAccessOf } from "./kafka-access.ts";
 import { buildKafkaTopics } from "./kafka-topic.ts";
 import { buildKafkaUser } from "./kafka-user.ts";
@@ -81,7 +81,8 @@ function planStage(
   // The generation in it is the one since which the stage's configuration has been what it is.
   const same = running !== undefined && contentHash(running) === content;
   const config = same ? { ...wanted, pipeline: running.pipeline } : wanted;
-  const hash = missing === undefined ? rollHash(content, uses, observation.secrets) : runningHash(deployed, content);
+  const hash =
+    missing === undefined ? rollHash(content, uses, observation.secrets) : (configHashOf(deployed) ?? content);
   return {
     objects: [
       buildConfigMap(pipeline, stage, config, content),
@@ -91,11 +92,6 @@ function planStage(
       ...(installed.podMonitors ? [buildPodMonitor(pipeline, stage)] : []),
     ],
   };
-}
-
-function runningHash(deployed: KubeObject | undefined, content: string): string {
-  const template = deployed?.spec?.["template"] as { metadata?: { annotations?: Record<string, string> } } | undefined;
-  return template?.metadata?.annotations?.[annotation.configHash] ?? content;
 }
 
 /** The configuration in the ConfigMap that the stage's Deployment mounts. */

@@ -3,7 +3,7 @@ import { lagOf } from "@caudal/crds";
 import type { PodObservation } from "../observe/observation.ts";
 import { failsFor, type Finding, holds } from "./condition.ts";
 import type { Facts } from "./facts.ts";
-import { coarse, type StageView } from "./stages.ts";
+import { coarse, type StageView, undecidedOf } from "./stages.ts";
 
 /** Lag below this is the ordinary life of a stage. */
 const LAG_FLOOR = 1_000;
@@ -29,6 +29,7 @@ export function findHealthy(facts: Facts, stages: readonly StageView[]): Finding
   const causes = [
     ...told.flatMap(({ stage, pod }) => errorCause(stage, pod)),
     ...stages.flatMap(lagCause),
+    ...stages.flatMap((stage) => undecidedCause(stage, now)),
     ...told.flatMap(({ stage, pod }) => deadLetterCause(stage, pod, now)),
     ...told.flatMap(({ stage, pod }) => watermarkCause(stage, pod)),
   ];
@@ -57,6 +58,17 @@ function lagCause({ stage, pods }: StageView): Cause[] {
       message: `stage ${stage.name} falls behind: ${coarse(lag)} events wait; give it more replicas or resources`,
     },
   ];
+}
+
+function undecidedCause({ stage, pods }: StageView, now: number): Cause[] {
+  return undecidedOf(pods, now).map(({ topic, partition, offset, records, since }) => ({
+    reason: "TransactionOpen",
+    message:
+      `stage ${stage.name}: a transaction that began at offset ${offset} of ${topic}/${partition} has been open since ` +
+      `${new Date(since).toISOString().slice(0, 16)}Z or longer, and nobody can read the records behind it (${coarse(records)}): ` +
+      "end its producer, or, where that is gone, the transaction: kafka-transactions.sh --bootstrap-server … abort " +
+      `--topic ${topic} --partition ${partition} --start-offset ${offset}`,
+  }));
 }
 
 function deadLetterCause(stage: string, { name, status }: PodObservation, now: number): Cause[] {

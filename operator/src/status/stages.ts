@@ -7,6 +7,8 @@ import { hasRolledOut, rolloutFailure } from "./readiness.ts";
 
 /** A heartbeat older than this is none. */
 export const HEARTBEAT_MS = 60_000;
+/** Transactions are over within a minute by default, and brokers end those that last for 15: what is open longer is told of. */
+const TRANSACTION_MS = 3 * 60_000;
 
 export interface StageView {
   readonly stage: StageSpec;
@@ -27,10 +29,12 @@ export function viewStages(facts: Facts): StageView[] {
 }
 
 function viewStage(facts: Facts, stage: StageSpec): StageView {
-  const { pipeline, pods: all } = facts.observation;
+  const { pipeline, pods: all, now } = facts.observation;
   const deployment = deploymentOf(facts, stage);
   const pods = all.filter((pod) => pod.stage === stage.name);
   const lag = totalLag(pods);
+  const undecided = undecidedOf(pods, now).reduce((sum, { records }) => sum + records, 0);
+  const slot = slotOf(pods);
   const wanted = pipeline.spec.suspend ? 0 : stage.replicas;
   const cause = causeOf(facts, stage, pods);
   const state = stateOf(facts, pods, wanted);
@@ -48,6 +52,8 @@ function viewStage(facts: Facts, stage: StageSpec): StageView {
       replicas: wanted,
       readyReplicas: Number(deployment?.status?.["readyReplicas"] ?? 0),
       ...(lag === undefined ? {} : { lag: coarse(lag) }),
+      ...(undecided === 0 ? {} : { undecided: coarse(undecided) }),
+      ...(slot === undefined ? {} : { slot }),
       ...(cause === undefined ? {} : { message: cause.message.slice(0, 4000) }),
       ...(columns === undefined ? {} : { columns: [...columns] }),
     },
@@ -76,18 +82,19 @@ function causeOf(facts: Facts, stage: StageSpec, pods: readonly PodObservation[]
     if (pods.length === 0) return { reason: "Suspended", message: `stage ${stage.name} is suspended` };
     return { reason: "Draining", message: `stage ${stage.name}: ${pods.length} of its pods still drain` };
   }
-  const blocked = pods.find((pod) => pod.blocked !== undefined && !pod.terminating);
-  if (blocked?.blocked !== undefined && !blocked.ready)
-    return {
-      reason: blocked.blocked.reason,
-      message: `stage ${stage.name}: Pod/${blocked.name}: ${blocked.blocked.reason}: ${blocked.blocked.message}`,
-    };
+  // Its last word says more than that its container waits to be started again.
   const failed = pods.find(({ status, terminating }) => status?.value.state === "Failed" && !terminating);
   const error = failed?.status?.value.error;
   if (failed !== undefined)
     return {
       reason: error?.reason ?? "StageFailed",
       message: `stage ${stage.name}: Pod/${failed.name}: ${error?.message ?? "it failed; read its log"}`,
+    };
+  const blocked = pods.find((pod) => pod.blocked !== undefined && !pod.terminating);
+  if (blocked?.blocked !== undefined && !blocked.ready)
+    return {
+      reason: blocked.blocked.reason,
+      message: `stage ${stage.name}: Pod/${blocked.name}: ${blocked.blocked.reason}: ${blocked.blocked.message}`,
     };
   const title = `Deployment/${deployment.metadata.name}`;
   const stopped = rolloutFailure(deployment);
@@ -129,6 +136,50 @@ function heartbeatCause(stage: StageSpec, pods: readonly PodObservation[], now: 
 function totalLag(pods: readonly PodObservation[]): number | undefined {
   const known = pods.flatMap(({ status, terminating }) => (status === undefined || terminating ? [] : [status.value]));
   return known.length === 0 ? undefined : known.reduce((sum, value) => sum + lagOf(value), 0);
+}
+
+export interface Undecided {
+  readonly topic: string;
+  readonly partition: number;
+  /** Where the transaction began. */
+  readonly offset: number;
+  readonly records: number;
+  /** Epoch milliseconds. */
+  readonly since: number;
+}
+
+/** Partitions in which a transaction has been open for so long that it may never end, by topic and number. */
+export function undecidedOf(pods: readonly PodObservation[], now: number): Undecided[] {
+  const found = new Map<string, Undecided>();
+  for (const { status, terminating } of pods) {
+    if (terminating) continue;
+    for (const { topic, partition, undecided } of status?.value.partitions ?? [])
+      if (undecided !== undefined && now - undecided.since >= TRANSACTION_MS)
+        found.set(`${topic}/${partition}`, { topic, partition, ...undecided });
+  }
+  return [...found.values()].sort((a, b) =>
+    a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1,
+  );
+}
+
+/** Of the process that has been heard last: one that stands by knows as much of the slot. */
+function slotOf(pods: readonly PodObservation[]): StageSummary["slot"] {
+  const [latest] = pods
+    .flatMap(({ status }) => (status?.value.slot === undefined ? [] : [{ at: status.at, slot: status.value.slot }]))
+    .sort((a, b) => b.at - a.at);
+  if (latest === undefined) return undefined;
+  const { wal, retained, behind } = latest.slot;
+  return { wal: wal.slice(0, 16), retained: coarseBytes(retained), behind: coarseBytes(behind) };
+}
+
+/** `<16Mi`, the size of a file of the log, `<64Mi`, `<256Mi`, `<1Gi` and so on. */
+export function coarseBytes(bytes: number): string {
+  for (let power = 24; power < 50; power += 2) {
+    if (bytes >= 2 ** power) continue;
+    const unit = power < 30 ? "Mi" : power < 40 ? "Gi" : "Ti";
+    return `<${2 ** (power % 10)}${unit}`;
+  }
+  return "≥256Ti";
 }
 
 /** `0`, `<1k`, `<10k`, `<100k`, `<1M` and so on, so that status is not rewritten with every event. */

@@ -10,7 +10,7 @@ import {
   NOW,
 } from "../testing/given.ts";
 import type { Facts } from "./facts.ts";
-import { coarse } from "./stages.ts";
+import { coarse, coarseBytes } from "./stages.ts";
 import { statusOf } from "./status.ts";
 
 function condition(facts: Facts, type: ConditionType): Pick<Condition, "status" | "reason" | "message"> {
@@ -45,6 +45,39 @@ test("a stage tells what its outputs get, where its SQL says so", () => {
     ["events", undefined],
     ["metrics", [{ name: "user_id", type: "text" }]],
   ]);
+});
+
+test("a stage tells how its replication slot is, and whose word is the last", () => {
+  const slot = (at: number, retained: number) => {
+    const pod = givenPod("events", {}, { slot: { wal: "extended", retained, behind: 5 } });
+    return { ...pod, ...(pod.status && { status: { ...pod.status, at } }) };
+  };
+  const pods = [slot(NOW - 2_000, 2 ** 31), slot(NOW - 9_000, 0), givenPod("metrics")];
+  const { status } = statusOf(givenFacts({ observation: givenObservation({ pods }) }));
+  expect(status.stages?.map((stage) => stage.slot)).toEqual([
+    { wal: "extended", retained: "<4Gi", behind: "<16Mi" },
+    undefined,
+  ]);
+});
+
+describe("a table that does not fit", () => {
+  const error = { reason: "TableExists", message: "table t exists", at: NOW };
+  const facts = (configHash: string) => {
+    const given = givenFacts({
+      observation: givenObservation({ pods: [givenPod("events"), givenPod("metrics", { configHash }, { error })] }),
+    });
+    const template = { metadata: { annotations: { "caudal.dev/config-hash": "h" } } };
+    return { ...given, children: given.children.map((child) => ({ ...child, spec: { ...child.spec, template } })) };
+  };
+  test("is a spec that is not valid", () => {
+    expect(condition(facts("h"), "ConfigValid")).toMatchObject({
+      ...{ status: "False", reason: "TableExists", message: "stage metrics: table t exists" },
+    });
+    expect(said(facts("h"), "Ready")).toBe("False TableExists");
+  });
+  test("is none where a pod of an earlier spec says so, which will go", () => {
+    expect(said(facts("before"), "ConfigValid")).toBe("True Accepted");
+  });
 });
 
 describe("the cause is named", () => {
@@ -205,6 +238,23 @@ describe("the cause is named", () => {
       "WorkloadsReady",
       "False RetentionPassed",
     ],
+    [
+      "a failed stage that waits to be started again",
+      givenFacts({
+        observation: givenObservation({
+          pods: [
+            givenPod("events"),
+            givenPod(
+              "metrics",
+              { ready: false, blocked: { reason: "CrashLoopBackOff", message: "m" } },
+              { state: "Failed", error: { reason: "SlotLost", message: "m", at: NOW } },
+            ),
+          ],
+        }),
+      }),
+      "WorkloadsReady",
+      "False SlotLost",
+    ],
     ["draining", givenFacts({ observation: givenObservation({ pipeline: suspended }) }), "Ready", "False Draining"],
     [
       "suspended",
@@ -267,6 +317,29 @@ describe("Healthy tells", () => {
     expect(said(facts(idle), "Healthy")).toBe("True EventsFlow");
   });
 
+  test("a transaction that has been open for minutes, with what ends it, and not one of a moment ago", () => {
+    const open = (ms: number) =>
+      givenPod(
+        "metrics",
+        {},
+        {
+          partitions: [
+            {
+              ...{ topic: "t", partition: 2, nextOffset: 70, endOffset: 70, idle: true },
+              undecided: { offset: 70, records: 5_000, since: NOW - ms },
+            },
+          ],
+        },
+      );
+    const { reason, message } = condition(facts(open(180_000)), "Healthy");
+    expect(reason).toBe("TransactionOpen");
+    expect(message).toContain("began at offset 70 of t/2 has been open since 2026-01-01T11:57Z");
+    expect(message).toContain("abort --topic t --partition 2 --start-offset 70");
+    const { stages } = statusOf(facts(open(180_000))).status;
+    expect(stages?.[1]).toMatchObject({ lag: "0", undecided: "<10k" });
+    expect(said(facts(open(179_000)), "Healthy")).toBe("True EventsFlow");
+  });
+
   test("the last error that stands", () => {
     const pod = givenPod("metrics", {}, { error: { reason: "BrokerAway", message: "no broker answers", at: NOW } });
     expect(condition(facts(pod), "Healthy")).toMatchObject({ status: "False", reason: "BrokerAway" });
@@ -323,3 +396,12 @@ test.each([
   [5_000_000, "<10M"],
   [999_999_999, "<1G"],
 ])("a lag of %d is shown as %s", (lag, shown) => expect(coarse(lag)).toBe(shown));
+
+test.each([
+  [0, "<16Mi"],
+  [2 ** 24, "<64Mi"],
+  [2 ** 30 - 1, "<1Gi"],
+  [2 ** 30, "<4Gi"],
+  [10 * 2 ** 30, "<16Gi"],
+  [2 ** 39, "<1Ti"],
+])("%d bytes are shown as %s", (bytes, shown) => expect(coarseBytes(bytes)).toBe(shown));

@@ -20,7 +20,7 @@ export function statusOf(facts: Facts): StatusResult {
   const { pipeline, now } = facts.observation;
   const stages = viewStages(facts);
   const parts: Partial<Record<ConditionType, Finding>> = {
-    ConfigValid: findConfigValid(facts),
+    ConfigValid: findConfigValid(facts, stages),
     TopicsReady: findTopicsReady(facts),
     DatabaseReady: findDatabaseReady(facts),
     WorkloadsReady: findWorkloadsReady(facts, stages),

@@ -2,6 +2,7 @@
 import { expect, it } from "vitest";
 import { makeEvents } from "../aggregator/events.ts";
 import { startWorker } from "../aggregator/stage.ts";
+import { kafkajs } from "../kafka/fixtures.ts";
 import { rowsOf, type Scene, useScene } from "./scene.ts";
 
 const newScene = useScene("out");
@@ -147,4 +148,35 @@ it("a table that was there is used where rows fit, kept when it is forgotten, an
   await expect
     .poll(async () => (await refused.status()).error?.message, soon)
     .toMatch(/table strict exists, and no pipeline made it.*origin may not be NULL, and the select has no such column/);
+});
+
+it("a transaction that its producer leaves open is named as long as it holds records back", async () => {
+  const scene = await newScene(1);
+  const worker = await startWorker(scene.transform({ where: "true", select: ["event_id", "user_id"] }));
+  await scene.topic.send([event(0)], 0);
+  const idempotent = { idempotent: true, maxInFlightRequests: 1 };
+  const producer = kafkajs(scene.broker.bootstrap).producer({
+    ...idempotent,
+    transactionalId: `${scene.topic.name}-gone`,
+  });
+  await producer.connect();
+  const transaction = await producer.transaction();
+  const topic = scene.topic.name;
+  await transaction.send({ topic, messages: [{ value: event(1), partition: 0 }] });
+  await scene.topic.send([event(2)], 0);
+  const partition = async () => (await worker.status()).partitions[0];
+  await expect.poll(partition, soon).toMatchObject({
+    ...{ nextOffset: 1, endOffset: 1, undecided: { offset: 1, records: 2, since: expect.any(Number) as number } },
+  });
+  await expect
+    .poll(async () => (await worker.get("/metrics")).text, soon)
+    .toMatch(/^caudal_undecided_seconds\{[^}]*\} [1-9]/m);
+  // As the message in the pipeline's status says.
+  const where = ["--topic", topic, "--partition", "0", "--start-offset", "1"];
+  const server = ["--bootstrap-server", scene.broker.bootstrap];
+  await scene.broker.tool("org.apache.kafka.tools.TransactionsCommand", [...server, "abort", ...where]);
+  await expect.poll(async () => (await partition())?.undecided, soon).toBeUndefined();
+  const sent = async () => rowsOf(await scene.sent()).map((row) => row["event_id"]);
+  await expect.poll(sent, soon).toEqual([id(0), id(2)]);
+  await producer.disconnect();
 });

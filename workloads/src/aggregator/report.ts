@@ -5,6 +5,7 @@ import type { RuntimeContext } from "../runtime/role.ts";
 import type { SealedBatch } from "./batch.ts";
 import { IdleWatch } from "./core/idle.ts";
 import type { Lane } from "./core/lanes.ts";
+import { secondsOf, UndecidedWatch } from "../stage/core/undecided.ts";
 import type { Trouble } from "../stage/trouble.ts";
 import type { WatermarkKeeper } from "./watermark-keeper.ts";
 
@@ -20,6 +21,7 @@ export class Report {
   readonly #keeper: WatermarkKeeper;
   readonly #trouble: Trouble;
   readonly #idle: IdleWatch;
+  readonly #undecided = new UndecidedWatch();
   readonly #partitions = new Map<number, Committed>();
 
   constructor(
@@ -39,8 +41,10 @@ export class Report {
   assigned(lanes: readonly Lane[]): void {
     this.#partitions.clear();
     this.#idle.forget();
+    this.#undecided.forget();
     this.#context.metrics.lag.reset();
     this.#context.metrics.watermark.reset();
+    this.#context.metrics.undecided.reset();
     for (const { partition, offset, tables } of lanes) {
       const committed = this.#partitions.get(partition) ?? { byTable: new Map<string, number>(), end: undefined };
       for (const { table } of tables) committed.byTable.set(table, offset);
@@ -56,9 +60,11 @@ export class Report {
    */
   seen(ends: readonly PartitionEnd[], settled: boolean): void {
     if (settled && ends.length > 0) this.#trouble.clear();
-    for (const { partition, lastStableOffset, askedAt } of ends) {
+    for (const end of ends) {
+      const { partition, lastStableOffset, askedAt } = end;
       const committed = this.#partitions.get(partition);
       if (committed === undefined) continue;
+      this.#undecided.observe(end, Math.round(performance.timeOrigin + askedAt));
       committed.end = lastStableOffset;
       this.#idle.observe(partition, Math.min(...committed.byTable.values()), lastStableOffset, askedAt);
     }
@@ -103,6 +109,8 @@ export class Report {
         const labels = { topic: this.#topic, partition: String(partition) };
         metrics.lag.set(labels, Math.max(0, (end ?? nextOffset) - nextOffset));
         if (watermark !== null) metrics.watermark.set(labels, watermark / 1000);
+        const undecided = this.#undecided.of(partition);
+        metrics.undecided.set(labels, secondsOf(undecided, Date.now()));
         return {
           topic: this.#topic,
           partition,
@@ -110,6 +118,7 @@ export class Report {
           endOffset: end ?? nextOffset,
           ...(watermark === null ? {} : { watermark }),
           idle,
+          ...(undecided === undefined ? {} : { undecided }),
         };
       }),
     );

@@ -178,7 +178,12 @@ class FakeReader implements Reader {
     this.#at = { ...this.#at, offset: block.nextOffset };
     return {
       blocks: [block],
-      ends: [{ topic: "t", partition: 0, lastStableOffset: this.#log.end, logStartOffset: 0, askedAt: 0 }],
+      ends: [
+        {
+          ...{ topic: "t", partition: 0, logStartOffset: 0, askedAt: 0 },
+          ...{ lastStableOffset: this.#log.end, highWatermark: this.#log.end },
+        },
+      ],
     };
   }
 }

@@ -38,6 +38,8 @@ export interface FetchedPartition {
   readonly topicId: string;
   readonly partition: number;
   readonly errorCode: number;
+  /** End of what is replicated; behind the last stable offset as long as a transaction is open. */
+  readonly highWatermark: number;
   readonly lastStableOffset: number;
   readonly logStartOffset: number;
   readonly aborted: readonly AbortedTransaction[];
@@ -119,7 +121,7 @@ export function parseFetchResponse(bytes: Buffer): FetchedPartition[] {
 function parsePartition(cursor: Cursor, topicId: string): FetchedPartition {
   const partition = cursor.int32();
   const errorCode = cursor.int16();
-  cursor.int64();
+  const highWatermark = cursor.int64();
   const lastStableOffset = cursor.int64();
   const logStartOffset = cursor.int64();
   const aborted: AbortedTransaction[] = [];
@@ -135,7 +137,8 @@ function parsePartition(cursor: Cursor, topicId: string): FetchedPartition {
     field.int32();
     divergesAt = field.int64();
   });
-  return { topicId, partition, errorCode, lastStableOffset, logStartOffset, aborted, records, divergesAt };
+  const offsets = { highWatermark, lastStableOffset, logStartOffset };
+  return { topicId, partition, errorCode, ...offsets, aborted, records, divergesAt };
 }
 
 function uuid(bytes: Buffer): string {

@@ -243,6 +243,7 @@ export class TopicReader {
           topic: this.#topic.name,
           partition: reading.partition,
           lastStableOffset: answer.lastStableOffset,
+          highWatermark: answer.highWatermark,
           logStartOffset: answer.logStartOffset,
           askedAt,
         });

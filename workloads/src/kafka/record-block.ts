@@ -51,6 +51,8 @@ export interface PartitionEnd {
   readonly topic: string;
   readonly partition: number;
   readonly lastStableOffset: number;
+  /** Above the last stable offset, what lies between is behind a transaction that has not ended. */
+  readonly highWatermark: number;
   readonly logStartOffset: number;
   /** performance.now() when the broker was asked: an answer may lie in a socket while the process is stopped. */
   readonly askedAt: number;

@@ -10,6 +10,7 @@ export interface Metrics {
   readonly batches: Counter;
   readonly bytes: Counter;
   readonly lag: Gauge<"topic" | "partition">;
+  readonly undecided: Gauge<"topic" | "partition">;
   readonly commitSeconds: Histogram;
   readonly lateEvents: Counter<"table">;
   readonly expiredEvents: Counter<"table">;
@@ -78,6 +79,12 @@ export function createMetrics(labels: MetricLabels, withProcess = false): Metric
     lag: new Gauge({
       name: "caudal_lag_events",
       help: "Offsets between what is committed and the last stable offset, of the partitions that this process owns.",
+      labelNames: partition,
+      registers,
+    }),
+    undecided: new Gauge({
+      name: "caudal_undecided_seconds",
+      help: "Seconds for which one open transaction has kept the records behind it from being read; 0: none does.",
       labelNames: partition,
       registers,
     }),

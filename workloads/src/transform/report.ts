@@ -3,6 +3,7 @@ import type { StageStatus } from "@caudal/crds";
 import type { PartitionEnd } from "../kafka/record-block.ts";
 import type { Health } from "../runtime/health.ts";
 import type { Metrics } from "../runtime/metrics.ts";
+import { secondsOf, type Undecided, UndecidedWatch } from "../stage/core/undecided.ts";
 import type { Position } from "../stage/ports.ts";
 import type { Trouble } from "../stage/trouble.ts";
 import type { SealedBatch } from "./batch.ts";
@@ -10,6 +11,7 @@ import type { SealedBatch } from "./batch.ts";
 interface Place {
   readonly nextOffset: number;
   readonly endOffset: number;
+  readonly undecided?: Undecided;
 }
 
 /** The outputs of a stage together: each partition stands where the slowest of them stands. */
@@ -38,7 +40,12 @@ export class StageReport {
       if (known === undefined || known.nextOffset > place.nextOffset) slowest.set(partition, place);
     }
     metrics.lag.reset();
-    for (const [partition, place] of slowest) metrics.lag.set({ topic, partition: String(partition) }, lagOf(place));
+    metrics.undecided.reset();
+    for (const [partition, place] of slowest) {
+      const labels = { topic, partition: String(partition) };
+      metrics.lag.set(labels, lagOf(place));
+      metrics.undecided.set(labels, secondsOf(place.undecided, Date.now()));
+    }
     health.setPartitions(
       [...slowest]
         .sort(([a], [b]) => a - b)
@@ -57,6 +64,7 @@ export class Report {
   readonly #counts: boolean;
   readonly #trouble: Trouble;
   readonly #places = new Map<number, { nextOffset: number; endOffset: number }>();
+  readonly #undecided = new UndecidedWatch();
 
   /** @param counts whether the stage's events are counted here: each is read once an output */
   constructor(stage: StageReport, output: string, counts: boolean, trouble: Trouble) {
@@ -69,6 +77,7 @@ export class Report {
   /** Begins with what the output's progress says. */
   assigned(positions: readonly Position[]): void {
     this.#places.clear();
+    this.#undecided.forget();
     for (const { partition, offset } of positions)
       this.#places.set(partition, { nextOffset: offset, endOffset: offset });
     this.#publish();
@@ -77,9 +86,11 @@ export class Report {
   /** @param settled whether all that was read is committed */
   seen(ends: readonly PartitionEnd[], settled: boolean): void {
     if (settled && ends.length > 0) this.#trouble.clear();
-    for (const { partition, lastStableOffset } of ends) {
-      const place = this.#places.get(partition);
-      if (place !== undefined) place.endOffset = Math.max(lastStableOffset, place.nextOffset);
+    for (const end of ends) {
+      const place = this.#places.get(end.partition);
+      if (place === undefined) continue;
+      place.endOffset = Math.max(end.lastStableOffset, place.nextOffset);
+      this.#undecided.observe(end, Math.round(performance.timeOrigin + end.askedAt));
     }
     if (ends.length > 0) this.#publish();
   }
@@ -102,9 +113,10 @@ export class Report {
   }
 
   #publish(): void {
-    this.#stage.publish(
-      this.#output,
-      new Map([...this.#places].map(([partition, place]) => [partition, { ...place }])),
-    );
+    const now = [...this.#places].map(([partition, place]): [number, Place] => {
+      const undecided = this.#undecided.of(partition);
+      return [partition, { ...place, ...(undecided === undefined ? {} : { undecided }) }];
+    });
+    this.#stage.publish(this.#output, new Map(now));
   }
 }
