@@ -40,6 +40,7 @@ export class Health implements WorkHealth {
   readonly #errors = new Map<string, NonNullable<StageStatus["error"]>>();
   #partitions: readonly PartitionStatus[] = [];
   #columns: StageStatus["columns"];
+  #slot: StageStatus["slot"];
   #counts = { events: 0, deadLetters: 0, lateEvents: 0 };
 
   /** @param now epoch milliseconds */
@@ -103,6 +104,11 @@ export class Health implements WorkHealth {
     this.#columns = columns;
   }
 
+  /** How the replication slot of a source in cdc mode is. */
+  setSlot(slot: NonNullable<StageStatus["slot"]>): void {
+    this.#slot = slot;
+  }
+
   /** Adds to the totals since the process began; after a commit or an acknowledgement, never before. */
   count(counts: Counts): void {
     this.#counts.events += counts.events ?? 0;
@@ -124,7 +130,7 @@ export class Health implements WorkHealth {
   }
 
   status(): StageStatus {
-    const error = this.#errors.get(MAIN) ?? [...this.#errors.values()][0];
+    const error = this.#error();
     return {
       generation: this.#generation,
       state: this.#state,
@@ -132,8 +138,17 @@ export class Health implements WorkHealth {
       ...this.#counts,
       partitions: [...this.#partitions],
       ...(this.#columns === undefined ? {} : { columns: this.#columns }),
+      ...(this.#slot === undefined ? {} : { slot: this.#slot }),
       ...(error === undefined ? {} : { error }),
     };
+  }
+
+  /** The main work's gives the reason; the message has what stands in the way of others too. */
+  #error(): StageStatus["error"] {
+    const main = this.#errors.get(MAIN);
+    const others = [...this.#errors].flatMap(([work, error]) => (work === MAIN ? [] : [error]));
+    const [first, ...rest] = main === undefined ? others : [main, ...others];
+    return first && { ...first, message: [first, ...rest].map(({ message }) => message).join("; ") };
   }
 
   #begin(): Work {

@@ -123,7 +123,16 @@ describe("health", () => {
     const status = health.status();
     expect(Value.Check(StageStatus, status)).toBe(true);
     expect(status).toMatchObject({ generation: 7, events: 5, deadLetters: 1, lateEvents: 4, error: { at: 5 } });
+    health.setError("WalRetained", "much log", "slot");
+    health.setSlot({ wal: "reserved", retained: 7, behind: 3 });
+    expect(Value.Check(StageStatus, health.status())).toBe(true);
+    expect(health.status()).toMatchObject({
+      error: { reason: "KafkaUnavailable", message: "no broker; much log", at: 5 },
+      slot: { retained: 7 },
+    });
     health.clearError();
+    expect(health.status()).toMatchObject({ error: { reason: "WalRetained", at: 9 } });
+    health.clearError("slot");
     expect(health.status()).not.toHaveProperty("error");
   });
 });

@@ -1,6 +1,7 @@
 /**
- * Watches the slot: its metrics, and the bound on the log that the database keeps for it. A slot that nobody reads fills
- * the database's disk in the end, so when Kafka has taken nothing for a minute and the bound is passed, it is given up.
+ * Watches the slot: what metrics and /status say of it, and the bound on the log that the database keeps for it. A slot
+ * that nobody reads fills the database's disk in the end: above half of the bound this is told, and above the bound the
+ * slot is given up when Kafka has taken nothing for a minute.
  */
 import type { SourceConfig } from "@caudal/crds";
 import type { Connection } from "../../postgres/connection.ts";
@@ -13,6 +14,9 @@ import { readSlot, type SlotState } from "./slot.ts";
 
 const EVERY_MS = 5_000;
 const STUCK_MS = 60_000;
+/** Part of the bound above which a person should know. */
+const TOLD_ABOVE = 0.5;
+const WORK = "slot";
 
 export class SlotGuard {
   readonly #context: RuntimeContext;
@@ -46,14 +50,16 @@ export class SlotGuard {
   }
 
   async #look(): Promise<void> {
-    const { log, metrics } = this.#context;
+    const { health, log, metrics } = this.#context;
     const { slot } = this.#config.postgres;
     try {
       if (this.#connection?.lost !== false)
         this.#connection = await openConnection(this.#context, this.#config, "guard");
       const state = await readSlot(this.#connection, slot);
-      metrics.sourceRetainedWal.set(state?.retained ?? 0);
-      metrics.sourceBehind.set(state?.behind ?? 0);
+      const { wal = "none", retained = 0, behind = 0 } = state ?? {};
+      metrics.sourceRetainedWal.set(retained);
+      metrics.sourceBehind.set(behind);
+      health.setSlot({ wal, retained, behind });
       if (state !== undefined) await this.#bound(this.#connection, state);
     } catch (error) {
       log.debug({ error: describeError(error) }, "the slot cannot be looked at now");
@@ -66,11 +72,30 @@ export class SlotGuard {
   async #bound(connection: Connection, { retained, wal }: SlotState): Promise<void> {
     const { health, log } = this.#context;
     const { slot, maxRetainedWalBytes } = this.#config.postgres;
-    if (this.#progressAt === undefined || wal === "lost" || retained <= maxRetainedWalBytes) return;
-    if (performance.now() - this.#progressAt < STUCK_MS) return;
-    await dropSlot(connection, slot);
-    const message = `the database kept ${retained} bytes of log for the replication slot ${slot}, more than maxRetainedWal, and Kafka took nothing for a minute: the slot was given up to save the database's disk; raise postgres.resync when Kafka is back`;
-    log.error({ slot, retained }, message);
-    health.setError("SlotGivenUp", message, "slot");
+    // A slot that is lost keeps nothing, and is told of by who wants to read it.
+    if (this.#progressAt === undefined || wal === "lost") return;
+    const stuck = performance.now() - this.#progressAt >= STUCK_MS;
+    if (stuck && retained > maxRetainedWalBytes) {
+      await dropSlot(connection, slot);
+      const message = `the database kept ${retained} bytes of log for the replication slot ${slot}, more than maxRetainedWal, and Kafka took nothing for a minute: the slot was given up to save the database's disk; raise postgres.resync when Kafka is back`;
+      log.error({ slot, retained }, message);
+      health.setError("SlotGivenUp", message, WORK);
+      return;
+    }
+    const told = this.#told(retained, wal, stuck);
+    if (told === undefined) health.clearError(WORK);
+    else health.setError("WalRetained", told, WORK);
+  }
+
+  #told(retained: number, wal: string, stuck: boolean): string | undefined {
+    const { slot, maxRetainedWalBytes } = this.#config.postgres;
+    if (wal === "unreserved")
+      return `the server is about to remove log that the replication slot ${slot} needs (max_slot_wal_keep_size), and the slot is lost then: raise that setting until the source has caught up`;
+    if (retained <= TOLD_ABOVE * maxRetainedWalBytes) return undefined;
+    const bound = `maxRetainedWal (${Math.round(maxRetainedWalBytes / 2 ** 20)} MiB)`;
+    const why = stuck
+      ? "Kafka takes nothing, and above that bound the slot is given up"
+      : "the source has more to send than it can, or a transaction has been open in the database for long";
+    return `the database keeps more than half of ${bound} of log for the replication slot ${slot}: ${why}; see that its disk has room`;
   }
 }

@@ -15,7 +15,7 @@ import { type Change, changesOf, finishedRow, missingOf, nameOf, type Streamed, 
 import { formatLsn, parseLsn } from "./lsn.ts";
 import { type Message, readMessage } from "./pgoutput/message.ts";
 import type { Relation } from "./pgoutput/relation.ts";
-import { checkReplication, endOfLog, ensurePublication, readSlot } from "./slot.ts";
+import { checkReplication, endOfLog, ensurePublication, readSlot, type SlotState } from "./slot.ts";
 import { createSlot, sendSnapshot } from "./snapshot.ts";
 import { ReplicationStream } from "./stream.ts";
 
@@ -42,6 +42,7 @@ export async function replicate(session: Session, onProgress: () => void): Promi
     }
     const behind = await sendSnapshot(session, place, onProgress);
     if (behind === undefined) return;
+    await checkSlot(session, behind, await readSlot(connection, config.postgres.slot));
     await freeSlot(connection, config.postgres.slot);
     stream.start(config.postgres.slot, parseLsn(behind.lsn));
     await new Replicator(session, stream, behind, onProgress).run();
@@ -51,26 +52,32 @@ export async function replicate(session: Session, onProgress: () => void): Promi
 }
 
 /** @returns undefined when the source begins. @throws SlotLost */
-async function placeToGoOn({ connection, config, origin, place }: Session): Promise<CdcPlace | undefined> {
-  const { slot, resync } = config.postgres;
+async function placeToGoOn(session: Session): Promise<CdcPlace | undefined> {
+  const { connection, config, origin, place } = session;
   if (place?.at.mode !== "cdc") return undefined;
-  const state = await readSlot(connection, slot);
+  const state = await readSlot(connection, config.postgres.slot);
   // The pipeline was deleted, and its slot with it, and made again.
   if (state === undefined && place.origin.pipeline !== origin.pipeline) return undefined;
+  await checkSlot(session, place.at, state);
+  return place.at;
+}
+
+/** @throws SlotLost when the slot cannot give what comes after the place */
+async function checkSlot({ connection, config }: Session, at: CdcPlace, state: SlotState | undefined): Promise<void> {
+  const { slot, resync } = config.postgres;
   const end = await endOfLog(connection);
   const what =
     state === undefined
-      ? `the replication slot ${slot} is gone (dropped, or not there after a failover)`
+      ? `the replication slot ${slot} is gone (dropped, given up because of maxRetainedWal, or not there after a failover)`
       : state.wal === "lost"
-        ? `the server has removed log that the replication slot ${slot} still needed (max_slot_wal_keep_size)`
-        : parseLsn(place.at.lsn) > end
-          ? `the server's log ends at ${formatLsn(end)}, before ${place.at.lsn}, up to which changes were sent: a failover has lost some`
+        ? `the server has removed log that the replication slot ${slot} still needed (${state.invalidated ?? "max_slot_wal_keep_size"})`
+        : parseLsn(at.lsn) > end
+          ? `the server's log ends at ${formatLsn(end)}, before ${at.lsn}, up to which changes were sent: a failover has lost some`
           : undefined;
   if (what !== undefined)
     throw new SlotLost(
       `${what}: changes since then are not known; raise postgres.resync (now ${resync}) to make a new slot and send the whole table again`,
     );
-  return place.at;
 }
 
 class Replicator {

@@ -8,25 +8,32 @@ import { ReplicationNotAllowed, SourceMismatch } from "../errors.ts";
 import { parseLsn } from "./lsn.ts";
 
 export interface SlotState {
-  readonly active: boolean;
   /** reserved, extended, unreserved or lost. */
   readonly wal: string;
   /** Bytes of the log that are kept for it, and that it has not confirmed. */
   readonly retained: number;
   readonly behind: number;
+  /** Why the server has given it up, as PostgreSQL 17 and newer say: wal_removed, idle_timeout and the like. */
+  readonly invalidated: string | undefined;
 }
 
 /** @returns undefined when there is none */
 export async function readSlot(connection: Connection, name: string): Promise<SlotState | undefined> {
   const [row] = await connection.texts("source_slot", {
-    text: `select active::int::text, coalesce(wal_status, 'reserved'), coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::text,
-        coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn), 0)::text
-      from pg_replication_slots where slot_name = $1`,
+    text: `select coalesce(wal_status, 'reserved'), coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::text,
+        coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn), 0)::text,
+        to_jsonb(s) ->> 'invalidation_reason'
+      from pg_replication_slots s where slot_name = $1`,
     values: [name],
   });
   if (row === undefined) return undefined;
-  const [active, wal, retained, behind] = row;
-  return { active: active === "1", wal: wal ?? "", retained: Number(retained), behind: Number(behind) };
+  const [wal, retained, behind, invalidated] = row;
+  return {
+    wal: wal ?? "",
+    retained: Number(retained),
+    behind: Number(behind),
+    invalidated: invalidated ?? undefined,
+  };
 }
 
 export async function endOfLog(connection: Connection): Promise<bigint> {
