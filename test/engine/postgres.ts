@@ -12,13 +12,15 @@ import { mountSmallDisk, type SmallDisk } from "./small-disk.ts";
 
 export interface Postgres {
   readonly port: number;
+  /** Folder of its data. */
+  readonly data: string;
   /** Of the postmaster that runs now; undefined when none does. */
   readonly pid: number | undefined;
   /** Folder with host, port, dbname, username and password, as a pod finds its mounted secret. */
   readonly secret: string;
   /** Makes another user, who may log in. @returns the folder of a secret for the database */
   user(database: string, name: string): Promise<string>;
-  /** Makes another database on this server, with a secret of its own. */
+  /** Makes another database on this server, unless it follows one that has it, with a secret of its own. */
   database(name: string): Promise<Database>;
   /** Stops and starts again. @param shutdown SIGINT: fast, as an operator would; SIGQUIT: immediate, with recovery */
   restart(shutdown?: "SIGINT" | "SIGQUIT"): Promise<void>;
@@ -26,6 +28,10 @@ export interface Postgres {
   kill(): Promise<void>;
   /** Starts it, unless it runs; resolves when it answers. */
   start(): Promise<void>;
+  /** Stops it in order; {@link start} brings it back. */
+  halt(): Promise<void>;
+  /** Makes a standby that has replayed all that it got a primary of its own. */
+  promote(): Promise<void>;
   /** Stops it and removes its folder. */
   stop(): Promise<void>;
   /** Its disk, when it was given one of its own. */
@@ -37,6 +43,8 @@ export interface PostgresOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** Size of a disk (tmpfs) of its own for data and WAL, in MiB: one that can be full. It needs root. */
   readonly diskMiB?: number;
+  /** A server that this one is a standby of, by streaming replication: it is stopped for a moment and copied. */
+  readonly follows?: Postgres;
 }
 
 export interface Database {
@@ -48,7 +56,10 @@ export interface Database {
 
 const PASSWORD = "only on loopback";
 
-export async function startPostgres({ settings = {}, diskMiB }: PostgresOptions = {}): Promise<Postgres> {
+/** The primary's slot for its one standby. */
+const STANDBY = "standby";
+
+export async function startPostgres({ settings = {}, diskMiB, follows }: PostgresOptions = {}): Promise<Postgres> {
   const bin = binaries();
   const folder = mkdtempSync(join(tmpdir(), "caudal-postgres-"));
   const data = join(folder, "data");
@@ -93,6 +104,7 @@ export async function startPostgres({ settings = {}, diskMiB }: PostgresOptions 
       log_min_messages: disk === undefined ? "fatal" : "error",
       // Segments of 1 MiB, and few of them kept: a full disk soon meets the WAL too.
       ...(disk === undefined ? {} : { max_wal_size: "32MB", min_wal_size: "2MB" }),
+      ...(follows === undefined ? {} : following(follows)),
       ...settings,
     };
     const { program, rest } = drop(join(bin, "postgres"), [
@@ -124,7 +136,7 @@ export async function startPostgres({ settings = {}, diskMiB }: PostgresOptions 
   }
 
   async function database(name: string): Promise<Database> {
-    if (name !== "postgres") await queryOnce(port, "postgres", `create database "${name}"`);
+    if (name !== "postgres" && follows === undefined) await queryOnce(port, "postgres", `create database "${name}"`);
     return {
       name,
       secret: secretFor(name, "app"),
@@ -133,15 +145,30 @@ export async function startPostgres({ settings = {}, diskMiB }: PostgresOptions 
     };
   }
 
-  try {
+  async function initialize(): Promise<void> {
     await asUser(join(bin, "initdb"), [
       ...["-D", data, "-U", "app", "--auth=scram-sha-256", `--pwfile=${passwordFile}`],
       ...["--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", ...(disk === undefined ? [] : ["--wal-segsize=1"])],
     ]);
+  }
+
+  /** A copy of a server that stands still; slots stay behind, as they do in a base backup. */
+  async function copy(primary: Postgres): Promise<void> {
+    await queryOnce(primary.port, "postgres", "select pg_create_physical_replication_slot($1, true)", [STANDBY]);
+    await primary.halt();
+    await asUser("cp", ["-a", primary.data, data]);
+    await primary.start();
+    await asUser("find", [join(data, "pg_replslot"), "-mindepth", "1", "-delete"]);
+    await asUser("touch", [join(data, "standby.signal")]);
+  }
+
+  try {
+    await (follows === undefined ? initialize() : copy(follows));
     await start();
     const { secret } = await database("postgres");
     return {
       port,
+      data,
       get pid() {
         return server?.pid;
       },
@@ -156,6 +183,8 @@ export async function startPostgres({ settings = {}, diskMiB }: PostgresOptions 
         await end(shutdown);
         await start();
       },
+      halt: async () => await end("SIGINT"),
+      promote: async () => void (await queryOnce(port, "postgres", "select pg_promote()")),
       kill: async () => await end("SIGKILL"),
       stop: async () => await remove("SIGINT"),
       disk,
@@ -170,6 +199,14 @@ export async function startPostgres({ settings = {}, diskMiB }: PostgresOptions 
     await disk?.unmount();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function following({ port }: Postgres): Readonly<Record<string, string>> {
+  return {
+    primary_conninfo: `host=127.0.0.1 port=${port} user=app password='${PASSWORD}' dbname=postgres`,
+    primary_slot_name: STANDBY,
+    hot_standby_feedback: "on",
+  };
 }
 
 async function answers(port: number): Promise<true | undefined> {

@@ -1,9 +1,11 @@
 /** Cdc mode against a real PostgreSQL and a real broker. */
-import { setTimeout as sleep } from "node:timers/promises";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, it } from "vitest";
 import { poll } from "../../cluster/host/poll.ts";
 import type { Worker } from "../aggregator/stage.ts";
-import { field, type Sent, type SourceScene, untilSent, useSource } from "./scene.ts";
+import { type Postgres, startPostgres } from "../postgres.ts";
+import { field, latest, type Sent, type SourceScene, untilSent, useSource } from "./scene.ts";
 
 const source = useSource("cdc");
 
@@ -13,6 +15,13 @@ const items = {
   fields: [field("id", "integer"), field("name", "string", true), field("op", "string")],
   key: "id",
   postgres: { ...cdc, operationField: "op" },
+};
+
+/** What needs the other mode beside it, for what takes time in both. */
+const timed = {
+  ddl: "create table items (id int primary key, name text, changed timestamptz not null default clock_timestamp())",
+  fields: [field("id", "integer"), field("name", "string", true), field("changed", "timestamp")],
+  key: "id",
 };
 
 const told = (records: readonly Sent[]): string[] =>
@@ -152,16 +161,36 @@ it("stops at a TRUNCATE, and goes on behind it when told to", async () => {
   expect((await again.get("/metrics")).text).toMatch(/caudal_source_truncates_total\{[^}]*\} 1/);
 });
 
+/** Writes more log than the server may keep for a slot that nobody reads. */
+async function invalidate({ database, config }: SourceScene): Promise<void> {
+  const run = async (...statements: readonly string[]): Promise<void> => {
+    for (const statement of statements) await database.query(statement);
+  };
+  const state = async () =>
+    await database.query<{ wal: string }>("select wal_status as wal from pg_replication_slots where slot_name = $1", [
+      config.source?.postgres.slot,
+    ]);
+  await run("alter system set max_slot_wal_keep_size = '1MB'", "select pg_reload_conf()");
+  await poll(
+    async () => {
+      await run("select pg_logical_emit_message(false, 'filler', 'x')", "select pg_switch_wal()", "checkpoint");
+      return (await state())[0]?.wal === "lost" ? true : undefined;
+    },
+    { seconds: 60, everyMs: 100, onTimeout: async () => `the slot is ${JSON.stringify(await state())}` },
+  );
+  await run("alter system reset max_slot_wal_keep_size", "select pg_reload_conf()");
+}
+
 it("says so when its slot is lost, and begins anew when told to", async () => {
   const scene = await source({ ...items, partitions: 1 });
   await scene.database.query("insert into items values (1, 'one'), (2, 'two')");
   const worker = await scene.start();
   await untilSent(worker, 2);
   expect(await worker.drain()).toBe(0);
-  await scene.database.query("select pg_drop_replication_slot($1)", [scene.config.source?.postgres.slot]);
+  await invalidate(scene);
   await scene.database.query("delete from items where id = 1; update items set name = 'changed' where id = 2");
   const lost = await failure(scene, await scene.start());
-  expect(lost).toContain("SlotLost: the replication slot caudal_cdc");
+  expect(lost).toContain("SlotLost: the server has removed log that the replication slot caudal_cdc");
   expect(lost).toContain("raise postgres.resync (now 0)");
   const again = await scene.start({}, changed(scene, { resync: 1 }));
   await untilSent(again, 1);
@@ -201,14 +230,13 @@ it("lets the server forget the log that other tables fill", async () => {
     everyMs: 500,
     onTimeout: async () => `it still keeps ${(await slotOf(scene))?.retained} bytes`,
   });
-  await poll(
-    async () =>
-      /caudal_source_behind_bytes\{[^}]*\} \d{1,5}\n/.test((await worker.get("/metrics")).text) ? true : undefined,
-    {
-      seconds: 20,
-      onTimeout: () => "the metrics do not say so",
-    },
-  );
+  const slot = async () => (await scene.status(worker)).slot;
+  await poll(async () => (Number((await slot())?.behind) < 100_000 ? true : undefined), {
+    seconds: 20,
+    onTimeout: async () => `its status says ${JSON.stringify(await slot())}`,
+  });
+  expect(await slot()).toMatchObject({ wal: "reserved", retained: expect.any(Number) as number });
+  expect((await worker.get("/metrics")).text).toMatch(/caudal_source_behind_bytes\{[^}]*\} \d{1,5}\n/);
 });
 
 it.each([
@@ -236,15 +264,23 @@ it("does not publish a table whose updates would fail for it", async () => {
   await scene.database.query("insert into items values (1, 'one'); update items set name = 'two'");
 });
 
-it("gives the slot up before it fills the database's disk, when Kafka takes nothing", async () => {
+it("after a minute names what holds it back, and gives the slot up before the database's disk is full", async () => {
+  const polled = await source(timed);
   const scene = await source({ ...items, postgres: { ...items.postgres, maxRetainedWalBytes: 4 << 20 } });
   await scene.database.query("insert into items values (1, 'one')");
-  const worker = await scene.start();
+  const [poller, worker] = await Promise.all([polled.start(), scene.start()]);
   await untilSent(worker, 1);
+  // Slots are made when all transactions have ended that were open then, also those of other databases.
+  const { database } = polled;
+  await database.query("begin; insert into items (id, name) values (1, 'held'); prepare transaction 'held'");
   scene.broker.freeze();
   try {
     await scene.database.query("insert into items select n, repeat('x', 500) from generate_series(2, 30000) n");
-    await sleep(20_000);
+    const told = async () => (await scene.status(worker)).error?.message ?? "";
+    await poll(async () => ((await told()).includes("more than half of maxRetainedWal (4 MiB)") ? true : undefined), {
+      seconds: 30,
+      onTimeout: async () => `it says ${await told()}`,
+    });
     expect(await slotOf(scene)).toBeDefined();
     await poll(async () => ((await slotOf(scene)) === undefined ? true : undefined), {
       seconds: 120,
@@ -256,4 +292,89 @@ it("gives the slot up before it fills the database's disk, when Kafka takes noth
   }
   expect(worker.log()).toContain("the slot was given up to save the database's disk");
   expect(await failure(scene, worker)).toContain("SlotLost");
+  const error = async () => (await polled.status(poller)).error;
+  await expect.poll(error, { timeout: 60_000 }).toMatchObject({
+    reason: "SourceHeldBack",
+    message: expect.stringContaining("written since: a prepared transaction; end it, or use mode: cdc") as string,
+  });
+  await database.query("commit prepared 'held'");
+  await untilSent(poller, 1);
+  await expect.poll(error, { timeout: 30_000 }).toBeUndefined();
 });
+
+/** Where clients find the database, as a Service that points to another pod. */
+function moveTo(standby: Postgres, { database }: SourceScene): void {
+  writeFileSync(join(database.secret, "port"), String(standby.port));
+}
+
+it("goes on after a failover in both modes, or says that the standby has no slot", async () => {
+  const polled = await source(timed);
+  const streamed = await source({ ...items, partitions: 1 });
+  const { server } = streamed;
+  const [version] = await streamed.database.query<{ version: string }>(
+    "select current_setting('server_version_num') as version",
+  );
+  // Before PostgreSQL 17 standbys have no slots.
+  const keeps = Number(version?.version) >= 170_000;
+  const standby = await startPostgres({
+    follows: server,
+    settings: {
+      wal_level: "logical",
+      max_prepared_transactions: "4",
+      ...(keeps ? { sync_replication_slots: "on" } : {}),
+    },
+  });
+  try {
+    for (const { database } of [polled, streamed])
+      await database.query("insert into items (id, name) select n, 'row ' || n from generate_series(1, 4) n");
+    const [poller, streamer] = await Promise.all([polled.start(), streamed.start()]);
+    await Promise.all([untilSent(poller, 4), untilSent(streamer, 4)]);
+    await caughtUp(streamed, standby, keeps);
+    await server.kill();
+    await standby.promote();
+    for (const scene of [polled, streamed]) {
+      moveTo(standby, scene);
+      const { query } = await standby.database(scene.database.name);
+      await query("insert into items (id, name) values (5, 'after')");
+    }
+    await poll(async () => (latest(await polled.records()).size === 5 ? true : undefined), {
+      seconds: 60,
+      onTimeout: () => poller.log(),
+    });
+    const all = ["1 snapshot row 1", "2 snapshot row 2", "3 snapshot row 3", "4 snapshot row 4"];
+    if (keeps) {
+      await untilSent(streamer, 5);
+      expect(told(await streamed.records())).toEqual([...all, "5 insert after"]);
+      return;
+    }
+    expect(await failure(streamed, streamer)).toContain("or not there after a failover");
+    const again = await streamed.start({}, changed(streamed, { resync: 1 }));
+    await untilSent(again, 5);
+    expect(told(await streamed.records())).toEqual([...all, ...all, "5 snapshot after"]);
+  } finally {
+    await standby.stop();
+    await server.start();
+    await streamed.database.query("select pg_drop_replication_slot('standby')");
+  }
+});
+
+/** Waits until the standby has all that the primary has, with the slot where it can have it. */
+async function caughtUp({ database, config }: SourceScene, standby: Postgres, withSlot: boolean): Promise<void> {
+  const [end] = await database.query<{ lsn: string }>("select pg_current_wal_lsn()::text as lsn");
+  const { query } = await standby.database("postgres");
+  const at = async () =>
+    (
+      await query<{ there: boolean; slots: number }>(
+        `select pg_last_wal_replay_lsn() >= $1::pg_lsn as there,
+          (select count(*)::int from pg_replication_slots where slot_name = $2 and not temporary) as slots`,
+        [end?.lsn, config.source?.postgres.slot],
+      )
+    )[0];
+  await poll(
+    async () => {
+      const now = await at();
+      return now?.there === true && (!withSlot || now.slots === 1) ? true : undefined;
+    },
+    { seconds: 60, everyMs: 100, onTimeout: async () => `the standby has ${JSON.stringify(await at())}` },
+  );
+}
