@@ -12,6 +12,6 @@ export async function eventually(expected: string, ask: () => Promise<boolean> |
       last = `: ${error instanceof Error ? error.message : String(error)}`;
     }
     if (performance.now() > end) throw new TypeError(`not within ${seconds} s: ${expected}${last}`);
-    await sleep(50);
+    await sleep(100);
   }
 }

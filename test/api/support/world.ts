@@ -1,6 +1,7 @@
 /** Given a pipeline, when something happens, expect: the language of the tests of the operator on an API server. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { pino } from "pino";
 import { parse } from "yaml";
 import type { Condition, StageStatus, StreamPipeline } from "@caudal/crds";
@@ -210,9 +211,12 @@ export class World {
       [resources.databaseRole, ({ metadata }) => ({ applied: true, observedGeneration: metadata.generation })],
       [resources.deployment, rolledOut],
     ];
-    for (const [resource, status] of statuses)
-      for (const object of await this.list(resource))
-        await this.patch(resource, object.metadata.name, { status: status(object) }, "status");
+    for (const [resource, statusOf] of statuses)
+      for (const object of await this.list(resource)) {
+        const status = statusOf(object);
+        if (isDeepStrictEqual(object.status, status)) continue;
+        await this.patch(resource, object.metadata.name, { status }, "status");
+      }
   }
 
   /** A running pod of a stage. */
