@@ -16,6 +16,7 @@ import { configurationList, throughputTable } from "./report/table.ts";
 import type { Bench } from "./running.ts";
 import { transformEngines } from "./engines/transforms.ts";
 import { transformTable } from "./report/transform.ts";
+import { transformKinds } from "./transform-kinds.ts";
 import { measureTransform } from "./transform.ts";
 import { measureThroughput } from "./throughput.ts";
 
@@ -77,12 +78,16 @@ export async function measure(options: Options, progress: Progress): Promise<(be
     }
     case "transform": {
       const transforming = Object.values(transformEngines).filter(({ name }) => options.engines.includes(name));
+      const kinds = transformKinds.filter(
+        ({ name }) => options.scenarios.length === 0 || options.scenarios.includes(name),
+      );
       for (const engine of transforming) await engine.prepare(progress);
       return async (bench) => {
-        const { results, failed } = await measureTransform(bench, { ...options, engines: transforming }, progress);
+        const what = { ...options, engines: transforming, kinds };
+        const { results, failed } = await measureTransform(bench, what, progress);
         const inexact = results
           .filter(({ exact }) => !exact)
-          .map(({ engine, run }) => `not exact: ${engine}, run ${run}`);
+          .map(({ kind, engine, run }) => `not exact: ${kind}, ${engine}, run ${run}`);
         return {
           results,
           table: transformTable(results),

@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import { UsageError } from "../cluster/host/errors.ts";
 import { scenarioNames } from "./scenarios.ts";
+import { transformKindNames } from "./transform-kinds.ts";
 
 export const engineNames = ["caudal", "flink", "flink-rocksdb", "kafka-streams", "kafka-streams-eos", "spark"] as const;
 export type EngineName = (typeof engineNames)[number];
@@ -13,7 +14,7 @@ export interface Options {
   readonly help: boolean;
   readonly measure: "throughput" | "latency" | "generator" | "growth" | "transform";
   readonly engines: readonly EngineName[];
-  /** Names of what is to grow; none: all. */
+  /** Names of what is to grow, or of transforms; none: all. */
   readonly scenarios: readonly string[];
   readonly events: number;
   readonly runs: number;
@@ -35,7 +36,8 @@ in PostgreSQL, every row checked. Broker, PostgreSQL and engine share this machi
   npm run bench                        every engine, 10,000,000 events, 3 runs each, in turn
   npm run bench -- --latency           event → visible row at a steady rate, and what that costs
   npm run bench -- --generator         Caudal's generator: its most per CPU-second, and how well it holds a rate
-  npm run bench -- --transform         from topic to topic with where and select, beside Flink SQL
+  npm run bench -- --transform [NAME …]  from topic to topic, beside Flink SQL:
+                                       ${transformKindNames.join(", ")}
   npm run bench -- --growth [NAME …]   Caudal where one thing is much larger than usual:
                                        ${scenarioNames.join(", ")}
                                        (the last one takes 20 GB of disk, and is left out unless it is named)
@@ -134,11 +136,14 @@ function enginesOf(only: string | undefined, measure: Options["measure"]): reado
 }
 
 function scenariosOf(names: readonly string[], measure: Options["measure"]): readonly string[] {
-  if (names.length > 0 && measure !== "growth")
-    throw new UsageError(`I do not know what to do with "${names.join(" ")}": names are for --growth and for --only.`);
-  const unknown = names.filter((name) => !scenarioNames.includes(name));
+  const known = measure === "growth" ? scenarioNames : measure === "transform" ? transformKindNames : undefined;
+  if (names.length > 0 && known === undefined)
+    throw new UsageError(
+      `I do not know what to do with "${names.join(" ")}": names are for --growth, for --transform and for --only.`,
+    );
+  const unknown = names.filter((name) => known?.includes(name) === false);
   if (unknown.length > 0)
-    throw new UsageError(`--growth: there is no "${unknown.join('", "')}"; there are ${scenarioNames.join(", ")}.`);
+    throw new UsageError(`--${measure}: there is no "${unknown.join('", "')}"; there are ${(known ?? []).join(", ")}.`);
   return names;
 }
 

@@ -3,8 +3,9 @@
  * would make of it, and leaves every other row to that one.
  *
  * A field is a block of words: 0 key ptr · 4 key length · 8 kind · 12 flags · 16 column ptr (0: only checked) ·
- * 20 dictionary ptr · 24 digits · 28 scale · 32 stamp (64 bits) of the row in which it was seen last. Columns have a double a row,
- * NaN for NULL, but those of texts, which have a code (i32), -1 for NULL.
+ * 20 dictionary ptr · 24 digits · 28 scale · 32 stamp (64 bits) of the row in which it was seen last · 40 ptr of its spans
+ * (0: not wanted), which get where each row's value begins and ends. Columns have a double a row, NaN for NULL, but those of
+ * texts, which have a code (i32), -1 for NULL.
  */
 import { code, same } from "./dictionary";
 import {
@@ -31,8 +32,10 @@ import {
 import { days, micros, scanDate, scanTime } from "./time";
 
 export { allocate, code, freeDictionary, makeDictionary, release } from "./dictionary";
+export { latestTime, outputBytes, outputStart, writeBatch } from "./batch";
+export { openRows, writeRecords, writeValues } from "./write";
 
-const FIELD_BYTES: u32 = 40;
+const FIELD_BYTES: u32 = 48;
 const KEY: u32 = 0;
 const KEY_LENGTH: u32 = 4;
 const KIND: u32 = 8;
@@ -42,6 +45,7 @@ const DICTIONARY: u32 = 20;
 const DIGITS: u32 = 24;
 const SCALE: u32 = 28;
 const SEEN: u32 = 32;
+const SPANS: u32 = 40;
 
 const NULLABLE: u32 = 1;
 const IS_TIME: u32 = 2;
@@ -62,6 +66,9 @@ const MAX_DIGITS: u32 = 400;
 const MAX_TIME_MS: u64 = 8_800_000_000_000;
 const MAX_TIME_DIGITS: u32 = 13;
 const POWERS = memory.data<f64>([1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15]);
+
+/** `null`, for what an object lacks. */
+const NULL_TEXT = memory.data<u8>([0x6e, 0x75, 0x6c, 0x6c]);
 
 let fields: u32 = 0;
 let fieldCount: u32 = 0;
@@ -153,8 +160,10 @@ function scanRow(start: u32, end: u32, row: u32): bool {
       }
       at++;
       if (byteAt(at) <= 0x20) at = endOfSpace(at);
-      at = scanValue(at, row, field);
+      const value = at;
+      at = scanValue(value, row, field);
       if (at == NOT_SURE) return false;
+      setSpan(field, row, value, at);
     }
     next = byteAt(at);
     if (next != COMMA && next != CLOSE) {
@@ -184,6 +193,7 @@ function fillMissing(row: u32, last: u32): bool {
     if (load<u64>(field + SEEN) == stamp) continue;
     if (!(load<u32>(field + FLAGS) & NULLABLE)) return false;
     setNull(field, row);
+    setSpan(field, row, NULL_TEXT, NULL_TEXT + 4);
   }
   return true;
 }
@@ -215,6 +225,11 @@ function setNull(field: u32, row: u32): void {
   if (column == 0) return;
   if (load<u32>(field + DICTIONARY) != 0) store<i32>(column + (row << 2), -1);
   else store<f64>(column + (row << 3), NaN);
+}
+
+function setSpan(field: u32, row: u32, from: u32, to: u32): void {
+  const spans = load<u32>(field + SPANS);
+  if (spans != 0) store<u64>(spans + (row << 3), ((<u64>to) << 32) | from);
 }
 
 function setNumber(field: u32, row: u32, value: f64): void {

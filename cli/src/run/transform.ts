@@ -38,7 +38,8 @@ export async function transform(
   lookups: (plan: TransformPlan) => Promise<Joined | undefined>,
 ): Promise<Transformed> {
   const plan = await compileTransformPlan(config);
-  const projection = await Projection.open(plan, config.topic, new Set(["columns", "json"]), await lookups(plan));
+  const wants = new Set(["columns", "json"] as const);
+  const projection = await Projection.open(plan, config.topic, { wants }, await lookups(plan));
   const passed: Passed[] = [];
   const letters: Letter[] = [];
   try {

@@ -1,28 +1,29 @@
-/** The engines that go from topic to topic: the same condition and columns, each event once. */
+/** The engines that go from topic to topic: the same conditions and columns, each event once. */
 import { join } from "node:path";
 import { outputGroup, type WorkloadConfig } from "@caudal/crds";
 import type { Progress } from "../../cluster/host/progress.ts";
 import { buildWorkloads, topicConfig, workloadBegins, workloadCommand } from "./caudal.ts";
 import type { Engine, Stage } from "./engine.ts";
+import type { TransformKind } from "../transform-kinds.ts";
 import { buildPeer, opens } from "./peer.ts";
 
-export const WHERE = "waiting_time_ms > 100";
-export const SELECT = [
-  ...["user_id", "event_type", "event_ts", "waiting_time_ms"],
-  "waiting_time_ms > 500 or event_type = 'purchase' as slow",
-];
-
-export interface TransformEngine extends Pick<Engine, "setUp" | "begins"> {
+export interface TransformEngine extends Pick<Engine, "begins"> {
   readonly name: "caudal" | "flink";
   readonly configuration: string;
   prepare(progress: Progress): Promise<void>;
   /** Consumer group that says how far it has come. */
   group(id: string): string;
+  setUp(kind: TransformKind, ...stage: Parameters<Engine["setUp"]>): ReturnType<Engine["setUp"]>;
+}
+
+/** The engine with one kind of transform to do. */
+export function setUpTransform(engine: TransformEngine, kind: TransformKind): Pick<Engine, "setUp" | "begins"> {
+  return { begins: engine.begins, setUp: async (...stage) => await engine.setUp(kind, ...stage) };
 }
 
 export const outTopic = (id: string): string => `${id}-out`;
 
-function transformConfig(stage: Stage): WorkloadConfig {
+function transformConfig({ where, select }: TransformKind, stage: Stage): WorkloadConfig {
   return {
     version: 1,
     pipeline: { namespace: "bench", name: stage.id, uid: stage.id, generation: 1 },
@@ -30,8 +31,8 @@ function transformConfig(stage: Stage): WorkloadConfig {
     kafka: { bootstrapServers: [stage.bootstrap] },
     transform: {
       topic: topicConfig(stage.topic.topic, stage.topic.shape),
-      where: WHERE,
-      select: SELECT,
+      ...(where === undefined ? {} : { where }),
+      ...(select === undefined ? {} : { select: [...select] }),
       lookups: [],
       deadLetterTopic: `${stage.id}-dlq`,
       to: [{ name: "out", topic: { name: outTopic(stage.id), key: "user_id", fields: [] } }],
@@ -42,11 +43,11 @@ function transformConfig(stage: Stage): WorkloadConfig {
 
 const caudal: TransformEngine = {
   name: "caudal",
-  configuration: `Node ${process.versions.node}, a transform with where and select, exactly once`,
+  configuration: `Node ${process.versions.node}, exactly once`,
   prepare: async (progress) => await progress.step("bundling Caudal", buildWorkloads),
-  setUp: async (stage, _client, createTopic) => {
+  setUp: async (kind, stage, _client, createTopic) => {
     await createTopic(`${stage.id}-dlq`);
-    return await workloadCommand(stage, transformConfig(stage));
+    return await workloadCommand(stage, transformConfig(kind, stage));
   },
   begins: workloadBegins,
   group: (id) =>
@@ -66,9 +67,8 @@ const flink: TransformEngine = {
   prepare: async (progress) => {
     flinkFolder = await progress.step("building the peer flink", async () => await buildPeer("flink"));
   },
-  setUp: async (stage) => {
+  setUp: async ({ where, select, columns }, stage) => {
     const classpath = [join(flinkFolder, "build/classes"), join(flinkFolder, "lib/*")].join(":");
-    const [slow = "", ...fields] = [...SELECT].reverse();
     const jvm = ["-Duser.timezone=UTC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-Xmx3g", ...opens];
     return await Promise.resolve({
       cwd: stage.folder,
@@ -81,8 +81,10 @@ const flink: TransformEngine = {
         BENCH_BOOTSTRAP: stage.bootstrap,
         BENCH_TOPIC: stage.topic.topic,
         BENCH_OUT: outTopic(stage.id),
-        BENCH_WHERE: WHERE,
-        BENCH_SELECT: [...fields.reverse(), slow].join(", "),
+        BENCH_COLUMNS: Object.entries(columns)
+          .map((column) => column.join(" "))
+          .join(", "),
+        BENCH_QUERY: `SELECT ${(select ?? ["*"]).join(", ")} FROM events${where === undefined ? "" : ` WHERE ${where}`}`,
       },
     });
   },

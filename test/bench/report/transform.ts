@@ -4,6 +4,9 @@ import { markdownTable } from "./table.ts";
 
 export interface TransformResult {
   readonly run: number;
+  readonly kind: string;
+  /** The kind in words. */
+  readonly what: string;
   readonly engine: string;
   readonly configuration: string;
   readonly eventsPerSecond: number;
@@ -15,6 +18,7 @@ export interface TransformResult {
 
 export function transformTable(results: readonly TransformResult[]): string {
   const head = [
+    "transform",
     "engine",
     "runs",
     "events per CPU-s: min / median",
@@ -24,10 +28,13 @@ export function transformTable(results: readonly TransformResult[]): string {
     "exact",
   ];
   const whole = (value: number): string => Math.round(value).toLocaleString("en");
-  const rows = [...Map.groupBy(results, ({ engine }) => engine)].map(([engine, runs]) => {
+  const groups = Map.groupBy(results, ({ kind, engine }) => `${kind} ${engine}`);
+  const rows = [...groups.values()].map((runs) => {
     const cost = spread(runs.map((run) => run.eventsPerCpuSecond));
+    const [first] = runs;
     return [
-      engine,
+      first?.kind ?? "",
+      first?.engine ?? "",
       String(runs.length),
       `${whole(cost.min)} / ${whole(cost.median)}`,
       whole(spread(runs.map((run) => run.eventsPerSecond)).median),
@@ -37,6 +44,7 @@ export function transformTable(results: readonly TransformResult[]): string {
     ];
   });
   const configurations = new Map(results.map(({ engine, configuration }) => [engine, configuration]));
-  const list = [...configurations].map(([engine, words]) => `- ${engine}: ${words}`);
+  const kinds = new Map(results.map(({ kind, what }) => [kind, what]));
+  const list = [...kinds, ...configurations].map(([name, words]) => `- **${name}**: ${words}`);
   return `${markdownTable(head, rows)}\n\n${list.join("\n")}`;
 }

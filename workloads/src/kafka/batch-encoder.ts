@@ -1,21 +1,13 @@
 /** Builds one record batch (format v2, see record-batch.ts) straight into a buffer, without an object a record. */
 import { crc32c } from "@platformatic/kafka";
-import { copy } from "./core/copy.ts";
 
 /** What a batch is filled to: below the usual max.message.bytes of 1 MiB, with room for one record. */
 export const BATCH_BYTES = 512 * 1024;
-const HEADER = 61;
+export const BATCH_HEADER_BYTES = 61;
 const CRC_FROM = 21;
 
 export type Bytes = Buffer | string | null;
 export type Header = readonly [name: string, value: Buffer | string | null];
-
-/** Values one after the other: value i is bytes [starts[i], ends[i]). */
-interface Slices {
-  readonly bytes: Buffer;
-  readonly starts: Int32Array;
-  readonly ends: Int32Array;
-}
 
 /** Numbers the records of a producer, so that the broker recognises one that comes twice. */
 export interface ProducerNumbers {
@@ -31,19 +23,19 @@ const TRANSACTIONAL = 0x10;
 
 export class BatchEncoder {
   #bytes: Buffer;
-  #at = HEADER;
+  #at = BATCH_HEADER_BYTES;
   #count = 0;
   #baseTimestamp = 0;
   #maxTimestamp = 0;
 
   /** @param capacity bytes to begin with; it grows */
   constructor(capacity = 64 * 1024) {
-    this.#bytes = Buffer.allocUnsafeSlow(Math.max(capacity, HEADER));
+    this.#bytes = Buffer.allocUnsafeSlow(Math.max(capacity, BATCH_HEADER_BYTES));
   }
 
   /** Begins anew, in the same memory: what was finished before has no meaning any more. */
   clear(): void {
-    this.#at = HEADER;
+    this.#at = BATCH_HEADER_BYTES;
     this.#count = 0;
   }
 
@@ -82,31 +74,19 @@ export class BatchEncoder {
   }
 
   /**
-   * Appends the record that is element `row` of each list.
+   * Begins anew with records that are encoded.
    *
-   * @param keys and values: an end of -1 for null
-   * @param headers as they are encoded in a record
+   * @param bytes of the records, numbered from 0, with times counted from `baseTimestamp`
+   * @param maxTimestamp the latest of them
    */
-  appendFrom(timestamp: number, row: number, keys: Slices, values: Slices, headers: Slices): void {
-    if (this.#count === 0) this.#baseTimestamp = this.#maxTimestamp = timestamp;
-    else if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp;
-    const delta = timestamp - this.#baseTimestamp;
-    const keyLength = lengthAt(keys, row);
-    const valueLength = lengthAt(values, row);
-    const headerLength = lengthAt(headers, row);
-    const size =
-      1 + varintSize(delta) + varintSize(this.#count) + fieldSize(keyLength) + fieldSize(valueLength) + headerLength;
-    this.#reserve(size + 10);
-    this.#varint(size);
-    this.#bytes[this.#at++] = 0;
-    this.#varint(delta);
-    this.#varint(this.#count);
-    this.#varint(keyLength);
-    this.#copy(keys, row, keyLength);
-    this.#varint(valueLength);
-    this.#copy(values, row, valueLength);
-    this.#copy(headers, row, headerLength);
-    this.#count++;
+  fill(bytes: Uint8Array, count: number, baseTimestamp: number, maxTimestamp: number): void {
+    this.clear();
+    this.#reserve(bytes.length);
+    this.#bytes.set(bytes, BATCH_HEADER_BYTES);
+    this.#at = BATCH_HEADER_BYTES + bytes.length;
+    this.#count = count;
+    this.#baseTimestamp = baseTimestamp;
+    this.#maxTimestamp = maxTimestamp;
   }
 
   /** The finished batch, a view of the encoder's buffer; it may be finished again with other numbers. */
@@ -135,13 +115,6 @@ export class BatchEncoder {
     this.#bytes = larger;
   }
 
-  #copy({ bytes, starts }: Slices, row: number, length: number): void {
-    if (length <= 0) return;
-    const from = starts[row] as number;
-    copy(bytes, from, from + length, this.#bytes, this.#at);
-    this.#at += length;
-  }
-
   #field(value: Bytes, length: number): void {
     this.#varint(length);
     if (value === null) return;
@@ -161,11 +134,6 @@ export class BatchEncoder {
     }
     this.#bytes[this.#at++] = left;
   }
-}
-
-function lengthAt({ starts, ends }: Slices, row: number): number {
-  const end = ends[row] as number;
-  return end < 0 ? -1 : end - (starts[row] as number);
 }
 
 /** Bytes that a value has, -1 for null. */

@@ -50,7 +50,7 @@ export class Dictionary {
   /** The code of a text, which is added when it is new. */
   code(text: string): number {
     const bytes = Buffer.from(text);
-    const from = this.#memory.put(bytes);
+    const from = this.#memory.putText(bytes);
     const code = this.#memory.exports.code(this.pointer, from, from + bytes.length);
     this.#memory.settle();
     return code;

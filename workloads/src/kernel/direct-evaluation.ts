@@ -1,4 +1,4 @@
-/** Evaluates conditions over the columns of a slice, without DuckDB. */
+/** Evaluates conditions and arithmetic over the columns of a slice, without DuckDB. */
 import type { Direct } from "../sql/transform-plan.ts";
 import type { Column, NumberColumn } from "./columns.ts";
 import { NULL_CODE } from "./dictionary.ts";
@@ -15,6 +15,8 @@ export class DirectEvaluation {
   readonly #fields: ReadonlyMap<string, Column>;
   readonly #where: Direct | undefined;
   readonly #values: readonly DirectValue[];
+  /** Whether a result is DuckDB's to compute after all. */
+  #unsure = false;
 
   /** @param fields columns of all fields that are read */
   constructor(where: Direct | undefined, values: readonly DirectValue[], fields: ReadonlyMap<string, Column>) {
@@ -23,23 +25,20 @@ export class DirectEvaluation {
     this.#values = values;
   }
 
-  /** Whether the slice has numbers that a double cannot hold: DuckDB compares those. */
-  get canRun(): boolean {
-    for (const column of this.#fields.values()) if (column.kind === "number" && column.bigs.size > 0) return false;
-    return true;
-  }
-
-  /** Fills the values' columns. @returns the rows for which the condition is true */
-  run(rows: Int32Array): Int32Array {
+  /** Fills the values' columns. @returns the rows for which the condition is true; undefined where DuckDB has to say */
+  run(rows: Int32Array): Int32Array | undefined {
+    // Numbers that a double cannot hold are not compared here.
+    for (const column of this.#fields.values()) if (column.kind === "number" && column.bigs.size > 0) return undefined;
+    this.#unsure = false;
     // Columns and dictionaries may be others than at the last slice.
     const where = this.#where === undefined ? undefined : this.#term(this.#where);
-    const passed = where === undefined ? rows : rows.filter((row) => where(row) === 1);
+    const passed = where === undefined ? rows : those(rows, where);
     for (const { direct, column } of this.#values) {
       const term = this.#term(direct);
       const { values } = column;
       for (const row of passed) values[row] = term(row);
     }
-    return passed;
+    return this.#unsure ? undefined : passed;
   }
 
   #term(direct: Direct): Term {
@@ -66,7 +65,24 @@ export class DirectEvaluation {
         );
       case "compare":
         return compared(direct.operator, this.#term(direct.left), this.#term(direct.right));
+      case "arithmetic":
+        return this.#arithmetic(direct);
     }
+  }
+
+  #arithmetic({ operator, below, ...sides }: Extract<Direct, { kind: "arithmetic" }>): Term {
+    const left = this.#term(sides.left);
+    const right = this.#term(sides.right);
+    const compute = operations[operator];
+    return (row) => {
+      const a = left(row);
+      const b = right(row);
+      if (Number.isNaN(a) || Number.isNaN(b)) return NaN;
+      const result = compute(a, b);
+      if (!(Math.abs(result) < below) || (operator === "/" && b === 0)) this.#unsure = true;
+      // A whole number has no zero below zero.
+      return below === Infinity ? result : result + 0;
+    };
   }
 
   #text({ field, equal, text }: Extract<Direct, { kind: "text" }>): Term {
@@ -95,6 +111,14 @@ export class DirectEvaluation {
     if (column === undefined) throw new TypeError(`no column of ${field}`);
     return column;
   }
+}
+
+/** Rows for which the term is true. */
+function those(rows: Int32Array, term: Term): Int32Array {
+  const passed = new Int32Array(rows.length);
+  let count = 0;
+  for (const row of rows) if (term(row) === 1) passed[count++] = row;
+  return passed.subarray(0, count);
 }
 
 /** @param decides 0: one that is false makes it false; 1: one that is true makes it true. Otherwise NULL makes it NULL */
@@ -126,4 +150,11 @@ const tests = {
   "<=": (a: number, b: number) => a <= b,
   ">": (a: number, b: number) => a > b,
   ">=": (a: number, b: number) => a >= b,
+} as const;
+
+const operations = {
+  "+": (a: number, b: number) => a + b,
+  "-": (a: number, b: number) => a - b,
+  "*": (a: number, b: number) => a * b,
+  "/": (a: number, b: number) => a / b,
 } as const;

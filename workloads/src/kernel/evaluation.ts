@@ -58,6 +58,7 @@ export class Evaluation {
   /**
    * @param fields columns by field name, of all fields that the SQL reads
    * @param lookups tables beside the events
+   * @param name of this one among those of the same DuckDB
    */
   constructor(
     duckdb: () => Promise<DuckDB>,
@@ -65,6 +66,7 @@ export class Evaluation {
     topic: TopicConfig,
     fields: ReadonlyMap<string, Column>,
     lookups?: Joined,
+    name = "",
   ) {
     this.#duckdb = duckdb;
     this.#lookups = lookups;
@@ -76,7 +78,7 @@ export class Evaluation {
       return column === undefined ? [] : [[name, duckdbTypeOf(type), column] as const];
     });
     this.#fields = [...read.map(([name]) => name), ...(lookups?.names ?? [])].map(quote);
-    this.#events = new EventTable(read);
+    this.#events = new EventTable(read, name);
     const texts = read.map(([, , column]) => column).filter((column) => column.kind === "text");
     // What a lookup gives changes with time: it is never remembered.
     if (lookups === undefined && texts.length > 0 && texts.length === read.length)

@@ -18,29 +18,34 @@ interface Field {
 }
 
 export class EventTable {
+  readonly #raw: string;
   readonly #fields: readonly Field[];
   /** What of each text column's dictionary DuckDB has. */
   readonly #loaded = new Map<TextColumn, { readonly dictionary: Dictionary; size: number }>();
   #opened = false;
 
-  /** @param fields name, DuckDB type and column of each */
-  constructor(fields: readonly (readonly [name: string, duckdbType: string, column: Column])[]) {
-    this.#fields = fields.map(([name, duckdbType, column], index) => ({
-      name,
+  /**
+   * @param fields name, DuckDB type and column of each
+   * @param name of this one among those of the same DuckDB
+   */
+  constructor(fields: readonly (readonly [name: string, duckdbType: string, column: Column])[], name = "") {
+    this.#raw = `raw ${name}`;
+    this.#fields = fields.map(([field, duckdbType, column], index) => ({
+      name: field,
       duckdbType,
       column,
       raw: `c${index}`,
-      texts: quote(`texts ${index}`),
+      texts: quote(`texts ${name} ${index}`),
     }));
   }
 
   /** Makes `event` anew, with these rows of the columns. */
   async load(duckdb: DuckDB, rows: Int32Array): Promise<void> {
     if (!this.#opened) await this.#open(duckdb);
-    await duckdb.connection.run("truncate raw");
+    await duckdb.connection.run(`truncate ${quote(this.#raw)}`);
     await writeColumns(
       duckdb,
-      "raw",
+      this.#raw,
       rows,
       this.#fields.map(({ column }) => column),
     );
@@ -52,7 +57,7 @@ export class EventTable {
 
   async #open(duckdb: DuckDB): Promise<void> {
     const columns = this.#fields.map(({ raw, column }) => `${raw} ${column.kind === "text" ? "integer" : "double"}`);
-    await duckdb.connection.run(`create table raw (${[`${ROW} integer`, ...columns].join(", ")})`);
+    await duckdb.connection.run(`create table ${quote(this.#raw)} (${[`${ROW} integer`, ...columns].join(", ")})`);
     this.#opened = true;
   }
 
@@ -64,7 +69,7 @@ export class EventTable {
       joins.push(`left join ${texts} on ${texts}.code = raw.${raw}`);
       return `${texts}.value as ${quote(name)}`;
     });
-    return `create or replace temp table event as select ${[ROW, ...values].join(", ")} from raw ${joins.join(" ")}`;
+    return `create or replace temp table event as select ${[ROW, ...values].join(", ")} from ${quote(this.#raw)} as raw ${joins.join(" ")}`;
   }
 
   async #loadTexts(duckdb: DuckDB, { texts, duckdbType }: Field, column: TextColumn): Promise<void> {

@@ -1,5 +1,4 @@
 /** Lists that grow while rows are gathered, and are then given away whole. */
-import { copy } from "../kafka/core/copy.ts";
 import type { DeltaColumn } from "./delta.ts";
 import type { Column } from "./columns.ts";
 import { BIG } from "./columns.ts";
@@ -63,24 +62,17 @@ export class GrowingValues {
     return this.#bytes;
   }
 
-  /** Ends a value that began at `start` of the bytes and ends at {@link at}. */
-  end(start: number): void {
-    this.starts.room(1)[this.starts.length++] = start;
-    this.ends.room(1)[this.ends.length++] = this.at;
-  }
-
-  addNull(): void {
-    this.starts.room(1)[this.starts.length++] = this.at;
-    this.ends.room(1)[this.ends.length++] = -1;
-  }
-
-  /** Adds a copy of bytes [from, to). */
-  add(source: Uint8Array, from: number, to: number): void {
-    const bytes = this.room(to - from);
-    const start = this.at;
-    copy(source, from, to, bytes, start);
-    this.at = start + to - from;
-    this.end(start);
+  /** Adds copies of values that lie one after the other. @param ends where in `source` each ends; the first begins at 0 */
+  addAll(source: Uint8Array, ends: Uint32Array): void {
+    this.room(source.length).set(source, this.at);
+    const starts = this.starts.room(ends.length);
+    const places = this.ends.room(ends.length);
+    let start = this.at;
+    for (let i = 0; i < ends.length; i++) {
+      starts[this.starts.length++] = start;
+      places[this.ends.length++] = start = this.at + (ends[i] as number);
+    }
+    this.at += source.length;
   }
 
   take(): Values {

@@ -51,7 +51,7 @@ export class Kernel {
   private constructor(plan: AggregatorPlan, topic: TopicConfig, options: KernelOptions) {
     const used = new Set([...plan.fields, ...plan.tables.flatMap((table) => table.fields)]);
     this.#options = options;
-    this.#events = new EventReader(topic, used, options.memoryLimit);
+    this.#events = new EventReader(topic, used, undefined, options.memoryLimit);
     const { columns, memory } = this.#events;
     const { tables, computation } = planColumns(plan, columns, memory, SLICE_ROWS);
     this.#tables = tables;

@@ -1,17 +1,17 @@
 /** The kernel of a transform: blocks of records in, rows of the selected columns out. */
 import type { TopicConfig } from "@caudal/crds";
-import { Cursor } from "../kafka/cursor.ts";
 import type { RecordBlock } from "../kafka/record-block.ts";
 import type { BadRow } from "../sql/plan.ts";
 import type { ProjectedColumn, TransformPlan } from "../sql/transform-plan.ts";
 import { quote } from "../sql/quote.ts";
 import { type Column, makeColumn } from "./columns.ts";
-import { DirectEvaluation } from "./direct-evaluation.ts";
-import { Evaluation, type Computed, type Joined } from "./evaluation.ts";
+import type { Computed, Joined } from "./evaluation.ts";
 import { endOfSlice, EventReader, goodRows, SLICE_ROWS } from "./event-reader.ts";
 import { GrowingColumn, growingFloats, growingInts, GrowingValues } from "./growing.ts";
-import { JsonWriter, writeUntouched } from "./json-writer.ts";
+import { locatedFields, RowWriter } from "./row-writer.ts";
+import type { ScanMemory } from "./scan-memory.ts";
 import type { Rows, Want } from "./rows.ts";
+import { SplitEvaluation } from "./split-evaluation.ts";
 
 /** What one block gave. */
 export interface Projected {
@@ -20,69 +20,69 @@ export interface Projected {
   readonly bad: readonly BadRow[];
 }
 
+/** What an output wants of the rows. */
+export interface Wanted {
+  readonly wants: ReadonlySet<Want>;
+  /** Name of the column whose text becomes the records' key; without it they keep their own. */
+  readonly recordKey?: string;
+}
+
 /** Calls come one after the other; after one that throws, only `discard` may follow. */
 export class Projection {
   readonly #plan: TransformPlan;
   readonly #wants: ReadonlySet<Want>;
   readonly #events: EventReader;
-  readonly #evaluation: Evaluation;
-  /** Where all that is evaluated can do without DuckDB. */
-  readonly #direct: DirectEvaluation | undefined;
+  readonly #evaluation: SplitEvaluation;
   /** By name in the select. */
   readonly #columns: ReadonlyMap<string, Column>;
-  readonly #json: JsonWriter;
+  /** Where rows are wanted as bytes. */
+  readonly #writer: RowWriter | undefined;
   readonly #partitions = growingInts();
   readonly #offsets = growingFloats();
   readonly #times = growingFloats();
   readonly #timestamps = growingFloats();
-  readonly #values = new GrowingValues();
-  readonly #keys = new GrowingValues();
-  readonly #headers = new GrowingValues();
+  readonly #json = new GrowingValues();
+  readonly #records = new GrowingValues();
+  readonly #hashes = growingInts();
   readonly #pending: readonly GrowingColumn[];
 
-  private constructor(plan: TransformPlan, topic: TopicConfig, wants: ReadonlySet<Want>, lookups: Joined | undefined) {
+  private constructor(
+    plan: TransformPlan,
+    topic: TopicConfig,
+    { wants, recordKey }: Wanted,
+    lookups: Joined | undefined,
+  ) {
     this.#plan = plan;
     this.#wants = wants;
     const stored = wants.has("columns") ? plan.columns : [];
     const used = new Set([...plan.inputs, ...stored.filter(isField).map(({ expression }) => expression)]);
-    this.#events = new EventReader(topic, used);
+    const form = { columns: plan.untouched ? [] : plan.columns, key: keyColumn(plan, recordKey) };
+    const isWritten = wants.has("json") || wants.has("records");
+    this.#events = new EventReader(topic, used, isWritten ? locatedFields(form) : undefined);
     const { columns, memory } = this.#events;
-    const values: Computed[] = plan.columns
+    const values = plan.columns
       .filter((column) => !column.isField)
-      .map(({ name, expression, duckdbType }) => ({
-        name: quote(`#value ${name}`),
-        sql: expression,
-        when: null,
-        duckdbType,
-        column: makeColumn(memory, duckdbType, SLICE_ROWS),
-      }));
-    const computation = { where: plan.where, conditions: [], values, inputs: new Set(plan.inputs) };
-    this.#evaluation = new Evaluation(async () => await this.#events.duckdb(), computation, topic, columns, lookups);
-    this.#direct = directEvaluation(plan, values, columns);
+      .map((projected) => ({ projected, computed: computedOf(projected, memory) }));
+    this.#evaluation = new SplitEvaluation(this.#events, plan, topic, values, lookups);
     this.#columns = new Map(
       plan.columns.flatMap(({ name, expression, isField: field }) => {
         const column = field
           ? columns.get(expression)
-          : values.find((one) => one.name === quote(`#value ${name}`))?.column;
+          : values.find(({ projected }) => projected.name === name)?.computed.column;
         return column === undefined ? [] : [[name, column] as const];
       }),
     );
-    this.#json = new JsonWriter(plan.columns, (name) => this.#columns.get(name));
+    this.#writer = isWritten ? new RowWriter(this.#events, form, (name) => this.#columns.get(name)) : undefined;
     this.#pending = stored.map(({ name }) => new GrowingColumn(this.#columns.get(name)?.kind ?? "number"));
   }
 
   /**
-   * @param wants forms in which the rows are given
+   * @param wanted forms in which the rows are given
    * @param lookups tables that the SQL reads beside the events
    */
-  static async open(
-    plan: TransformPlan,
-    topic: TopicConfig,
-    wants: ReadonlySet<Want>,
-    lookups?: Joined,
-  ): Promise<Projection> {
-    const projection = new Projection(plan, topic, wants, lookups);
-    if (projection.#evaluation.needed && projection.#direct === undefined) await projection.#events.duckdb();
+  static async open(plan: TransformPlan, topic: TopicConfig, wanted: Wanted, lookups?: Joined): Promise<Projection> {
+    const projection = new Projection(plan, topic, wanted, lookups);
+    if (projection.#evaluation.needsDuckDB) await projection.#events.duckdb();
     return projection;
   }
 
@@ -93,7 +93,7 @@ export class Projection {
 
   /** Memory that they take. */
   get pendingBytes(): number {
-    const lists = 40 * this.#offsets.length + this.#values.at + this.#keys.at + this.#headers.at;
+    const lists = 52 * this.#offsets.length + this.#json.at + this.#records.at;
     return this.#pending.reduce((sum, { bytes }) => sum + bytes, lists);
   }
 
@@ -116,17 +116,17 @@ export class Projection {
       offsets: this.#offsets.take(),
       times: this.#times.take(),
       columns: this.#pending.map((column) => column.take()),
-      json: this.#wants.has("json") ? this.#values.take() : undefined,
+      json: this.#wants.has("json") ? this.#json.take() : undefined,
       records: this.#wants.has("records")
-        ? { keys: this.#keys.take(), headers: this.#headers.take(), timestamps: this.#timestamps.take() }
+        ? { values: this.#records.take(), hashes: this.#hashes.take(), timestamps: this.#timestamps.take() }
         : undefined,
     };
   }
 
   /** Forgets what waits. */
   discard(): void {
-    for (const list of [this.#partitions, this.#offsets, this.#times, this.#timestamps]) list.clear();
-    for (const values of [this.#values, this.#keys, this.#headers]) values.clear();
+    for (const list of [this.#partitions, this.#offsets, this.#times, this.#timestamps, this.#hashes]) list.clear();
+    for (const values of [this.#json, this.#records]) values.clear();
     for (const column of this.#pending) column.clear();
   }
 
@@ -137,13 +137,7 @@ export class Projection {
   async #addSlice(block: RecordBlock, from: number, to: number): Promise<BadRow[]> {
     for (const column of this.#evaluation.columns) if (column.kind === "number") column.bigs.clear();
     const findings = await this.#events.read(block, from, to);
-    let rows = goodRows(to - from, findings);
-    if (this.#direct?.canRun === true) rows = this.#direct.run(rows);
-    else if (this.#evaluation.needed && rows.length > 0) {
-      const evaluated = await this.#evaluation.run(rows);
-      rows = ascending(evaluated.rows);
-      for (const [row, found] of evaluated.findings) findings.set(row, found);
-    }
+    const rows = await this.#evaluation.run(goodRows(to - from, findings), findings);
     if (rows.length > 0) this.#gather(block, from, rows);
     this.#events.renewTexts(this.#evaluation.columns);
     return [...findings]
@@ -166,52 +160,26 @@ export class Projection {
       const source = this.#columns.get(this.#plan.columns[index]?.name ?? "");
       if (source !== undefined) column.add(source, rows);
     }
-    if (this.#wants.has("json")) {
-      if (this.#plan.untouched) writeUntouched(block, from, rows, this.#values);
-      else this.#json.write(block, from, rows, this.#values);
-    }
-    if (this.#wants.has("records")) this.#gatherRecords(block, from, rows);
-  }
-
-  #gatherRecords(block: RecordBlock, from: number, rows: Int32Array): void {
-    const timestamps = this.#timestamps.room(rows.length);
-    const cursor = new Cursor(block.bytes);
-    for (const slice of rows) {
-      const row = from + slice;
-      timestamps[this.#timestamps.length++] = block.timestamps[row] as number;
-      cursor.at = block.heads[row] as number;
-      const length = cursor.varint();
-      if (length < 0) this.#keys.addNull();
-      else this.#keys.add(block.bytes, cursor.at, cursor.at + length);
-      this.#headers.add(
-        block.bytes,
-        Math.max(block.ends[row] as number, block.starts[row] as number),
-        block.tails[row] as number,
-      );
+    if (this.#wants.has("json")) this.#writer?.writeValues(rows, this.#json);
+    if (this.#wants.has("records")) {
+      this.#writer?.writeRecords(rows, this.#records, this.#hashes);
+      const timestamps = this.#timestamps.room(count);
+      for (const row of rows) timestamps[this.#timestamps.length++] = block.timestamps[from + row] as number;
     }
   }
 }
 
-/** @returns undefined where something has to be evaluated by DuckDB, or nothing at all */
-function directEvaluation(
-  { where, directWhere, columns }: TransformPlan,
-  values: readonly Computed[],
-  fields: ReadonlyMap<string, Column>,
-): DirectEvaluation | undefined {
-  const direct = columns.flatMap((one) => one.direct ?? []);
-  if (where === undefined && values.length === 0) return undefined;
-  if ((where !== undefined && directWhere === undefined) || direct.length < values.length) return undefined;
-  const targets = values.flatMap(({ column }, index) => {
-    const of = direct[index];
-    return of === undefined || column.kind === "text" ? [] : [{ direct: of, column }];
-  });
-  return new DirectEvaluation(directWhere, targets, fields);
+/** @throws TypeError when the select has no such column: it has been checked */
+function keyColumn({ columns }: TransformPlan, name: string | undefined): ProjectedColumn | undefined {
+  if (name === undefined) return undefined;
+  const found = columns.find((column) => column.name === name);
+  if (found === undefined) throw new TypeError(`no column ${name}`);
+  return found;
 }
 
-/** A join may give events in another order than they came in. */
-function ascending(rows: Int32Array): Int32Array {
-  for (let i = 1; i < rows.length; i++) if ((rows[i - 1] as number) > (rows[i] as number)) return rows.slice().sort();
-  return rows;
+function computedOf({ name, expression, duckdbType }: ProjectedColumn, memory: ScanMemory): Computed {
+  const column = makeColumn(memory, duckdbType, SLICE_ROWS);
+  return { name: quote(`#value ${name}`), sql: expression, when: null, duckdbType, column };
 }
 
 function isField({ isField: field }: ProjectedColumn): boolean {

@@ -11,12 +11,12 @@ export interface Values {
   readonly ends: Int32Array;
 }
 
-/** What records hold beside their values. */
-export interface SourceRecords {
-  /** An end of -1 says null. */
-  readonly keys: Values;
-  /** Headers as they are encoded in a record: their number, then names and values with their lengths. */
-  readonly headers: Values;
+/** Rows as records of a batch. */
+export interface EncodedRecords {
+  /** Each record from its key on: key, value and headers with their lengths, as a batch has them. */
+  readonly values: Values;
+  /** Kafka's hash of each key, not negative; -1 where there is no key. */
+  readonly hashes: Int32Array;
   /** The records' own times, epoch milliseconds. */
   readonly timestamps: Float64Array;
 }
@@ -34,6 +34,6 @@ export interface Rows {
   readonly columns: readonly DeltaColumn[];
   /** Each row as a JSON object of the select's columns, or the event's own bytes; undefined unless `wants` says "json". */
   readonly json: Values | undefined;
-  /** What else the records held that the rows come from; undefined unless `wants` says "records". */
-  readonly records: SourceRecords | undefined;
+  /** Each row as a record, with such a value, and the headers of the record that it comes from; undefined unless `wants` says "records". */
+  readonly records: EncodedRecords | undefined;
 }

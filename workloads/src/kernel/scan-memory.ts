@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import type { NumberColumn, TextColumn } from "./columns.ts";
 import { Dictionary } from "./dictionary.ts";
+import { ScanRoom } from "./scan-room.ts";
 
 /** Part of the standard's JavaScript API, which the types of Node leave out. */
 interface WebAssemblyApi {
@@ -24,11 +25,17 @@ interface Exports {
   open(fields: number, count: number, times: number, later: number, laterBytes: number): void;
   scan(base: number, starts: number, ends: number, rows: number, undecided: number): number;
   deferredBytes(): number;
+  openRows(form: number): void;
+  writeValues(count: number, base: number): number;
+  writeRecords(count: number, base: number, keys: number): number;
+  writeBatch(rows: number, count: number, bytes: number, ends: number, times: number, most: number): number;
+  latestTime(): number;
+  outputStart(): number;
+  outputBytes(): number;
 }
 
-/** The scanner reads words and vectors beyond an end, up to a byte that stops it. */
-const SLACK = 64;
-const FIRST_INPUT = 64 * 1024;
+/** Bytes that are read at once. */
+const VECTOR = 16;
 
 let compiled: object | undefined;
 
@@ -42,8 +49,7 @@ export class ScanMemory {
   #buffer: ArrayBuffer;
   #bytes: Uint8Array;
   #words: Uint32Array;
-  #input = 0;
-  #inputBytes = 0;
+  readonly #text = new ScanRoom(this);
 
   constructor() {
     compiled ??= new Module(readFileSync(new URL("./scan.wasm", import.meta.url)));
@@ -101,15 +107,15 @@ export class ScanMemory {
     return column;
   }
 
-  /** Copies bytes to where the scanner can read them, until the next call. @returns where */
-  put(bytes: Uint8Array): number {
-    if (bytes.length + SLACK > this.#inputBytes) {
-      if (this.#input !== 0) this.exports.release(this.#input);
-      this.#inputBytes = Math.max(FIRST_INPUT, Math.ceil(1.25 * bytes.length) + SLACK);
-      this.#input = this.allocate(this.#inputBytes);
-    }
-    this.#bytes.set(bytes, this.#input);
-    this.#bytes.fill(0, this.#input + bytes.length, this.#input + bytes.length + SLACK);
-    return this.#input;
+  /** Copies a text to where a dictionary can read it, until the next call. @returns where */
+  putText(bytes: Uint8Array): number {
+    return this.#text.put(bytes);
+  }
+
+  /** Keeps bytes for good. @returns where */
+  keep(bytes: Uint8Array): number {
+    const at = this.allocate(bytes.length + VECTOR);
+    this.#bytes.set(bytes, at);
+    return at;
   }
 }

@@ -2,6 +2,7 @@
 import type { TopicConfig } from "@caudal/crds";
 import type { RecordBlock } from "../kafka/record-block.ts";
 import type { Column, NumberColumn } from "./columns.ts";
+import { HeldSlice, sliceBytes } from "./held-slice.ts";
 import type { Placed, ScanMemory } from "./scan-memory.ts";
 
 /** How a field's value is read: see workloads/assembly/index.ts. */
@@ -19,21 +20,20 @@ const KINDS: Readonly<Record<string, number>> = {
 const DECIMAL = 5;
 const NULLABLE = 1;
 const IS_TIME = 2;
-const FIELD_BYTES = 40;
+const FIELD_BYTES = 48;
 /** Words of a field's block. */
 const COLUMN = 4;
 const DICTIONARY = 5;
 const ENTRY_BYTES = 16;
 const INT32 = 2 ** 31;
-/** A slice with more bytes than this is left to the strict reader: it has one value, or values far apart. */
 const MAX_INPUT = 16 * 1024 * 1024;
 
 export class Scanner {
+  /** What was scanned last, unless it is too large. */
+  readonly slice: HeldSlice;
   readonly #memory: ScanMemory;
   readonly #columns: readonly (Placed<Column> | undefined)[];
   readonly #fields: number;
-  readonly #starts: number;
-  readonly #ends: number;
   readonly #undecided: number;
   readonly #deferred: number;
 
@@ -41,6 +41,8 @@ export class Scanner {
    * @param columns by field name, for those that SQL reads
    * @param timeMs gets the event times where a field holds them: whole milliseconds, downwards
    * @param rows that a slice has at most
+   * @param spans by field name, for those whose values are wanted as they were written: a list of where each row's begins
+   * and ends in memory, two words each
    */
   constructor(
     memory: ScanMemory,
@@ -48,15 +50,16 @@ export class Scanner {
     columns: ReadonlyMap<string, Placed<Column>>,
     timeMs: Placed<NumberColumn>,
     rows: number,
+    spans: ReadonlyMap<string, number> = new Map(),
   ) {
     this.#memory = memory;
+    this.slice = new HeldSlice(memory, rows);
     this.#columns = topic.fields.map(({ name }) => columns.get(name));
-    this.#starts = memory.allocate(4 * rows);
-    this.#ends = memory.allocate(4 * rows);
     this.#undecided = memory.allocate(4 * rows);
     this.#deferred = memory.allocate(ENTRY_BYTES * rows);
     this.#fields = memory.allocate(Math.max(1, FIELD_BYTES * topic.fields.length));
-    for (const [index, field] of topic.fields.entries()) this.#writeField(index, field, field.name === topic.timestamp);
+    for (const [index, field] of topic.fields.entries())
+      this.#writeField(index, field, field.name === topic.timestamp, spans.get(field.name) ?? 0);
     memory.exports.open(this.#fields, topic.fields.length, timeMs.pointer, this.#deferred, ENTRY_BYTES * rows);
   }
 
@@ -67,30 +70,28 @@ export class Scanner {
    */
   scan(block: RecordBlock, from: number, to: number): number[] {
     const rows = to - from;
-    const starts = block.starts.subarray(from, to);
-    const ends = block.ends.subarray(from, to);
-    const first = starts[0] ?? 0;
-    const last = Math.max(ends[rows - 1] ?? 0, starts[rows - 1] ?? 0);
-    if (last - first > MAX_INPUT) return Array.from({ length: rows }, (_, row) => row);
+    if (isTooLarge(block, from, to)) return Array.from({ length: rows }, (_, row) => row);
     this.#writeColumns();
-    const input = this.#memory.put(block.bytes.subarray(first, last));
-    const { words } = this.#memory;
-    words.set(starts, this.#starts >>> 2);
-    words.set(ends, this.#ends >>> 2);
-    const count = this.#memory.exports.scan(input - first, this.#starts, this.#ends, rows, this.#undecided);
+    this.slice.hold(block, from, to);
+    const { base, starts, ends } = this.slice;
+    const count = this.#memory.exports.scan(base, starts, ends, rows, this.#undecided);
     this.#memory.settle();
     const undecided = Array.from(this.#memory.words.subarray(this.#undecided >>> 2, (this.#undecided >>> 2) + count));
     return this.#readDeferred(undecided);
   }
 
-  #writeField(index: number, { name, type, nullable }: TopicConfig["fields"][number], isTime: boolean): void {
+  #writeField(
+    index: number,
+    { name, type, nullable }: TopicConfig["fields"][number],
+    isTime: boolean,
+    spans: number,
+  ): void {
     const [, precision = "0", scale = "0"] = /^decimal\((\d+),(\d+)\)$/.exec(type) ?? [];
     const key = Buffer.from(name);
-    const keyAt = this.#memory.allocate(key.length + 8);
-    this.#memory.bytes.set(key, keyAt);
+    const keyAt = this.#memory.keep(key);
     const flags = (nullable && !isTime ? NULLABLE : 0) | (isTime ? IS_TIME : 0);
     const digits = type === "integer" ? INT32 : Number(precision);
-    const block = [keyAt, key.length, KINDS[type] ?? DECIMAL, flags, 0, 0, digits, Number(scale), 0, 0];
+    const block = [keyAt, key.length, KINDS[type] ?? DECIMAL, flags, 0, 0, digits, Number(scale), 0, 0, spans, 0];
     this.#memory.words.set(block, this.#wordOf(index));
   }
 
@@ -121,4 +122,9 @@ export class Scanner {
     }
     return undecided;
   }
+}
+
+/** A slice that is left to the strict reader: it has one value, or values far apart. */
+export function isTooLarge(block: RecordBlock, from: number, to: number): boolean {
+  return sliceBytes(block, from, to) > MAX_INPUT;
 }

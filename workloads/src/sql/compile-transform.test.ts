@@ -57,13 +57,18 @@ test("* stands for all fields; a field, its other name and expressions follow", 
   expect(columns.slice(11)).toEqual([
     { ...columns[2], name: "sort" },
     {
-      ...{ name: "twice", expression: "(amount * 2)", isField: false },
+      ...{ name: "twice", expression: "(amount * 2)", isField: false, inputs: ["amount"] },
       duckdbType: "DOUBLE",
       postgresType: "double precision",
       nullable: false,
+      direct: {
+        ...{ kind: "arithmetic", operator: "*", below: Infinity },
+        left: { kind: "field", field: "amount" },
+        right: { kind: "constant", value: 2 },
+      },
     },
     {
-      ...{ name: "who", expression: "lower(user_id)", isField: false },
+      ...{ name: "who", expression: "lower(user_id)", isField: false, inputs: ["user_id"] },
       duckdbType: "VARCHAR",
       postgresType: "text",
       nullable: false,

@@ -1,6 +1,7 @@
 /** From a transform's configuration to its plan, or to what is wrong with its SQL and its outputs. */
 import { type OutputConfig, parseKeyTemplate, type TopicConfig, type TransformConfig } from "@caudal/crds";
 import { checkKinds } from "./determinism.ts";
+import { arithmeticOf } from "./arithmetic.ts";
 import { directOf } from "./direct.ts";
 import { checkFields, inScope } from "./event-scope.ts";
 import { duckdbTypeOf, fieldType } from "./fields.ts";
@@ -142,7 +143,7 @@ async function compileColumn(scope: Scope, topic: TopicConfig, text: string, rea
   if (field !== undefined) return { ...fieldColumn(field), name };
   read.push(bound);
   const required = new Set(topic.fields.filter(({ nullable }) => !nullable).map((one) => one.name.toLowerCase()));
-  const direct = directOf(expression.node, topic);
+  const direct = directOf(expression.node, topic) ?? arithmeticOf(expression.node, topic, bound.duckdbType);
   return {
     name,
     expression: bound.sql,
@@ -150,13 +151,15 @@ async function compileColumn(scope: Scope, topic: TopicConfig, text: string, rea
     duckdbType: bound.duckdbType,
     postgresType: columnType(bound.duckdbType, name),
     nullable: mayBeNull(expression.node, required),
+    inputs: bound.fields,
     ...(direct === undefined ? {} : { direct }),
   };
 }
 
 function fieldColumn({ name, type, nullable }: TopicConfig["fields"][number]): ProjectedColumn {
   const duckdbType = duckdbTypeOf(type);
-  return { name, expression: name, isField: true, duckdbType, postgresType: columnType(duckdbType, name), nullable };
+  const column = { name, expression: name, isField: true, inputs: [] };
+  return { ...column, duckdbType, postgresType: columnType(duckdbType, name), nullable };
 }
 
 function columnType(duckdbType: string, name: string): string {

@@ -1,8 +1,8 @@
 /** A compiled transform: which events pass, and what each of them becomes. Pure data, the same on every replica. */
 
 /**
- * An expression that needs no DuckDB: conditions over numbers, truth values and equal texts. A term is true, false or NULL,
- * and a number or a text where it is compared.
+ * An expression that needs no DuckDB: conditions over numbers, truth values and equal texts, and arithmetic. A term is true,
+ * false or NULL; a number or a text where it is compared, or a number.
  */
 export type Direct =
   | { readonly kind: "constant"; readonly value: number }
@@ -16,7 +16,15 @@ export type Direct =
   | { readonly kind: "text"; readonly field: string; readonly equal: boolean; readonly text: string }
   | { readonly kind: "and" | "or"; readonly terms: readonly Direct[] }
   | { readonly kind: "not"; readonly term: Direct }
-  | { readonly kind: "isNull"; readonly field: string; readonly not: boolean };
+  | { readonly kind: "isNull"; readonly field: string; readonly not: boolean }
+  | {
+      readonly kind: "arithmetic";
+      readonly operator: "+" | "-" | "*" | "/";
+      readonly left: Direct;
+      readonly right: Direct;
+      /** A result that is not less, either way, is DuckDB's to compute. */
+      readonly below: number;
+    };
 
 /** A column of what is passed on. */
 export interface ProjectedColumn {
@@ -28,6 +36,8 @@ export interface ProjectedColumn {
   /** `text` is compared bytewise; a field of type json is jsonb. */
   readonly postgresType: string;
   readonly nullable: boolean;
+  /** Fields that an expression reads; none where it is a field as it came. */
+  readonly inputs: readonly string[];
   /** Only where it can be said so. */
   readonly direct?: Direct;
 }

@@ -7,7 +7,7 @@ import type { Rows, Want } from "../kernel/rows.ts";
 import type { ProjectedColumn } from "../sql/transform-plan.ts";
 import type { Position } from "../stage/ports.ts";
 
-export type { Rows, SourceRecords, Values, Want } from "../kernel/rows.ts";
+export type { EncodedRecords, Rows, Values, Want } from "../kernel/rows.ts";
 export type { Position } from "../stage/ports.ts";
 
 /** A column of what the transform selects, as it is inferred from its SQL. */
@@ -41,6 +41,9 @@ export interface OutputBatch extends Rows {
 export interface Output {
   /** What of a batch the output reads. */
   readonly wants: ReadonlySet<Want>;
+
+  /** Name of the column whose text becomes the key of records; without it they keep their source's. */
+  readonly recordKey?: string;
 
   /** How long, in milliseconds, and how many events a batch gathers before it is committed; without it, as they come. */
   readonly gather?: { readonly ms: number; readonly events: number };

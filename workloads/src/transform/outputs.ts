@@ -9,7 +9,6 @@ import type { RuntimeContext } from "../runtime/role.ts";
 import type { TransformPlan } from "../sql/transform-plan.ts";
 import { filesOutput } from "./files/open.ts";
 import type { Output } from "./output.ts";
-import { RecordKeys } from "./record-keys.ts";
 import { redisOutput } from "./redis/open.ts";
 import { TableOutput } from "./table-output.ts";
 import { TopicOutput } from "./topic-output.ts";
@@ -35,7 +34,6 @@ export function makeOutput({ context, config, plan, sourceTopic, cluster }: Outp
       {
         cluster,
         topic: config.topic,
-        keys: new RecordKeys(config.topic.key),
         group,
         transactionalId: `${group}.${PROCESS}`,
         signal: context.drain.signal,

@@ -4,22 +4,20 @@
  * coordinator refuses it of a process that has lost them, and the transaction is undone (KIP-447).
  */
 import type { TopicConfig } from "@caudal/crds";
-import { BATCH_BYTES, BatchEncoder } from "../kafka/batch-encoder.ts";
+import { BATCH_BYTES, type BatchEncoder } from "../kafka/batch-encoder.ts";
 import type { KafkaCluster } from "../kafka/cluster.ts";
-import { partitionOf } from "../kafka/core/murmur2.ts";
 import { KafkaUnavailable, RecordTooLarge, TopicRecreated } from "../kafka/errors.ts";
 import { Group, type GroupOffset, type Member } from "../kafka/group.ts";
 import { takeOverPlaces, whenStable } from "../kafka/take-over.ts";
 import { type TopicBatches, TransactionalWriter } from "../kafka/transactions.ts";
 import type { Position } from "../stage/ports.ts";
 import { OutputRefused } from "./errors.ts";
-import type { RecordKeys } from "./record-keys.ts";
 import type { Output, OutputBatch, Source } from "./output.ts";
+import { RecordBatches } from "./record-batches.ts";
 
 export interface TopicOutputOptions {
   readonly cluster: KafkaCluster;
   readonly topic: TopicConfig;
-  readonly keys: RecordKeys;
   /** The output's consumer group. */
   readonly group: string;
   /** Of this process alone. */
@@ -35,19 +33,20 @@ const LEAST_BATCH_BYTES = 1024;
 const PATIENCE_MS = 30_000;
 
 export class TopicOutput implements Output {
-  readonly wants = new Set(["json", "records"] as const);
+  readonly wants = new Set(["records"] as const);
+  readonly recordKey?: string;
   readonly #options: TopicOutputOptions;
   readonly #group: Group;
   #writer: TransactionalWriter | undefined;
   #member: Member | undefined;
   /** Less than at first where the topic takes less. */
   #batchBytes = BATCH_BYTES;
-  /** Encoders of the last commit, to be filled again. */
-  #encoders: BatchEncoder[] = [];
+  readonly #batches = new RecordBatches();
 
   constructor(options: TopicOutputOptions, sourceTopic: string) {
     this.#options = options;
-    const { cluster, group: groupId } = options;
+    const { cluster, topic, group: groupId } = options;
+    if (topic.key !== undefined) this.recordKey = topic.key;
     this.#group = new Group(cluster, { groupId, topic: sourceTopic, sessionMs: 0, rebalanceMs: 0 });
   }
 
@@ -65,13 +64,14 @@ export class TopicOutput implements Output {
   }
 
   async commit(source: Source, batch: OutputBatch): Promise<void> {
+    const { topic } = this.#options;
     const places = batch.moves.map(({ partition, to, toEpoch }) => ({ partition, offset: to, epoch: toEpoch }));
     for (;;) {
       const writer = await this.#open();
       const batches = await this.#encode(batch);
       try {
-        await this.#write(writer, batches, source, places);
-        this.#encoders = [...batches.values()].flatMap((ofTopic) => [...ofTopic.values()]).flat();
+        await this.#write(writer, new Map(batches.size === 0 ? [] : [[topic.name, batches]]), source, places);
+        this.#batches.recycle(batches.values());
         return;
       } catch (error) {
         if (!(error instanceof RecordTooLarge)) throw error;
@@ -135,35 +135,11 @@ export class TopicOutput implements Output {
     }
   }
 
-  #newEncoder(): BatchEncoder {
-    const encoder = this.#encoders.pop() ?? new BatchEncoder();
-    encoder.clear();
-    return encoder;
-  }
-
-  async #encode(batch: OutputBatch): Promise<TopicBatches> {
-    const { cluster, topic, keys } = this.#options;
-    const { json, records, partitions: sources, count } = batch;
-    if (json === undefined || records === undefined || count === 0) return new Map();
-    const partitions = (await cluster.topic(topic.name)).partitions.length;
-    const key = keys.of(batch);
-    const encoders = new Map<number, BatchEncoder[]>();
-    for (let row = 0; row < count; row++) {
-      const own = key.ends[row] as number;
-      const target =
-        own < 0
-          ? (sources[row] as number) % partitions
-          : partitionOf(key.bytes.subarray(key.starts[row] as number, own), partitions);
-      const list = encoders.get(target) ?? [];
-      let encoder = list.at(-1);
-      const bytes = (json.ends[row] as number) - (json.starts[row] as number);
-      if (encoder === undefined || encoder.size + bytes > this.#batchBytes) {
-        encoder = this.#newEncoder();
-        encoders.set(target, [...list, encoder]);
-      }
-      encoder.appendFrom(records.timestamps[row] as number, row, key, json, records.headers);
-    }
-    return new Map([[topic.name, encoders]]);
+  async #encode(batch: OutputBatch): Promise<ReadonlyMap<number, readonly BatchEncoder[]>> {
+    if (batch.count === 0) return new Map();
+    const { cluster, topic } = this.#options;
+    const { partitions } = await cluster.topic(topic.name);
+    return this.#batches.encode(batch, partitions.length, this.#batchBytes);
   }
 }
 

@@ -77,7 +77,7 @@ async function serve(service: Service): Promise<void> {
   const session = async (): Promise<void> => {
     const lookups = await Lookups.open(context, transform, plan, onProblem);
     const writer = makeOutput({ context, config: output, plan, sourceTopic: topic, cluster });
-    const projection = await Projection.open(plan, transform.topic, writer.wants, lookups);
+    const projection = await Projection.open(plan, transform.topic, writer, lookups);
     try {
       while (!drain.requested) {
         const { partitions, assignee, changed } = await assignments.current(drain.signal);

@@ -29,20 +29,16 @@ public final class FlinkTransform {
             .formatted(env("BENCH_TOPIC"), env("BENCH_BOOTSTRAP"), env("BENCH_ID")));
     tables.executeSql(
         """
-        CREATE TABLE passed (
-          user_id STRING, event_type STRING, event_ts BIGINT, waiting_time_ms DOUBLE, slow BOOLEAN
-        ) WITH (
+        CREATE TABLE passed (%s) WITH (
           'connector' = 'kafka', 'topic' = '%s', 'properties.bootstrap.servers' = '%s',
           'key.format' = 'raw', 'key.fields' = 'user_id', 'value.format' = 'json',
           'sink.delivery-guarantee' = 'exactly-once', 'sink.transactional-id-prefix' = '%s',
           'properties.transaction.timeout.ms' = '600000'
         )
         """
-            .formatted(env("BENCH_OUT"), env("BENCH_BOOTSTRAP"), env("BENCH_ID")));
+            .formatted(env("BENCH_COLUMNS"), env("BENCH_OUT"), env("BENCH_BOOTSTRAP"), env("BENCH_ID")));
     System.out.println("BEGIN");
-    tables
-        .executeSql("INSERT INTO passed SELECT %s FROM events WHERE %s".formatted(env("BENCH_SELECT"), env("BENCH_WHERE")))
-        .await();
+    tables.executeSql("INSERT INTO passed " + env("BENCH_QUERY")).await();
   }
 
   private static Configuration configuration() {
