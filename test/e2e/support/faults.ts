@@ -37,9 +37,12 @@ export function signalPod(pod: KubeObject, signal: "SIGKILL" | "SIGSTOP" | "SIGC
   return pids.length;
 }
 
-/** Deletes a pod at once, so that its controller makes another. */
+/**
+ * Deletes a pod at once, so that its controller makes another. Not by force: then the next one may start while the
+ * processes of this one still run, and two PostgreSQL servers in one data directory end each other.
+ */
 export async function killPod(name: string, namespace = NAMESPACE): Promise<void> {
-  await kubectl(["-n", namespace, "delete", "pod", name, "--grace-period=0", "--force", "--wait=false"]);
+  await kubectl(["-n", namespace, "delete", "pod", name, "--now", "--wait=false"]);
 }
 
 /** Numbers between 0 and 1 from a seed (mulberry32), so that a schedule of faults can be run again. */
