@@ -7,6 +7,7 @@ import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { programFile, withBundle } from "../bundle.ts";
+import { smallKafka } from "./support/kafka.ts";
 import { apply, get, kubeconfig, kubectl, NAMESPACE, untilCondition } from "./support/kube.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -148,7 +149,13 @@ describe("a listener with TLS and SCRAM", () => {
   const namespace = "caudal-cli-safe";
   beforeAll(async () => {
     await kubectl(["create", "namespace", namespace]);
-    await apply(SAFE_KAFKA, namespace);
+    await apply(
+      smallKafka(
+        "safe",
+        "{ name: safe, port: 9094, type: internal, tls: true, authentication: { type: scram-sha-512 } }",
+      ),
+      namespace,
+    );
     await apply(SAFE_PIPELINE, namespace);
     await untilCondition("safe", "Ready", "True", 300, undefined, namespace);
   });
@@ -184,33 +191,6 @@ describe("kubectl caudal", () => {
     expect(stdout).toMatch(/event_counts\s+metrics/);
   });
 });
-
-const SAFE_KAFKA = `
-apiVersion: kafka.strimzi.io/v1
-kind: Kafka
-metadata: { name: safe }
-spec:
-  kafka:
-    config:
-      default.replication.factor: 1
-      min.insync.replicas: 1
-      offsets.topic.replication.factor: 1
-      transaction.state.log.replication.factor: 1
-      transaction.state.log.min.isr: 1
-    authorization: { type: simple }
-    listeners:
-      - { name: safe, port: 9094, type: internal, tls: true, authentication: { type: scram-sha-512 } }
-  entityOperator: { topicOperator: {}, userOperator: {} }
----
-apiVersion: kafka.strimzi.io/v1
-kind: KafkaNodePool
-metadata: { name: one, labels: { strimzi.io/cluster: safe } }
-spec:
-  replicas: 1
-  roles: [controller, broker]
-  storage: { type: jbod, volumes: [{ id: 0, type: persistent-claim, size: 1Gi, kraftMetadata: shared, deleteClaim: true }] }
-  resources: { limits: { memory: 1Gi } }
-`;
 
 const SAFE_PIPELINE = `
 apiVersion: caudal.dev/v1alpha1

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Database, openDatabase } from "./support/database.ts";
 import { killPod, random, signalPod } from "./support/faults.ts";
-import { brokerPods, type ClusterKafka, openKafka, type TopicRecord } from "./support/kafka.ts";
+import { brokerPods, type ClusterKafka, openKafka, smallKafka, type TopicRecord } from "./support/kafka.ts";
 import {
   apply,
   get,
@@ -24,33 +24,6 @@ import { produceTransactions } from "./support/transactions.ts";
 
 const LIMIT = 200_000;
 const seed = Number(process.env["EXACT_SEED"] ?? "20260101");
-
-/** Of its own, because its broker is killed while other tests use the platform's. */
-const ownKafka = `
-apiVersion: kafka.strimzi.io/v1
-kind: Kafka
-metadata: { name: exact }
-spec:
-  kafka:
-    config:
-      default.replication.factor: 1
-      min.insync.replicas: 1
-      offsets.topic.replication.factor: 1
-      transaction.state.log.replication.factor: 1
-      transaction.state.log.min.isr: 1
-    listeners:
-      - { name: plain, port: 9092, type: internal, tls: false }
-  entityOperator: { topicOperator: {}, userOperator: {} }
----
-apiVersion: kafka.strimzi.io/v1
-kind: KafkaNodePool
-metadata: { name: exact-one, labels: { strimzi.io/cluster: exact } }
-spec:
-  replicas: 1
-  roles: [controller, broker]
-  storage: { type: jbod, volumes: [{ id: 0, type: persistent-claim, size: 1Gi, kraftMetadata: shared, deleteClaim: true }] }
-  resources: { limits: { memory: 1Gi } }
-`;
 
 const pipeline = `
 apiVersion: caudal.dev/v1alpha1
@@ -141,13 +114,14 @@ let database: Database | undefined;
 
 /** The topic goes with the pipeline, and while there is a Kafka to remove it from. */
 async function remove(): Promise<void> {
-  for (const kinds of ["streampipeline/exact", "kafkanodepool/exact-one", "kafka/exact"])
+  for (const kinds of ["streampipeline/exact", "kafkanodepool/exact", "kafka/exact"])
     await kubectl(["-n", NAMESPACE, "delete", kinds, "--ignore-not-found", "--timeout=180s"], "", 200_000);
 }
 
 beforeAll(async () => {
   await remove();
-  await apply(ownKafka);
+  // A Kafka of its own, because its broker is killed while other tests use the platform's.
+  await apply(smallKafka("exact", "{ name: plain, port: 9092, type: internal, tls: false }"));
   await apply(pipeline);
   await untilCondition("exact", "Ready", "True", 240);
   kafka = await openKafka("exact");

@@ -123,3 +123,34 @@ export async function openKafka(cluster = "platform"): Promise<ClusterKafka> {
     close: () => tunnel.close(),
   };
 }
+
+/**
+ * A Kafka of one node, for a test that needs its own.
+ *
+ * @param listener in YAML; one with a login brings ACLs
+ */
+export const smallKafka = (name: string, listener: string): string => `
+apiVersion: kafka.strimzi.io/v1
+kind: Kafka
+metadata: { name: ${name} }
+spec:
+  kafka:
+    config:
+      default.replication.factor: 1
+      min.insync.replicas: 1
+      offsets.topic.replication.factor: 1
+      transaction.state.log.replication.factor: 1
+      transaction.state.log.min.isr: 1
+    ${listener.includes("authentication") ? "authorization: { type: simple }" : ""}
+    listeners: [${listener}]
+  entityOperator: { topicOperator: {}, userOperator: {} }
+---
+apiVersion: kafka.strimzi.io/v1
+kind: KafkaNodePool
+metadata: { name: ${name}, labels: { strimzi.io/cluster: ${name} } }
+spec:
+  replicas: 1
+  roles: [controller, broker]
+  storage: { type: jbod, volumes: [{ id: 0, type: persistent-claim, size: 1Gi, kraftMetadata: shared, deleteClaim: true }] }
+  resources: { limits: { memory: 1Gi } }
+`;
