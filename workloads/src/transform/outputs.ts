@@ -7,9 +7,7 @@ import { callObserver, ownerOf } from "../postgres/session.ts";
 import { ConfigInvalid } from "../runtime/errors.ts";
 import type { RuntimeContext } from "../runtime/role.ts";
 import type { TransformPlan } from "../sql/transform-plan.ts";
-import { filesOutput } from "./files/open.ts";
 import type { Output } from "./output.ts";
-import { redisOutput } from "./redis/open.ts";
 import { TableOutput } from "./table-output.ts";
 import { TopicOutput } from "./topic-output.ts";
 
@@ -25,8 +23,12 @@ export interface OutputParts {
 /** Tells this process from others for as long as it lives; a pod's own name outlives its container. */
 const PROCESS = process.env["POD_NAME"] ?? randomUUID();
 
-/** @throws ConfigInvalid */
-export function makeOutput({ context, config, plan, sourceTopic, cluster }: OutputParts): Output {
+/**
+ * The clients of Redis and S3 are loaded where they are used: they would be a third of the start.
+ *
+ * @throws ConfigInvalid
+ */
+export async function makeOutput({ context, config, plan, sourceTopic, cluster }: OutputParts): Promise<Output> {
   const workload = context.config;
   if (config.topic !== undefined) {
     const group = outputGroup(workload, config.name);
@@ -51,14 +53,17 @@ export function makeOutput({ context, config, plan, sourceTopic, cluster }: Outp
     });
   const { name } = config;
   const { columns } = plan;
-  if (config.redis !== undefined)
+  if (config.redis !== undefined) {
+    const { redisOutput } = await import("./redis/open.ts");
     return redisOutput(config.redis, {
       owner: ownerOf(workload),
       name,
       columns,
       onCall: callObserver(context.metrics, "redis"),
     });
-  if (config.files !== undefined)
+  }
+  if (config.files !== undefined) {
+    const { filesOutput } = await import("./files/open.ts");
     return filesOutput(config.files, {
       owner: ownerOf(workload),
       name,
@@ -67,6 +72,7 @@ export function makeOutput({ context, config, plan, sourceTopic, cluster }: Outp
       onCall: callObserver(context.metrics),
       onStoreCall: callObserver(context.metrics, "files"),
     });
+  }
   throw new ConfigInvalid(`the output ${config.name} names nowhere to write to`);
 }
 

@@ -76,7 +76,7 @@ async function serve(service: Service): Promise<void> {
   /** Works on one assignment after another, until something fails. */
   const session = async (): Promise<void> => {
     const lookups = await Lookups.open(context, transform, plan, onProblem);
-    const writer = makeOutput({ context, config: output, plan, sourceTopic: topic, cluster });
+    const writer = await makeOutput({ context, config: output, plan, sourceTopic: topic, cluster });
     const projection = await Projection.open(plan, transform.topic, writer, lookups);
     try {
       while (!drain.requested) {
