@@ -43,6 +43,12 @@ test("a pipeline is looked at again when what its status shows has changed, and 
   answer = givenStage({ state: "Failed" });
   await stages.round();
   expect(changed).toEqual(["ns/p", "ns/p"]);
+  const slot = { wal: "reserved", retained: 1_000, behind: 0 };
+  answer = givenStage({ state: "Failed", slot });
+  await stages.round();
+  answer = givenStage({ state: "Failed", slot: { ...slot, retained: 1_001, behind: 5 } });
+  await stages.round();
+  expect(changed).toEqual(["ns/p", "ns/p", "ns/p"]);
 });
 
 test("a pod that does not answer, or answers in another form, keeps its last answer beside the error", async () => {

@@ -126,12 +126,22 @@ export class StagePoller {
   }
 }
 
-/** Changes only when a pipeline's status would: states, error, magnitude of lag, whether events were put aside. */
+/** Changes only when a pipeline's status would: states, error, magnitude of lag, its slot, whether events were put aside. */
 function digest(asked: AskedPod | undefined): string {
   const value = asked?.answer?.value;
   if (value === undefined) return `unknown ${asked?.error === undefined}`;
   const magnitude = Math.ceil(Math.log10(lagOf(value) + 1));
-  return [value.state, value.error?.reason, magnitude, value.deadLetters, asked?.error === undefined].join(" ");
+  // From the 16 MiB of one file of the log on.
+  const retained = Math.ceil(Math.log2(Math.max(value.slot?.retained ?? 0, 2 ** 24)) / 2);
+  return [
+    value.state,
+    value.error?.reason,
+    magnitude,
+    value.slot?.wal,
+    retained,
+    value.deadLetters,
+    asked?.error === undefined,
+  ].join(" ");
 }
 
 function ownerKey(pod: KubeObject): string {
