@@ -7,6 +7,7 @@
 import { pause } from "../../runtime/retry.ts";
 import { pageQuery, visibleIn } from "../core/page-sql.ts";
 import type { CdcPlace } from "../core/place.ts";
+import { snapshotText } from "../core/snapshot-text.ts";
 import { keyColumnsOf, rowOf } from "../core/table.ts";
 import { DatabaseUnavailable } from "../../postgres/errors.ts";
 import { identifier, literal } from "../../postgres/core/identifiers.ts";
@@ -37,7 +38,7 @@ export async function createSlot(session: Session, stream: ReplicationStream): P
         text: `set transaction snapshot ${literal(made["snapshot_name"] ?? "")}`,
       });
       const [row] = await connection.texts("source_snapshot", { text: "select pg_current_snapshot()::text" });
-      return row?.[0] ?? "";
+      return snapshotText(row?.[0] ?? "");
     });
     if (visible === "" || visible.length > MOST_OF_SNAPSHOT)
       throw new DatabaseUnavailable("too many transactions were open when the slot was made: trying again");

@@ -91,7 +91,7 @@ export class ReplicationStream {
     );
     ended.then(
       () => this.#fail(new DatabaseUnavailable("the server has ended the replication")),
-      (error: unknown) => this.#fail(databaseError(error, "START_REPLICATION")),
+      (error: unknown) => this.#fail(streamError(error)),
     );
     this.#timer = setInterval(() => this.#tick(), STATUS_MS);
   }
@@ -193,4 +193,17 @@ export class ReplicationStream {
     this.#failure ??= error instanceof WorkloadError ? error : databaseError(error, "replication");
     this.#wake?.();
   }
+}
+
+/** What asks for another look at the slot, which then tells whether it is lost. */
+const ASKS_AGAIN = new Set([
+  "42704", // it is not there
+  "55000", // it was invalidated
+  "XX000", // the catalog has changed under the decoding, such as when the slot was dropped meanwhile
+]);
+
+function streamError(error: unknown): WorkloadError {
+  const known = databaseError(error, "START_REPLICATION");
+  const state = error instanceof Error && "code" in error ? String(error.code) : "";
+  return ASKS_AGAIN.has(state) ? new DatabaseUnavailable(known.message, { cause: error }) : known;
 }
