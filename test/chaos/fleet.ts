@@ -1,4 +1,4 @@
-/** The workers of the stage under test, each started again whenever it ends, as a kubelet does. */
+/** The workers of a stage under test, each started again whenever it ends, as a kubelet does. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,13 +13,14 @@ const DRAINED = 0;
 const DRAIN_DEADLINE = 3;
 
 /** One replica: a process, then its successor, for as long as it is wanted. */
-class Replica {
+export class Replica {
   readonly name: string;
   readonly #fleet: FleetOptions;
   readonly #config: () => WorkloadConfig;
   readonly clockFile: string;
   worker: Worker | undefined;
   stopped = false;
+  #pod = 1;
   #wanted = true;
   /** The process that was sent a signal that ends it: it may end then. */
   #ending: Worker | undefined;
@@ -45,6 +46,12 @@ class Replica {
     clearTimeout(timer);
   }
 
+  /** SIGKILL; what is started next is another pod. */
+  async replace(): Promise<void> {
+    this.#pod++;
+    await this.end("SIGKILL");
+  }
+
   /** SIGTERM, and no successor. */
   async retire(): Promise<void> {
     this.#wanted = false;
@@ -54,12 +61,16 @@ class Replica {
 
   async #live(): Promise<void> {
     while (this.#wanted) {
-      const worker = spawnWorker(this.#config(), this.#fleet.clocks ? clockEnvironment(this.clockFile) : {});
+      const clock = this.#fleet.clocks ? clockEnvironment(this.clockFile) : {};
+      // A container that is started again is of the same pod.
+      const env = { ...clock.env, POD_NAME: `${this.name}-${this.#pod}`, ...this.#fleet.env };
+      const worker = spawnWorker(this.#config(), { ...clock, env });
       this.worker = worker;
       this.stopped = false;
       const { code, signal } = await worker.exited;
       const asked = this.#ending === worker && (signal !== null || code === DRAINED || code === DRAIN_DEADLINE);
-      if (!asked) this.#fleet.onCrash(`${this.name} ended by itself (${signal ?? `code ${code}`})`, worker.log());
+      const told = asked || this.#fleet.mayEnd?.(worker.log()) === true;
+      if (!told) this.#fleet.onCrash(`${this.name} ended by itself (${signal ?? `code ${code}`})`, worker.log());
       if (this.#wanted && !asked) await sleep(1_000);
     }
     this.worker = undefined;
@@ -72,6 +83,9 @@ export interface FleetOptions {
   readonly clocks: boolean;
   /** Told of a process that ended though nobody had asked it to: that is never right. */
   readonly onCrash: (what: string, log: string) => void;
+  /** Whether a process that ended by itself was right to do so, by its log. */
+  readonly mayEnd?: (log: string) => boolean;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export class Fleet {
@@ -88,27 +102,33 @@ export class Fleet {
     this.#config = options.config;
   }
 
-  get size(): number {
-    return this.#replicas.length;
+  /** Of the stage. */
+  get name(): string {
+    return this.#options.config.stage.name;
   }
 
-  /** One of the replicas. @param share uniform in [0, 1) */
-  victim(share: number): Replica | undefined {
-    return this.#replicas[Math.floor(share * this.#replicas.length)];
+  get replicas(): readonly Replica[] {
+    return this.#replicas;
+  }
+
+  get size(): number {
+    return this.#replicas.length;
   }
 
   async scale(count: number): Promise<void> {
     await this.#change(async () => {
       while (this.#replicas.length < count)
-        this.#replicas.push(new Replica(`worker-${++this.#made}`, this.#folder, () => this.#config, this.#options));
+        this.#replicas.push(
+          new Replica(`${this.name}-${++this.#made}`, this.#folder, () => this.#config, this.#options),
+        );
       await Promise.all(this.#replicas.splice(count).map(async (replica) => await replica.retire()));
     });
   }
 
-  /** Ends one replica after the other, each when the successor of the one before has started. */
-  async roll(config = this.#config): Promise<void> {
+  /** Ends one replica after the other, each when the successor of the one before has started. @param config a new one */
+  async roll(config?: WorkloadConfig): Promise<void> {
     await this.#change(async () => {
-      this.#config = config;
+      this.#config = config ?? this.#config;
       for (const replica of [...this.#replicas]) {
         await replica.end("SIGTERM");
         await sleep(50);

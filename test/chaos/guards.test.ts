@@ -3,51 +3,25 @@ import { cpSync, mkdtempSync, readFileSync, truncateSync, writeFileSync } from "
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { WorkloadConfig } from "@caudal/crds";
 import { expect, it } from "vitest";
 import { Connection } from "../../workloads/src/postgres/connection.ts";
 import { compilePlan } from "../../workloads/src/sql/compile.ts";
-import { poll } from "../cluster/host/poll.ts";
 import { startCommitCutter } from "../engine/aggregator/commit-cutter.ts";
-import { makeEvents } from "../engine/aggregator/events.ts";
 import { actualTables, differences, expectedTables } from "../engine/aggregator/expected.ts";
 import { type Scene, useScene } from "../engine/aggregator/scene.ts";
-import { committedEvents, startWorker, untilDone, type Worker } from "../engine/aggregator/stage.ts";
+import { committedEvents, untilDone, type Worker } from "../engine/aggregator/stage.ts";
 import { createTopic } from "../engine/aggregator/topic.ts";
-import { sourceFile } from "../bundle.ts";
-import { type Mutant, MUTANTS_VARIABLE } from "./src/mutants.ts";
+import { lines, owns, start, until, withAndWithout } from "./guarding.ts";
+import type { Mutant } from "./src/mutants.ts";
+import { guardsOfStages } from "./stage-guards.ts";
 
-const newScene = useScene("guard");
+const newScene = useScene("guard", { settings: { wal_level: "logical" } });
+guardsOfStages(newScene);
 
-const lines = (seed: number, count: number, from = 0) =>
-  makeEvents(seed, count, from).map((event) => JSON.stringify(event));
-const start = async (config: WorkloadConfig, mutants: readonly Mutant[]): Promise<Worker> =>
-  await startWorker(config, {
-    program: sourceFile("main"), // what the guards are taken out of
-    node: ["--import", join(import.meta.dirname, "mutate.ts")],
-    env: { [MUTANTS_VARIABLE]: mutants.join(" ") },
-  });
-/** Asks until it is so; what it throws meanwhile is "not yet". */
-const until = async (what: string, holds: () => Promise<boolean>, worker?: Worker): Promise<void> => {
-  await poll(async () => ((await holds().catch(() => false)) ? true : undefined), {
-    seconds: 60,
-    everyMs: 20,
-    onTimeout: () => `never: ${what}\n${worker?.log() ?? ""}`,
-  });
-};
-const owns = async (worker: Worker, count: number): Promise<void> => {
-  await until(`owns ${count}`, async () => (await worker.status()).partitions.length === count, worker);
-};
 const committed = async ({ database, topic }: Scene, count: number, worker?: Worker): Promise<void> => {
   await until(`${count} committed`, async () => (await committedEvents(database, topic.name)) >= count, worker);
 };
 const reason = async (worker: Worker) => (await worker.status()).error?.reason;
-/** The same with the guard and without. */
-const withAndWithout = async <T>(
-  guard: Mutant,
-  scenario: (mutants: readonly Mutant[]) => Promise<T>,
-  always: readonly Mutant[] = [],
-): Promise<readonly [guarded: T, unguarded: T]> => await Promise.all([scenario(always), scenario([...always, guard])]);
 
 /** A session of the database that holds the rows of these queries, for which workers then wait. */
 const lockRows = async (scene: Scene, ...queries: readonly string[]) => {

@@ -1,85 +1,73 @@
 /** Makes the faults of a schedule happen, each to the real thing, and counts those that did. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { WorkloadConfig } from "@caudal/crds";
 import { poll } from "../cluster/host/poll.ts";
-import type { CommitCutter } from "../engine/aggregator/commit-cutter.ts";
-import type { Topic } from "../engine/aggregator/topic.ts";
-import type { Broker } from "../engine/broker.ts";
-import type { Postgres } from "../engine/postgres.ts";
 import type { TcpProxy } from "../engine/tcp-proxy.ts";
 import { setClock } from "./clock.ts";
-import type { Fleet } from "./fleet.ts";
+import type { Fleet, Replica } from "./fleet.ts";
+import type { Scenario } from "./scenario.ts";
+import type { Servers } from "./servers.ts";
 import { Dice } from "./src/dice.ts";
-import type { Fault, Round } from "./src/schedule.ts";
-
-export interface Targets {
-  readonly fleet: Fleet;
-  readonly broker: Broker;
-  readonly server: Postgres;
-  readonly topic: Topic;
-  /** What the workers' connections to Kafka and to PostgreSQL go through. */
-  readonly kafka: TcpProxy;
-  readonly postgres: CommitCutter;
-  /** Cuts of COMMIT that are still to be made. */
-  readonly cuts: { before: number; after: number };
-  /** The stage with all its tables. */
-  readonly allTables: WorkloadConfig;
-}
+import type { Fault, FaultOf } from "./src/faults.ts";
+import type { Turns } from "./turns.ts";
 
 /** Time within which a fault must show: a commit comes, a disk is needed, a clock is read. */
 const SHOWS_SECONDS = 15;
 
 export class Injector {
-  readonly #targets: Targets;
+  readonly #servers: Servers;
+  readonly #scenario: Scenario;
+  readonly #turns: Turns;
   readonly #dice: Dice;
-  readonly #turns = new Map<"broker" | "postgres", Promise<unknown>>();
-  #partitions: number;
 
-  constructor(round: Round, targets: Targets) {
-    this.#targets = targets;
-    this.#dice = new Dice(round.seed, "inject");
-    this.#partitions = round.partitions;
+  constructor(seed: number, servers: Servers, scenario: Scenario, turns: Turns) {
+    this.#servers = servers;
+    this.#scenario = scenario;
+    this.#turns = turns;
+    this.#dice = new Dice(seed, "inject");
   }
 
   /** @returns whether it happened: a worker may be gone already, a connection not be there */
   async inject(fault: Fault): Promise<boolean> {
-    const { fleet, kafka, postgres, cuts, server, broker } = this.#targets;
+    const { kafka, postgres, cuts, server, broker, redis, s3 } = this.#servers;
+    const own = this.#scenario.faults;
     const chosen = (share: number) => () => this.#dice.chance(share);
+    const alone = this.#turns.alone.bind(this.#turns);
     switch (fault.kind) {
       case "worker-kill":
-        return await ended(fleet.victim(fault.victim)?.end("SIGKILL"));
+        return await ended(this.#victim(fault.victim)?.end("SIGKILL"));
+      case "pod-kill":
+        return await ended(this.#victim(fault.victim)?.replace());
       case "worker-drain":
-        return await ended(fleet.victim(fault.victim)?.end("SIGTERM"));
+        return await ended(this.#victim(fault.victim)?.end("SIGTERM"));
       case "worker-zombie":
       case "worker-pause":
         return await this.#stop(fault.victim, fault.ms);
       case "rolling-restart":
-        return await ended(fleet.roll());
-      case "scale":
-        if (fault.workers === fleet.size) return false;
-        return await ended(fleet.scale(fault.workers));
-      case "table-added":
-        return await ended(fleet.roll(this.#targets.allTables));
+        return await ended(this.#fleet(fault.victim)?.roll());
+      case "scale": {
+        const fleet = this.#fleet(fault.victim);
+        if (fault.workers === fleet?.size) return false;
+        return await ended(fleet?.scale(fault.workers));
+      }
       case "clock-jump":
         return await this.#jump(fault);
+      case "table-added":
+        return (await own[fault.kind]?.(fault)) === true;
       case "partitions-added":
-        return await this.#alone("broker", async () => {
-          this.#partitions += fault.more;
-          await this.#targets.topic.addPartitions(this.#partitions);
-        });
+        return (await own[fault.kind]?.(fault)) === true;
+      case "slot-dropped":
+        return (await own[fault.kind]?.(fault)) === true;
+      case "slot-invalidated":
+        return (await own[fault.kind]?.(fault)) === true;
       case "broker-restart":
-        return await this.#alone("broker", async () => await broker.restart());
+        return await alone("broker", async () => await ended(broker.restart()));
       case "broker-kill":
-        return await this.#alone("broker", async () => {
+        return await alone("broker", async () => {
           await broker.kill();
-          await broker.restart();
+          return await ended(broker.restart());
         });
       case "broker-freeze":
-        return await this.#alone("broker", async () => {
-          broker.freeze();
-          await sleep(fault.ms);
-          broker.thaw();
-        });
+        return await alone("broker", async () => await freeze(broker, fault.ms));
       case "kafka-reset":
         return kafka.reset(chosen(fault.share)) > 0;
       case "kafka-delay":
@@ -87,18 +75,15 @@ export class Injector {
       case "kafka-black-hole":
         return await blackHole(kafka, chosen(fault.share), fault.ms);
       case "postgres-restart":
-        return await this.#alone("postgres", async () => await server.restart());
+        return await alone("postgres", async () => await ended(server.restart()));
       case "postgres-immediate":
-        return await this.#alone("postgres", async () => await server.restart("SIGQUIT"));
+        return await alone("postgres", async () => await ended(server.restart("SIGQUIT")));
       case "postgres-kill":
-        return await this.#alone("postgres", async () => {
-          await server.kill();
-          await server.start();
-        });
+        return await alone("postgres", async () => await away(server, 0));
       case "postgres-terminate":
-        return await this.#alone("postgres", async () => await this.#terminate());
+        return await alone("postgres", async () => await this.#terminate());
       case "postgres-disk-full":
-        return await this.#alone("postgres", async () => await this.#fillDisk(fault.ms));
+        return await alone("postgres", async () => await this.#fillDisk(fault.ms));
       case "postgres-reset":
         return postgres.reset(chosen(fault.share)) > 0;
       case "postgres-delay":
@@ -109,11 +94,40 @@ export class Injector {
         return await shows(postgres.cuts, "before", () => cuts.before++);
       case "commit-cut-after":
         return await shows(postgres.cuts, "after", () => cuts.after++);
+      case "redis-restart":
+        return await alone("redis", async () => await ended(redis?.server.restart()));
+      case "redis-kill":
+        return await alone("redis", async () => await away(redis?.server, fault.ms));
+      case "redis-freeze":
+        return await alone("redis", async () => await freeze(redis?.server, fault.ms));
+      case "redis-reset":
+        return (redis?.proxy.reset(chosen(fault.share)) ?? 0) > 0;
+      case "redis-black-hole":
+        return await blackHole(redis?.proxy, chosen(fault.share), fault.ms);
+      case "s3-kill":
+        return await alone("s3", async () => await away(s3?.server, fault.ms));
+      case "s3-reset":
+        return (s3?.proxy.reset(chosen(fault.share)) ?? 0) > 0;
+      case "s3-delay":
+        return await slowDown(s3?.proxy, fault);
+      case "s3-black-hole":
+        return await blackHole(s3?.proxy, chosen(fault.share), fault.ms);
     }
   }
 
+  /** One of the workers of all stages. @param share uniform in [0, 1) */
+  #victim(share: number): Replica | undefined {
+    const all = this.#scenario.fleets.flatMap(({ replicas }) => replicas);
+    return all[Math.floor(share * all.length)];
+  }
+
+  #fleet(share: number): Fleet | undefined {
+    const { fleets } = this.#scenario;
+    return fleets[Math.floor(share * fleets.length)];
+  }
+
   async #stop(share: number, ms: number): Promise<boolean> {
-    const replica = this.#targets.fleet.victim(share);
+    const replica = this.#victim(share);
     const worker = replica?.worker;
     if (replica === undefined || worker === undefined || replica.stopped) return false;
     replica.stopped = true;
@@ -125,8 +139,8 @@ export class Injector {
     return true;
   }
 
-  async #jump({ victim, seconds, ms }: Extract<Fault, { kind: "clock-jump" }>): Promise<boolean> {
-    const replica = this.#targets.fleet.victim(victim);
+  async #jump({ victim, seconds, ms }: FaultOf<"clock-jump">): Promise<boolean> {
+    const replica = this.#victim(victim);
     if (replica === undefined) return false;
     setClock(replica.clockFile, seconds);
     const jumped = await withinSeconds(SHOWS_SECONDS, async () => {
@@ -139,7 +153,7 @@ export class Injector {
   }
 
   async #terminate(): Promise<boolean> {
-    const database = await this.#targets.server.database("postgres");
+    const database = await this.#servers.server.database("postgres");
     const ended = await database.query(
       "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'caudal %'",
     );
@@ -148,7 +162,7 @@ export class Injector {
 
   /** Until the server has met it, and for a while after. */
   async #fillDisk(ms: number): Promise<boolean> {
-    const { disk } = this.#targets.server;
+    const { disk } = this.#servers.server;
     if (disk === undefined) return false;
     const before = disk.refusals;
     const fill = async (): Promise<boolean> => {
@@ -158,18 +172,8 @@ export class Injector {
     const met = await withinSeconds(SHOWS_SECONDS, fill);
     if (met) await sleep(ms);
     disk.free();
-    await this.#targets.server.start();
+    await this.#servers.server.start();
     return met;
-  }
-
-  /** One after the other: a server that is being started cannot be started again. */
-  async #alone(what: "broker" | "postgres", work: () => Promise<boolean | void>): Promise<boolean> {
-    const turn = (this.#turns.get(what) ?? Promise.resolve()).then(work);
-    this.#turns.set(
-      what,
-      turn.catch(() => undefined),
-    );
-    return (await turn) !== false;
   }
 }
 
@@ -178,14 +182,39 @@ async function ended(work: Promise<void> | undefined): Promise<boolean> {
   return work !== undefined;
 }
 
-async function slowDown(proxy: TcpProxy, fault: { readonly latencyMs: number; readonly ms: number }): Promise<boolean> {
+/** SIGKILL, and a start after a while. */
+async function away(
+  server: { kill(): Promise<void>; start(): Promise<void> } | undefined,
+  ms: number,
+): Promise<boolean> {
+  if (server === undefined) return false;
+  await server.kill();
+  await sleep(ms);
+  await server.start();
+  return true;
+}
+
+async function freeze(server: { freeze(): void; thaw(): void } | undefined, ms: number): Promise<boolean> {
+  if (server === undefined) return false;
+  server.freeze();
+  await sleep(ms);
+  server.thaw();
+  return true;
+}
+
+async function slowDown(
+  proxy: TcpProxy | undefined,
+  fault: { readonly latencyMs: number; readonly ms: number },
+): Promise<boolean> {
+  if (proxy === undefined) return false;
   proxy.delay(fault.latencyMs);
   await sleep(fault.ms);
   proxy.delay(0);
   return true;
 }
 
-async function blackHole(proxy: TcpProxy, choose: () => boolean, ms: number): Promise<boolean> {
+async function blackHole(proxy: TcpProxy | undefined, choose: () => boolean, ms: number): Promise<boolean> {
+  if (proxy === undefined) return false;
   const { count, release } = proxy.hold(choose);
   await sleep(ms);
   release();

@@ -1,32 +1,44 @@
 /** What is written to the topic while faults happen: disorder, late and doubled events, poison, aborted transactions. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Event, makeEvents } from "../engine/aggregator/events.ts";
-import { poison } from "../engine/aggregator/poison.ts";
+import type { Poison } from "../engine/aggregator/poison.ts";
 import type { Sent, Topic } from "../engine/aggregator/topic.ts";
 import { Dice } from "./src/dice.ts";
 import type { Round } from "./src/schedule.ts";
 
+type LoadRound = Pick<Round, "seed" | "seconds" | "partitions" | "eventsPerSecond">;
+
 /** Says in the log what must become of a record that is no event. */
 export const EXPECTED_REASON = "chaos-reason";
-/** A user that the constraint of {@link Round.refusals} does not let in. */
+/** A user that nobody but a constraint of the database does not let in. */
 export const REFUSED_USER = "refused";
+
+export interface LoadOptions {
+  /** Whether there are records that only the database refuses. */
+  readonly refusals: boolean;
+  /** Records that the stage can make no events of. */
+  readonly poison: readonly Poison[];
+}
 
 const TICK_MS = 100;
 const HOUR_MS = 3_600_000;
 
 export class Load {
-  readonly #round: Round;
+  readonly #round: LoadRound;
   readonly #topic: Topic;
   readonly #dice: Dice;
+  readonly #options: LoadOptions;
   #made = 0;
   #sent = 0;
   #tick = 0;
   #transaction: Promise<void> | undefined;
-  readonly counts = { committed: 0, aborted: 0, unknown: 0 };
+  /** Transactions, by how they ended. */
+  readonly counts = { transactions: 0, abortedTransactions: 0, unknownTransactions: 0 };
 
-  constructor(round: Round, topic: Topic) {
+  constructor(round: LoadRound, topic: Topic, options: LoadOptions) {
     this.#round = round;
     this.#topic = topic;
+    this.#options = options;
     this.#dice = new Dice(round.seed, "load");
   }
 
@@ -74,10 +86,10 @@ export class Load {
   async #inTransaction(values: readonly Sent[], end: "commit" | "abort", holdMs: number): Promise<void> {
     try {
       await this.#topic.transaction(values, end, holdMs);
-      this.counts[end === "commit" ? "committed" : "aborted"]++;
+      this.counts[end === "commit" ? "transactions" : "abortedTransactions"]++;
     } catch (error) {
       if (!(error instanceof Error)) throw error;
-      this.counts.unknown++; // the broker went away; the log says what became of it
+      this.counts.unknownTransactions++; // the broker went away; the log says what became of it
     }
   }
 
@@ -104,7 +116,7 @@ export class Load {
   #valuesFor(event: Event): Sent[] {
     const luck = this.#dice.unit();
     if (luck < 0.002) return [this.#poison(), JSON.stringify(event)];
-    if (luck < 0.003 && this.#round.refusals) return this.#dice.chance(0.1) ? [refused(event)] : [];
+    if (luck < 0.003 && this.#options.refusals) return this.#dice.chance(0.1) ? [refused(event)] : [];
     if (luck < 0.02) return [JSON.stringify(this.#late(event))];
     if (luck < 0.03) return [JSON.stringify(event), JSON.stringify(event)];
     return [JSON.stringify(event)];
@@ -117,6 +129,7 @@ export class Load {
 
   #poison(): Sent {
     // The megabyte is dear: seldom.
+    const { poison } = this.#options;
     const kinds = this.#dice.chance(0.02) ? poison : poison.filter(({ value }) => (value?.length ?? 0) < 100_000);
     const { value, reason } = kinds[this.#dice.whole(0, kinds.length - 1)] ?? { value: null, reason: "Tombstone" };
     return { value, headers: { [EXPECTED_REASON]: reason } };

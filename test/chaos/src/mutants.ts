@@ -77,6 +77,26 @@ export const mutants = {
       replace: "",
     },
   ],
+  /** Timestamp mode takes transactions that are still open for ended. */
+  "late-commit": [
+    {
+      file: "source/timestamp/horizon.ts",
+      find: "select pg_snapshot_xmin(s)::text,",
+      replace: "select pg_snapshot_xmax(s)::text,",
+    },
+  ],
+  /** Cdc mode forgets how much of a transaction has been sent. */
+  "part-of-transaction": [{ file: "source/cdc/replicate.ts", find: "? part.changes : 0;", replace: "? 0 : 0;" }],
+  /** The group takes offsets of whoever writes them in a transaction. */
+  generation: [
+    {
+      file: "kafka/transactions.ts",
+      find: '"member" in place ? place.member : NO_MEMBER',
+      replace: "NO_MEMBER",
+    },
+  ],
+  /** Not a guard: a transaction of the database takes many of Kafka, so that one can be stopped in it. */
+  "small-parts": [{ file: "source/cdc/replicate.ts", find: "MOST_ENTRIES = 2_000", replace: "MOST_ENTRIES = 10" }],
   /** Not a guard: the group gives up a silent member sooner, so that tests need not wait 15 s. */
   "short-session": [{ file: "kafka/membership.ts", find: "sessionMs = 15_000", replace: "sessionMs = 6_000" }],
 } as const satisfies Readonly<Record<string, readonly Edit[]>>;

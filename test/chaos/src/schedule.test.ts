@@ -1,18 +1,21 @@
 import { describe, expect, it } from "vitest";
 import { Dice } from "./dice.ts";
-import { describeFault, type FaultKind, MOST_WORKERS, planRound } from "./schedule.ts";
+import { describeFault, type FaultKind, MOST_WORKERS } from "./faults.ts";
+import { plans, SYSTEMS } from "./schedule.ts";
 
 const seeds = Array.from({ length: 60 }, (_, seed) => seed + 1);
 
-describe("a schedule", () => {
+describe.each(SYSTEMS)("a schedule of %s", (system) => {
+  const plan = plans[system];
+
   it("is the same for the same seed and length, and another for another seed", () => {
-    for (const seed of seeds) expect(planRound(seed, 180)).toEqual(planRound(seed, 180));
-    const distinct = new Set(seeds.map((seed) => JSON.stringify(planRound(seed, 180).steps)));
+    for (const seed of seeds) expect(plan(seed, 180)).toEqual(plan(seed, 180));
+    const distinct = new Set(seeds.map((seed) => JSON.stringify(plan(seed, 180).steps)));
     expect(distinct.size).toBe(seeds.length);
   });
 
   it("is in the order of time, begins after a quiet while and ends with the load", () => {
-    for (const { steps, seconds } of seeds.map((seed) => planRound(seed, 60))) {
+    for (const { steps, seconds } of seeds.map((seed) => plan(seed, 60))) {
       const times = steps.map(({ atMs }) => atMs);
       expect(times).toEqual([...times].sort((a, b) => a - b));
       expect(times[0]).toBeGreaterThanOrEqual(3_000);
@@ -21,21 +24,31 @@ describe("a schedule", () => {
   });
 
   it("has every kind of fault among a few dozen seeds", () => {
-    const kinds = new Set(seeds.flatMap((seed) => planRound(seed, 180).steps.map(({ fault }) => fault.kind)));
-    const all: Record<FaultKind, true> = {
-      ...{ "worker-kill": true, "worker-zombie": true, "worker-pause": true, "worker-drain": true },
-      ...{ "rolling-restart": true, scale: true, "table-added": true, "clock-jump": true, "partitions-added": true },
-      ...{ "broker-restart": true, "broker-kill": true, "broker-freeze": true },
-      ...{ "kafka-reset": true, "kafka-delay": true, "kafka-black-hole": true },
-      ...{ "postgres-restart": true, "postgres-immediate": true, "postgres-kill": true, "postgres-terminate": true },
-      ...{ "postgres-disk-full": true, "postgres-reset": true, "postgres-delay": true, "postgres-black-hole": true },
-      ...{ "commit-cut-before": true, "commit-cut-after": true },
-    };
-    expect([...kinds].sort()).toEqual(Object.keys(all).sort());
+    const kinds = new Set(seeds.flatMap((seed) => plan(seed, 180).steps.map(({ fault }) => fault.kind)));
+    expect([...kinds].sort()).toEqual([...common, ...special[system]].sort());
   });
+});
 
+const common: readonly FaultKind[] = [
+  ...(["worker-kill", "worker-zombie", "worker-pause", "worker-drain"] as const),
+  ...(["rolling-restart", "scale", "clock-jump"] as const),
+  ...(["broker-restart", "broker-kill", "broker-freeze"] as const),
+  ...(["kafka-reset", "kafka-delay", "kafka-black-hole"] as const),
+  ...(["postgres-restart", "postgres-immediate", "postgres-kill", "postgres-terminate"] as const),
+  ...(["postgres-disk-full", "postgres-reset", "postgres-delay", "postgres-black-hole"] as const),
+  ...(["commit-cut-before", "commit-cut-after"] as const),
+];
+const redis = ["redis-restart", "redis-kill", "redis-freeze", "redis-reset", "redis-black-hole"] as const;
+const s3 = ["s3-kill", "s3-reset", "s3-delay", "s3-black-hole"] as const;
+const special: Readonly<Record<(typeof SYSTEMS)[number], readonly FaultKind[]>> = {
+  aggregates: ["partitions-added", "table-added"],
+  banking: ["partitions-added", "pod-kill", ...redis],
+  customers: ["pod-kill", ...redis, ...s3, "slot-dropped", "slot-invalidated"],
+};
+
+describe("a schedule of aggregates", () => {
   it("keeps zombies stopped for longer than their session, and within what can be run", () => {
-    for (const { steps, workers, clocks, refusals, lateEvents } of seeds.map((seed) => planRound(seed, 180))) {
+    for (const { steps, workers, clocks, refusals, lateEvents } of seeds.map((seed) => plans.aggregates(seed, 180))) {
       expect(workers).toBeLessThanOrEqual(MOST_WORKERS);
       const faults = steps.map(({ fault }) => fault);
       for (const fault of faults) if (fault.kind === "worker-zombie") expect(fault.ms).toBeGreaterThan(15_000);

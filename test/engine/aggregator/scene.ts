@@ -1,7 +1,7 @@
 /** One broker and one PostgreSQL for a file of tests, and for each test a topic and a database of its own. */
 import { afterAll, afterEach, beforeAll } from "vitest";
 import { type Broker, startBroker } from "../broker.ts";
-import { type Database, type Postgres, startPostgres } from "../postgres.ts";
+import { type Database, type Postgres, type PostgresOptions, startPostgres } from "../postgres.ts";
 import { actualTables, differences, expectedTables } from "./expected.ts";
 import { killWorkers, stageConfig, type StageOptions } from "./stage.ts";
 import { createTopic, type LoggedRecord, type Topic } from "./topic.ts";
@@ -19,13 +19,13 @@ export interface Scene {
 }
 
 /** @param name of the file's topics and databases: the tests' are numbered */
-export function useScene(name: string): (partitions: number) => Promise<Scene> {
+export function useScene(name: string, postgres: PostgresOptions = {}): (partitions: number) => Promise<Scene> {
   let broker: Broker;
   let server: Postgres;
   let count = 0;
   const open: Topic[] = [];
   beforeAll(async () => {
-    [broker, server] = await Promise.all([startBroker(), startPostgres()]);
+    [broker, server] = await Promise.all([startBroker(), startPostgres(postgres)]);
   });
   afterEach(async () => {
     await killWorkers();

@@ -5,6 +5,7 @@ import { expect, it } from "vitest";
 import { poll } from "../../cluster/host/poll.ts";
 import type { Worker } from "../aggregator/stage.ts";
 import { type Postgres, startPostgres } from "../postgres.ts";
+import { dropSlot, invalidateSlot } from "./lose-slot.ts";
 import { field, latest, type Sent, type SourceScene, untilSent, useSource } from "./scene.ts";
 
 const source = useSource("cdc");
@@ -161,33 +162,13 @@ it("stops at a TRUNCATE, and goes on behind it when told to", async () => {
   expect((await again.get("/metrics")).text).toMatch(/caudal_source_truncates_total\{[^}]*\} 1/);
 });
 
-/** Writes more log than the server may keep for a slot that nobody reads. */
-async function invalidate({ database, config }: SourceScene): Promise<void> {
-  const run = async (...statements: readonly string[]): Promise<void> => {
-    for (const statement of statements) await database.query(statement);
-  };
-  const state = async () =>
-    await database.query<{ wal: string }>("select wal_status as wal from pg_replication_slots where slot_name = $1", [
-      config.source?.postgres.slot,
-    ]);
-  await run("alter system set max_slot_wal_keep_size = '1MB'", "select pg_reload_conf()");
-  await poll(
-    async () => {
-      await run("select pg_logical_emit_message(false, 'filler', 'x')", "select pg_switch_wal()", "checkpoint");
-      return (await state())[0]?.wal === "lost" ? true : undefined;
-    },
-    { seconds: 60, everyMs: 100, onTimeout: async () => `the slot is ${JSON.stringify(await state())}` },
-  );
-  await run("alter system reset max_slot_wal_keep_size", "select pg_reload_conf()");
-}
-
 it("says so when its slot is lost, and begins anew when told to", async () => {
   const scene = await source({ ...items, partitions: 1 });
   await scene.database.query("insert into items values (1, 'one'), (2, 'two')");
   const worker = await scene.start();
   await untilSent(worker, 2);
   expect(await worker.drain()).toBe(0);
-  await invalidate(scene);
+  await invalidateSlot(scene.database, scene.config.source?.postgres.slot);
   await scene.database.query("delete from items where id = 1; update items set name = 'changed' where id = 2");
   const lost = await failure(scene, await scene.start());
   expect(lost).toContain("SlotLost: the server has removed log that the replication slot caudal_cdc");
@@ -210,7 +191,7 @@ it("begins anew by itself when its pipeline was deleted, with the slot, and made
   const worker = await scene.start();
   await untilSent(worker, 1);
   await worker.drain();
-  await scene.database.query("select pg_drop_replication_slot($1)", [scene.config.source?.postgres.slot]);
+  await dropSlot(scene.database, scene.config.source?.postgres.slot);
   const again = await scene.start({}, { ...scene.config, pipeline: { ...scene.config.pipeline, uid: "second" } });
   await untilSent(again, 1);
   expect(told(await scene.records())).toEqual(["1 snapshot one", "1 snapshot one"]);

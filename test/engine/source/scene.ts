@@ -42,6 +42,41 @@ export interface SourceOptions {
   readonly postgres?: Partial<SourceConfig["postgres"]>;
 }
 
+/**
+ * A source of the table `public.items`, in timestamp mode unless told otherwise.
+ *
+ * @param name of its topic, in which its dead letters' and its slot's begin
+ */
+export function sourceConfig(
+  name: string,
+  bootstrap: string,
+  postgres: Partial<SourceConfig["postgres"]> & Pick<SourceConfig["postgres"], "secret">,
+  { fields, key }: Pick<SourceOptions, "fields" | "key">,
+): WorkloadConfig {
+  return {
+    version: 1,
+    pipeline: { namespace: "shop", name, uid: "first", generation: 1 },
+    stage: { name: "items", role: "source" },
+    kafka: { bootstrapServers: [bootstrap] },
+    source: {
+      topic: { name, fields, ...(key === undefined ? {} : { key }) },
+      deadLetterTopic: `${name}-dlq`,
+      postgres: {
+        table: "public.items",
+        mode: "timestamp",
+        timestampColumn: "changed",
+        pollIntervalMs: 20,
+        lookbackMs: 2_000,
+        onTruncate: "Stop",
+        maxRetainedWalBytes: 1 << 30,
+        resync: 0,
+        slot: `caudal_${name.replaceAll("-", "_")}`,
+        ...postgres,
+      },
+    },
+  };
+}
+
 export const field = (name: string, type: string, nullable = false): Fields[number] => ({ name, type, nullable });
 
 /** @param name of the file's topics and databases: the tests' are numbered */
@@ -71,29 +106,7 @@ export function useSource(
     const topic = await createTopic(broker, unique, options.partitions ?? 3, options.topicConfig);
     const letters = await createTopic(broker, `${unique}-dlq`, 1);
     open.push(topic, letters);
-    const config: WorkloadConfig = {
-      version: 1,
-      pipeline: { namespace: "shop", name: unique, uid: "first", generation: 1 },
-      stage: { name: "items", role: "source" },
-      kafka: { bootstrapServers: [broker.bootstrap] },
-      source: {
-        topic: { name: unique, fields: options.fields, ...(options.key === undefined ? {} : { key: options.key }) },
-        deadLetterTopic: `${unique}-dlq`,
-        postgres: {
-          secret: database.secret,
-          table: "public.items",
-          mode: "timestamp",
-          timestampColumn: "changed",
-          pollIntervalMs: 20,
-          lookbackMs: 2_000,
-          onTruncate: "Stop",
-          maxRetainedWalBytes: 1 << 30,
-          resync: 0,
-          slot: `caudal_${unique}`,
-          ...options.postgres,
-        },
-      },
-    };
+    const config = sourceConfig(unique, broker.bootstrap, { secret: database.secret, ...options.postgres }, options);
     return {
       broker,
       server,
@@ -110,11 +123,11 @@ export function useSource(
 }
 
 /** Marks the end of each partition by a record, which goes behind whatever was written. */
-async function recordsOf(topic: Topic): Promise<LoggedRecord[]> {
+export async function recordsOf(topic: Topic): Promise<LoggedRecord[]> {
   return (await topic.readTo(await topic.seal())).filter(({ key }) => key !== "end");
 }
 
-function sentOf({ partition, offset, key, value }: LoggedRecord): Sent {
+export function sentOf({ partition, offset, key, value }: LoggedRecord): Sent {
   const text = value?.toString() ?? null;
   return {
     partition,

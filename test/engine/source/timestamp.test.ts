@@ -1,10 +1,8 @@
 /** Timestamp mode against a real PostgreSQL and a real broker. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
-import { randomFrom } from "../aggregator/events.ts";
-import { poll } from "../../cluster/host/poll.ts";
 import { field, latest, type Sent, untilSent, useSource } from "./scene.ts";
-import { session, startWriters } from "./writers.ts";
+import { session } from "./writers.ts";
 
 const source = useSource("timestamp");
 
@@ -109,67 +107,4 @@ it("takes timestamps without time zone that are hours behind the server's clock"
     await untilSent(worker, from + 9);
   }
   expect(idsOf(await scene.records())).toEqual(upTo(30));
-});
-
-it("neither misses nor repeats a row version while it, the broker and the database are killed", async () => {
-  const scene = await source({ ...items, partitions: 4 });
-  await scene.database.query(`create sequence versions; alter table items add version bigint`);
-  const { source: given } = scene.config;
-  const fields = [...items.fields, field("version", "bigint")];
-  const config = { ...scene.config, ...(given && { source: { ...given, topic: { ...given.topic, fields } } }) };
-  await scene.database.query(
-    "insert into items select n, 'row', now() - interval '1 h', nextval('versions') from generate_series(1, 9000) n",
-  );
-  const random = randomFrom(11);
-  const pick = (below: number) => Math.floor(random() * below);
-  let next = 9_000;
-  const writers = startWriters(
-    scene,
-    async (client) => {
-      for (let n = 0; n <= pick(4); n++) {
-        // Rows that are inserted once and never again, and rows that change again and again.
-        await client.query("savepoint s");
-        await client.query("insert into items values ($1, 'new', now(), nextval('versions'))", [++next]);
-        await client.query(
-          "update items set name = $2, changed = clock_timestamp(), version = nextval('versions') where id = $1",
-          [1 + pick(200), `name ${pick(1_000)}`],
-        );
-        await sleep(pick(40));
-        await client.query(pick(5) === 0 ? "rollback to savepoint s" : "release savepoint s");
-      }
-      await sleep(pick(20));
-    },
-    () => pick(8) === 0,
-  );
-  for (let kill = 0; kill < 14; kill++) {
-    const worker = await scene.start({}, config);
-    await sleep(300 + pick(1_500));
-    if (kill === 4) await scene.server.kill();
-    if (kill === 4) await scene.server.start();
-    if (kill === 8) await scene.broker.restart();
-    if (kill % 5 === 3) await sleep(1_500);
-    await worker.kill();
-  }
-  await writers.end();
-  const last = await scene.start({}, config);
-  const table = await scene.database.query<{ id: string; version: string }>(
-    "select id, version from items order by id",
-  );
-  const missing = async (): Promise<number> => {
-    const sent = latest(await scene.records());
-    return table.filter(({ id, version }) => String(sent.get(id)?.["version"]) !== version).length;
-  };
-  await poll(async () => ((await missing()) === 0 ? true : undefined), {
-    seconds: 60,
-    everyMs: 500,
-    onTimeout: async () => `${await missing()} rows are not as in the table:\n${last.log()}`,
-  });
-  const records = await scene.records();
-  const versions = new Map<string, number>();
-  for (const { key, value } of records.toSorted((a, b) => a.offset - b.offset)) {
-    const version = Number(value?.["version"]);
-    expect(version).toBeGreaterThan(versions.get(key) ?? 0);
-    versions.set(key, version);
-  }
-  expect(versions.size).toBe(table.length);
 });

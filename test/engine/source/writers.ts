@@ -3,8 +3,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "pg";
 import type { SourceScene } from "./scene.ts";
 
+/** A database, and the server that it is on. */
+export type Written = Pick<SourceScene, "server" | "database">;
+
 /** A session of its own, for transactions that stay open. */
-export async function session({ server, database }: SourceScene): Promise<Client> {
+export async function session({ server, database }: Written): Promise<Client> {
   const client = new Client({
     host: "127.0.0.1",
     port: server.port,
@@ -23,7 +26,7 @@ export async function session({ server, database }: SourceScene): Promise<Client
  * @param statements of one transaction, between its begin and its end
  */
 export function startWriters(
-  scene: SourceScene,
+  scene: Written,
   statements: (client: Client) => Promise<void>,
   rolledBack: () => boolean,
 ): { end: () => Promise<void> } {

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import type { TransformConfig, WorkloadConfig } from "@caudal/crds";
-import { poll } from "../../cluster/host/poll.ts";
 import { type Scene as Base, useScene as useBase } from "../aggregator/scene.ts";
 import { createTopic, type LoggedRecord, type Topic } from "../aggregator/topic.ts";
+import { untilWritten } from "./places.ts";
 import { useTopics } from "./topics.ts";
 
 export type Row = Readonly<Record<string, unknown>>;
@@ -77,46 +77,12 @@ export function useScene(name: string): NewScene {
           ...options,
         },
       }),
-      done: async (config, ends, seconds = 90) => {
-        for (const output of config.transform?.to ?? []) {
-          const place = async (): Promise<ReadonlyMap<number, number>> =>
-            output.table === undefined
-              ? await groupPlaces(base, config, output.name)
-              : await tablePlaces(base, output.table.name);
-          const behind = async () => {
-            const places = await place().catch(() => new Map<number, number>());
-            return [...ends].filter(([partition, end]) => (places.get(partition) ?? 0) < end);
-          };
-          await poll(async () => ((await behind()).length === 0 ? true : undefined), {
-            seconds,
-            everyMs: 100,
-            onTimeout: async () => `${output.name} is not at the end: ${JSON.stringify(await behind())}`,
-          });
-        }
-      },
+      done: async (config, ends, seconds) => await untilWritten(config, base, ends, seconds),
       sent: async (of = out) =>
         (await of.readTo(await of.seal())).filter(({ value, key }) => !(value === null && key === "end")),
       expected: async (ends) => await answerOf(await base.topic.readTo(ends)),
     };
   };
-}
-
-async function groupPlaces(
-  { topic }: Base,
-  { pipeline, stage }: WorkloadConfig,
-  output: string,
-): Promise<ReadonlyMap<number, number>> {
-  const groupId = `caudal.${pipeline.namespace}.${pipeline.name}.${stage.name}.${output}`;
-  const [offsets] = await topic.admin.fetchOffsets({ groupId, topics: [topic.name] });
-  return new Map((offsets?.partitions ?? []).map(({ partition, offset }) => [partition, Number(offset)]));
-}
-
-async function tablePlaces({ database, topic }: Base, table: string): Promise<ReadonlyMap<number, number>> {
-  const rows = await database.query<{ partition: number; next_offset: string }>(
-    "select partition, next_offset from caudal.progress where topic = $1 and output = $2",
-    [topic.name, table],
-  );
-  return new Map(rows.map(({ partition, next_offset }) => [partition, Number(next_offset)]));
 }
 
 /** DuckDB reads the log as it is, apart from what the product compiles. */

@@ -1,23 +1,11 @@
 /** Reads the log, the tables and the dead letters back and says where they disagree. */
-import { actualTables, differences, equal, expectedTables, keyed, type Row } from "../engine/aggregator/expected.ts";
-import type { LoggedRecord, Topic } from "../engine/aggregator/topic.ts";
-import type { Database } from "../engine/postgres.ts";
-import { EXPECTED_REASON } from "./load.ts";
-import { type ExpectedLetter, judgeBetween, judgeLetters, type Letter, placeOf } from "./src/laws.ts";
-import type { Round } from "./src/schedule.ts";
-
-export interface Verdict {
-  readonly violations: readonly string[];
-  /** Records that committed reads give. */
-  readonly records: number;
-  readonly events: number;
-  /** Rows of all tables that were compared. */
-  readonly rows: number;
-  readonly letters: number;
-  readonly repeatedLetters: number;
-  /** Events that are among the letters as late. */
-  readonly lateEvents: number;
-}
+import { actualTables, differences, equal, expectedTables, keyed, type Row } from "../../engine/aggregator/expected.ts";
+import type { LoggedRecord, Topic } from "../../engine/aggregator/topic.ts";
+import type { Database } from "../../engine/postgres.ts";
+import type { Verdict } from "../scenario.ts";
+import { isPoison, lettersOf, poisonOf } from "./letters.ts";
+import { judgeBetween, judgeLetters, placeOf } from "../src/laws.ts";
+import type { AggregatesRound } from "../src/schedule.ts";
 
 export interface Scene {
   readonly topic: Topic;
@@ -35,11 +23,11 @@ const closesAfterMs: Readonly<Record<string, number>> = {
   user_waiting: 180_000,
 };
 
-export async function judge(round: Round, scene: Scene, ends: ReadonlyMap<number, number>): Promise<Verdict> {
+export async function judge(round: AggregatesRound, scene: Scene, ends: ReadonlyMap<number, number>): Promise<Verdict> {
   const records = await scene.topic.readTo(ends);
-  const poisoned = records.filter(isPoison);
-  const letters = (await scene.deadLetters.readTo(await scene.deadLetters.seal())).flatMap(toLetter);
-  const judged = judgeLetters(poisoned.map(toExpected), letters);
+  const poisoned = poisonOf(records);
+  const letters = await lettersOf(scene.deadLetters);
+  const judged = judgeLetters(poisoned, letters);
   const actual = await actualTables(scene.database);
   const all = await expectedTables(records, (record) => !isPoison(record));
   return {
@@ -47,12 +35,13 @@ export async function judge(round: Round, scene: Scene, ends: ReadonlyMap<number
       ...(await judgeTables(round, scene, records, { actual, all, late: judged.late })),
       ...judged.violations,
     ],
-    records: records.length,
-    events: records.length - poisoned.length,
-    rows: Object.values(actual).reduce((sum, rows) => sum + rows.length, 0),
-    letters: letters.length,
-    repeatedLetters: judged.repeated,
-    lateEvents: judged.lateEvents,
+    counts: {
+      records: records.length,
+      rows: Object.values(actual).reduce((sum, rows) => sum + rows.length, 0),
+      letters: letters.length,
+      repeatedLetters: judged.repeated,
+      lateEvents: judged.lateEvents,
+    },
   };
 }
 
@@ -67,7 +56,7 @@ interface Found {
 }
 
 async function judgeTables(
-  { lateEvents }: Round,
+  { lateEvents }: AggregatesRound,
   { database }: Scene,
   records: readonly LoggedRecord[],
   { actual, all, late }: Found,
@@ -106,28 +95,4 @@ async function lastWatermark(database: Database): Promise<number> {
 function minuteOf({ value }: LoggedRecord): number {
   const { event_ts: time } = JSON.parse(String(value)) as { readonly event_ts: string };
   return Math.floor(Date.parse(time) / 60_000) * 60_000;
-}
-
-/** Tombstones are poison too: those that end the log. */
-function isPoison({ headers, value }: LoggedRecord): boolean {
-  return value === null || headers[EXPECTED_REASON] !== undefined;
-}
-
-function toExpected({ partition, offset, headers, value }: LoggedRecord): ExpectedLetter {
-  return { partition, offset, value, reason: headers[EXPECTED_REASON] ?? "Tombstone" };
-}
-
-/** The dead-letter topic's own seal has no origin. */
-function toLetter({ headers, value }: LoggedRecord): Letter[] {
-  if (headers["caudal-offset"] === undefined) return [];
-  return [
-    {
-      topicId: headers["caudal-topic-id"] ?? "",
-      partition: Number(headers["caudal-partition"]),
-      offset: Number(headers["caudal-offset"]),
-      reason: headers["caudal-reason"] ?? "",
-      tables: headers["caudal-tables"]?.split(",") ?? [],
-      value,
-    },
-  ];
 }
