@@ -47,7 +47,15 @@ const run = async (lateEvents: "Update" | "DeadLetter" | "Drop") => {
     kept: await minutesOf(database, "event_counts"),
     sessions: await minutesOf(database, "user_sessions"),
     whole: await minutesOf(database, "user_waiting"),
-    letters: letters.map(({ headers: h }) => [h["caudal-reason"], h["caudal-offset"], h["caudal-tables"]]),
+    letters: [
+      // A batch whose commit was refused is judged again: letters of one offset count as one, which is the last.
+      ...new Map(
+        letters.map(({ headers: h }) => [
+          h["caudal-offset"],
+          [h["caudal-reason"], h["caudal-offset"], h["caudal-tables"]],
+        ]),
+      ).values(),
+    ],
     late: (await Promise.all(workers.map((worker) => counter(worker, "caudal_late_events_total")))).sort(),
     expired: (await Promise.all(workers.map((worker) => counter(worker, "caudal_expired_events_total")))).sort(),
     deleted: (

@@ -89,7 +89,12 @@ export function useSource(
   let count = 0;
   const open: Topic[] = [];
   beforeAll(async () => {
-    const settings = { wal_level: "logical", max_prepared_transactions: "4", ...postgres.settings };
+    const settings = {
+      wal_level: "logical",
+      max_prepared_transactions: "4",
+      max_replication_slots: "50",
+      ...postgres.settings,
+    };
     [broker, server] = await Promise.all([startBroker(), startPostgres({ ...postgres, settings })]);
   });
   afterEach(async () => {
