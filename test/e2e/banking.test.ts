@@ -8,6 +8,7 @@ import { decide, readKnown, type Transaction } from "../engine/outputs/banking-s
 import { type Database, openDatabase } from "./support/database.ts";
 import { killPod, random, signalPod } from "./support/faults.ts";
 import { type ClusterKafka, openKafka } from "./support/kafka.ts";
+import { commandsIn, runPrinted } from "./support/printed.ts";
 import {
   apply,
   get,
@@ -28,6 +29,7 @@ interface Spec {
 }
 
 const folder = join(import.meta.dirname, "../../examples/banking");
+const commands = commandsIn(readFileSync(join(folder, "README.md"), "utf8"));
 const LIMITS: Readonly<Record<string, number>> = { varejo: 9_000, empresas: 1_500, suspeitas: 500 };
 const TRANSACTIONS = Object.values(LIMITS).reduce((sum, limit) => sum + limit, 0);
 
@@ -174,5 +176,30 @@ describe("banking", () => {
   it.each(readdirSync(join(folder, "dashboard")))("answers the dashboard's %s", async (file) => {
     const rows = await database?.query(readFileSync(join(folder, "dashboard", file), "utf8"));
     expect(rows?.length).toBeGreaterThan(0);
+  });
+
+  /** What each command of the README must show, in its order: the last ones look at what the first ones let run again. */
+  const shows: readonly (readonly [part: string, pattern: RegExp])[] = [
+    ["apply", /streampipeline\S* configured/],
+    ["wait", /condition met/],
+    ["update limites", /UPDATE 1/],
+    ["caudal -- run", /saldo insuficiente/],
+    ["from transacoes order by", /\(5 rows\)/],
+    ["by-region.sql", /\(\d+ rows\)/],
+    ["refusals.sql", /\(\d+ rows\)/],
+    ["valkey-cli get", /"id_usuario_pagador":"00000000-0000-4000-8000-000000000001"/],
+    ["keyspace", /db0:keys=\d+/],
+    ["processed-transactions", /"id_transacao":/],
+  ];
+
+  it("the README has a command for each thing to look at", () => {
+    expect(shows.map(([part]) => commands.filter((command) => command.includes(part)).length)).toEqual(
+      commands.map(() => 1),
+    );
+  });
+
+  it.each(commands)("%s", async (command) => {
+    const [, pattern] = shows.find(([part]) => command.includes(part)) ?? [];
+    expect(await runPrinted(command, 600_000)).toMatch(pattern ?? /^$/);
   });
 });

@@ -10,11 +10,15 @@ import { readLake } from "../engine/outputs/lake.ts";
 import { type Database, openDatabase } from "./support/database.ts";
 import { killPod, signalPod } from "./support/faults.ts";
 import { type ClusterKafka, openKafka } from "./support/kafka.ts";
-import { get, kubectl, list, NAMESPACE, stagePods, until, untilCondition } from "./support/kube.ts";
+import { get, kubectl, list, NAMESPACE, type Pipeline, stagePods, until, untilCondition } from "./support/kube.ts";
+import { PrintedPage, runPrinted } from "./support/printed.ts";
 import { openTunnel } from "./support/tunnel.ts";
 
 const folder = join(import.meta.dirname, "../../examples/customers");
 const cdc = join(folder, "cdc");
+/** What its README prints is run as it is printed, where these tests need the same. */
+const text = readFileSync(join(folder, "README.md"), "utf8");
+const readme = new PrintedPage(text);
 
 let kafka: ClusterKafka;
 let shop: Database | undefined;
@@ -35,10 +39,12 @@ beforeAll(async () => {
   await loadPublicImages(describeExample(folder, readFileSync(join(folder, "pipeline.yaml"), "utf8")).images);
   kafka = await openKafka();
   await remove();
-  await kubectl(["-n", NAMESPACE, "apply", "-f", folder]);
+  await readme.run("apply -f examples/customers");
   await untilCondition("customers", "Ready", "True", 400);
-  await kubectl(["-n", NAMESPACE, "apply", "-f", cdc]);
+  await readme.run("streampipeline/customers ");
+  await readme.run("apply -f examples/customers/cdc");
   await untilCondition("customers-cdc", "Ready", "True", 300);
+  await readme.run("streampipeline/customers-cdc");
   shop = await openDatabase("customers-source");
 });
 
@@ -104,8 +110,8 @@ describe("customers", () => {
   });
 
   it("each row version is in the topic once, and an update of an old row arrives", async () => {
-    await query("update customers set telefone = 'another', dt_update = now() where id = 1 returning id");
-    await query("delete from customers where id = 2 returning id");
+    expect(await readme.run("update customers set telefone")).toContain("UPDATE 1");
+    expect(await readme.run("delete from customers")).toContain("DELETE 1");
     await kubectl(["-n", NAMESPACE, "scale", "deployment/customers-fake-data", "--replicas=0"]);
     await until(
       "the fake-data program to end",
@@ -133,7 +139,7 @@ describe("customers", () => {
       },
       () => missing,
     );
-    expect(timestamped.get(1)?.["telefone"]).toBe("another");
+    expect(timestamped.get(1)?.["telefone"]).toBe("(11) 99999-0000");
     expect([...replicated.keys()].sort((a, b) => a - b)).toEqual(rows.map(({ id }) => id));
     const versions = (await events("psg-customers")).map(({ id, dt_update }) => `${id} ${String(dt_update)}`);
     expect(new Set(versions).size).toBe(versions.length);
@@ -169,10 +175,28 @@ describe("customers", () => {
     expect(stream.filter((event) => !dates.test(event))).toEqual([]);
   });
 
+  it("the README's other commands show what it says", async () => {
+    expect(await readme.run("from customers_now order by")).toMatch(/\(5 rows\)/);
+    expect(await readme.run("from customers_now where id = 1")).toContain("(11) 99999-0000");
+    expect(await readme.run("kafka-console-consumer")).toMatch(/"id":2,.*"op":"delete"/);
+    const statements = [...text.matchAll(/^ +caudal> ((?:show|print) .*;)$/gm)].map(([, statement = ""]) => statement);
+    const session = await runPrinted(`npm run -s caudal -- sql customers -e "${statements.join(" ")}"`);
+    expect(session).toMatch(/psg-customers\s+\d+[\s\S]*customers\s.*RUNNING[\s\S]*"nome":/);
+  });
+
   it("the replication slot goes with its pipeline", async () => {
     expect(await query("select slot_name from pg_replication_slots")).toHaveLength(1);
-    await kubectl(["-n", NAMESPACE, "delete", "streampipeline", "customers-cdc", "--timeout=180s"], undefined, 200_000);
+    await until("its slot in the pipeline's status", 60, async () => {
+      const [stage] = (await get<Pipeline>("streampipeline", "customers-cdc"))?.status?.stages ?? [];
+      return stage?.slot?.wal === "reserved" && stage.slot.retained.startsWith("<");
+    });
+    await readme.run("delete -f examples/customers/cdc/pipeline.yaml", 200_000);
     expect(await query("select slot_name from pg_replication_slots")).toEqual([]);
     expect(await query("select pubname from pg_publication")).toEqual([]);
+    await readme.run("delete -f examples/customers/cdc/role.yaml", 200_000);
+  });
+
+  it("no command of the README was left out, but the one with a place for a password", () => {
+    expect(readme.left).toEqual([expect.stringContaining("postgresql://shop:…@")]);
   });
 });

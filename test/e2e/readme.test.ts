@@ -1,16 +1,15 @@
 /** Every command of the README's "Look around" works as it is printed there. */
-import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
+import { commandsIn, runPrinted } from "./support/printed.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const section =
   readFileSync(join(root, "README.md"), "utf8")
     .split(/^## /m)
     .find((part) => part.startsWith("Look around")) ?? "";
-const lines = [...section.matchAll(/```sh\n([\s\S]*?)```/g)].flatMap((match) => (match[1] ?? "").trim().split("\n"));
+const lines = commandsIn(section);
 const set = lines.filter((line) => line.startsWith("export "));
 const commands = lines.filter((line) => !line.startsWith("export "));
 
@@ -41,10 +40,7 @@ describe("the README", () => {
   });
 
   it.each(commands)("%s", async (command) => {
-    const { stdout } = await promisify(execFile)("bash", ["-euo", "pipefail", "-c", [...set, command].join("\n")], {
-      cwd: root,
-      timeout: 60_000,
-    });
+    const stdout = await runPrinted([...set, command].join("\n"));
     const wanted = shows.find(([part]) => command.includes(part));
     if (wanted === undefined) expect(stdout.trim()).not.toBe("");
     else expect(stdout).toMatch(wanted[1]);

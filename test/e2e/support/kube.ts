@@ -66,7 +66,15 @@ export interface Pipeline extends KubeObject {
   status?: {
     observedGeneration?: number;
     conditions?: Condition[];
-    stages?: { name: string; state: string; replicas: number; readyReplicas: number; lag?: string; message?: string }[];
+    stages?: {
+      name: string;
+      state: string;
+      replicas: number;
+      readyReplicas: number;
+      lag?: string;
+      slot?: { wal: string; retained: string };
+      message?: string;
+    }[];
     released?: { kind: string; name: string }[];
   };
 }
