@@ -42,7 +42,6 @@ export async function replicate(session: Session, onProgress: () => void): Promi
     }
     const behind = await sendSnapshot(session, place, onProgress);
     if (behind === undefined) return;
-    await checkSlot(session, behind, await readSlot(connection, config.postgres.slot));
     await freeSlot(connection, config.postgres.slot);
     stream.start(config.postgres.slot, parseLsn(behind.lsn));
     await new Replicator(session, stream, behind, onProgress).run();
