@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { KafkaCluster } from "@caudal/workloads/kafka/cluster";
+import { KafkaCluster, type TopicInfo } from "@caudal/workloads/kafka/cluster";
 import { Group } from "@caudal/workloads/kafka/group";
 import { listOffsets } from "@caudal/workloads/kafka/offsets";
 import { TopicReader } from "@caudal/workloads/kafka/reader";
@@ -30,6 +30,8 @@ export interface TransformOptions {
 const PARTITIONS = 12;
 const MOST_SECONDS = 600;
 const POLL_MS = 100;
+const SETTLE_SECONDS = 30;
+const SETTLE_POLL_MS = 500;
 
 export async function measureTransform(
   bench: Bench,
@@ -51,13 +53,13 @@ export async function measureTransform(
       for (const engine of engines) {
         const title = `${kind.name}: ${engine.name}, run ${run} of ${runs}`;
         try {
-          const [measured, sum] = await progress.step(
+          const exact = expected.get(kind) ?? new OutputSum();
+          const measured = await progress.step(
             title,
-            async () => await measureOne(bench, engine, kind, run, loaded),
+            async () => await measureOne(bench, engine, kind, run, loaded, exact),
           );
-          const exact = expected.get(kind)?.equals(sum) === true;
           progress.say(`${title}: ${measured.eventsPerCpuSecond.toLocaleString("en")} events per CPU-second`);
-          results.push({ ...measured, exact });
+          results.push(measured);
         } catch (error) {
           if (!(error instanceof ClusterError)) throw error;
           progress.say(`${title}: ${error.message}`);
@@ -73,9 +75,11 @@ async function measureOne(
   kind: TransformKind,
   run: number,
   loaded: Loaded,
-): Promise<readonly [Omit<TransformResult, "exact">, OutputSum]> {
+  expected: OutputSum,
+): Promise<TransformResult> {
   const id = `transform-${kind.name}-${engine.name}-${run}`;
-  await bench.topics.create(outTopic(id), PARTITIONS);
+  // Records keep the times of the events, which are long past.
+  await bench.topics.create(outTopic(id), PARTITIONS, { "retention.ms": "-1" });
   const metrics = createMetrics({ namespace: "bench", pipeline: "bench", stage: id, role: "bench" });
   const cluster = new KafkaCluster({ bootstrapServers: [bench.servers.broker.bootstrap] }, { clientId: id, metrics });
   const options = { id, topic: loaded, mode: "throughput" as const };
@@ -85,7 +89,9 @@ async function measureOne(
       const used = usage(running.begun, running.read());
       const peak = running.peakMb();
       await running.stop();
-      const result = {
+      const columns = Object.keys(kind.columns);
+      const sum = await sumOf(cluster, outTopic(id), columns, expected.records, metrics);
+      return {
         run,
         kind: kind.name,
         what: kind.what,
@@ -95,8 +101,8 @@ async function measureOne(
         eventsPerCpuSecond: Math.round(loaded.events / used.engine),
         brokerCpuSeconds: Math.round(used.broker * 100) / 100,
         peakRssMb: Math.round(peak),
+        exact: sum.equals(expected),
       };
-      return [result, await sumOf(cluster, outTopic(id), Object.keys(kind.columns), metrics)] as const;
     });
   } finally {
     await cluster.close();
@@ -134,15 +140,32 @@ async function expectedSums(
   return sums;
 }
 
-/** Of all committed records of a topic. */
+/**
+ * Where the topic's partitions end for committed reads. The offsets of a transaction's reader are told before the end of the
+ * transaction is written into each partition: until then its records are not to be read.
+ *
+ * @param records that are to come
+ */
+async function settledEnds(cluster: KafkaCluster, topic: TopicInfo, records: number): Promise<Map<number, number>> {
+  const deadline = performance.now() + SETTLE_SECONDS * 1000;
+  for (let before = -1; ; await sleep(SETTLE_POLL_MS)) {
+    const ends = await listOffsets(cluster, topic, "latest");
+    const sum = [...ends.values()].reduce((all, end) => all + end, 0);
+    if ((sum >= records && sum === before) || performance.now() > deadline) return ends;
+    before = sum;
+  }
+}
+
+/** Of all committed records of a topic. @param records that are to come */
 async function sumOf(
   cluster: KafkaCluster,
   name: string,
   columns: readonly string[],
+  records: number,
   metrics: ReturnType<typeof createMetrics>,
 ): Promise<OutputSum> {
   const topic = await cluster.topic(name);
-  const ends = await listOffsets(cluster, topic, "latest");
+  const ends = await settledEnds(cluster, topic, records);
   const open = new Map([...ends].filter(([, end]) => end > 0));
   const reader = new TopicReader(cluster, topic, { metrics, onProblem: () => undefined });
   for (const partition of open.keys()) reader.read({ partition, offset: 0, epoch: -1 });

@@ -38,7 +38,7 @@ export function transformTable(results: readonly TransformResult[]): string {
       String(runs.length),
       `${whole(cost.min)} / ${whole(cost.median)}`,
       whole(spread(runs.map((run) => run.eventsPerSecond)).median),
-      String(spread(runs.map((run) => run.brokerCpuSeconds)).median),
+      spread(runs.map((run) => run.brokerCpuSeconds)).median.toFixed(2),
       whole(Math.max(...runs.map((run) => run.peakRssMb))),
       runs.every(({ exact }) => exact) ? "yes" : "NO",
     ];
