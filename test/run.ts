@@ -51,7 +51,7 @@ const parts: readonly Part[] = [
     name: "engine",
     what: "the workloads on a real broker and PostgreSQL",
     lane: "servers",
-    commands: [{ vitest: "engine", filesAtOnce: 2 }],
+    commands: [{ vitest: "engine", filesAtOnce: 3 }],
   },
   { name: "telemetry", what: "traces to a collector", lane: "servers", commands: [{ vitest: "telemetry" }] },
   {
