@@ -302,6 +302,7 @@ it("goes on after a failover in both modes, or says that the standby has no slot
     settings: {
       wal_level: "logical",
       max_prepared_transactions: "4",
+      max_replication_slots: "50",
       ...(keeps ? { sync_replication_slots: "on" } : {}),
     },
   });
