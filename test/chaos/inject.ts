@@ -101,13 +101,13 @@ export class Injector {
       case "redis-freeze":
         return await alone("redis", async () => await freeze(redis?.server, fault.ms));
       case "redis-reset":
-        return (redis?.proxy.reset(chosen(fault.share)) ?? 0) > 0;
+        return await resetSoon(redis?.proxy, chosen(fault.share));
       case "redis-black-hole":
         return await blackHole(redis?.proxy, chosen(fault.share), fault.ms);
       case "s3-kill":
         return await alone("s3", async () => await away(s3?.server, fault.ms));
       case "s3-reset":
-        return (s3?.proxy.reset(chosen(fault.share)) ?? 0) > 0;
+        return await resetSoon(s3?.proxy, chosen(fault.share));
       case "s3-delay":
         return await slowDown(s3?.proxy, fault);
       case "s3-black-hole":
@@ -213,6 +213,12 @@ async function slowDown(
   return true;
 }
 
+/** Connections that are open for moments alone have to be waited for. */
+async function resetSoon(proxy: TcpProxy | undefined, choose: () => boolean): Promise<boolean> {
+  if (proxy === undefined) return false;
+  return await withinSeconds(SHOWS_SECONDS, async () => await Promise.resolve(proxy.reset(choose) > 0), 2);
+}
+
 async function blackHole(proxy: TcpProxy | undefined, choose: () => boolean, ms: number): Promise<boolean> {
   if (proxy === undefined) return false;
   const { count, release } = proxy.hold(choose);
@@ -231,13 +237,13 @@ async function shows<Name extends string>(
   return await withinSeconds(SHOWS_SECONDS, async () => await Promise.resolve(counts[name] > before));
 }
 
-async function withinSeconds(seconds: number, holds: () => Promise<boolean>): Promise<boolean> {
+async function withinSeconds(seconds: number, holds: () => Promise<boolean>, everyMs = 50): Promise<boolean> {
   const end = performance.now() + seconds * 1000;
   return await poll(
     async () => {
       if (await holds()) return true;
       return performance.now() > end ? false : undefined;
     },
-    { seconds: seconds + 10, everyMs: 50, onTimeout: () => "not seen" },
+    { seconds: seconds + 10, everyMs, onTimeout: () => "not seen" },
   );
 }
