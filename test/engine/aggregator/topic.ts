@@ -1,4 +1,5 @@
 /** A topic as its producers and an independent reader see it, by kafkajs. */
+import "./kafkajs-aborted.ts";
 import { setTimeout as sleep } from "node:timers/promises";
 import kafkajs, { type Admin, type Kafka, type Message, type Producer } from "kafkajs";
 import { poll } from "../../cluster/host/poll.ts";
