@@ -142,13 +142,16 @@ describe("transactions", () => {
       if (round % 2 !== 0) expected.push(`"one ${round}a"`, `"one ${round}b"`);
       if (round % 3 !== 0) expected.push(`"two ${round}a"`, `"two ${round}b"`);
     }
+    const info = await cluster.topic(topic);
+    const latest = async () => (await listOffsets(cluster, info, "latest")).get(0);
+    // A transaction's end is in the log a moment after it was answered.
+    await expect.poll(latest, { timeout: 30_000 }).toBe(36);
     const open = await one.transaction();
     await open.send({ topic, messages: [{ value: '"open"' }] });
     await produce(topic, [{ value: '"after"' }]);
     const { rows, next } = await readToEnd(cluster, topic);
     expect(rows.map(({ line }) => line).sort()).toEqual(expected.sort());
-    const info = await cluster.topic(topic);
-    expect((await listOffsets(cluster, info, "latest")).get(0)).toBe(36);
+    expect(await latest()).toBe(36);
     expect(next.get(0)).toBe(36);
 
     const reader = newReader(info);
