@@ -69,17 +69,13 @@ describe("a crash", () => {
     expect(undisturbed.length).toBeGreaterThan(5);
   });
 
-  test.each(["before", "after"] as const)(
-    "%s any write leads to the same objects as no crash",
-    async (when) => {
-      expect(writes).toBeGreaterThan(20);
-      for (let at = 1; at <= writes; at++) {
-        const objects = await driveWithCrash(at, when);
-        expect(objects, `${when} write ${at}`).toEqual(undisturbed);
-      }
-    },
-    600_000,
-  );
+  // What a crash before a write leaves behind is what one after the write before it leaves.
+  test("before the first write, and after any write, leads to the same objects as no crash", async () => {
+    expect(writes).toBeGreaterThan(20);
+    expect(await driveWithCrash(1, "before"), "before write 1").toEqual(undisturbed);
+    for (let at = 1; at <= writes; at++)
+      expect(await driveWithCrash(at, "after"), `after write ${at}`).toEqual(undisturbed);
+  }, 600_000);
 });
 
 /** The operator dies at one write; another begins where it stopped. */

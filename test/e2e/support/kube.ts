@@ -100,7 +100,7 @@ export async function until<T>(
       throw new Error(
         `not within ${seconds} s: ${what}; last seen: ${last instanceof Error ? last.message : JSON.stringify(last)}`,
       );
-    await sleep(500);
+    await sleep(1_000);
   }
 }
 
