@@ -52,10 +52,15 @@ export async function openCustomers(round: CustomersRound, parts: Parts): Promis
     { ...postgres, mode: "cdc", timestampColumn: undefined, operationField: "op" },
     { fields: [...columns, field("op", "string")], key: "id" },
   );
-  const timestamp = sourceConfig(of.timestamp, bootstrapOf(servers), postgres, {
-    fields: [...columns, field("changed", "timestamp")],
-    key: "id",
-  });
+  const timestamp = sourceConfig(
+    of.timestamp,
+    bootstrapOf(servers),
+    { ...postgres, pollIntervalMs: 200 },
+    {
+      fields: [...columns, field("changed", "timestamp")],
+      key: "id",
+    },
+  );
   const stores = makeStores(name, servers, opened);
   const deliver = deliverConfig({ round, servers, secret, source: cdc, out: of.out, stores });
 
