@@ -43,7 +43,6 @@ export default defineConfig({
           include: ["test/chaos/*.test.ts"],
           testTimeout: 180_000,
           hookTimeout: 300_000,
-          fileParallelism: false,
         },
       },
       {

@@ -41,19 +41,19 @@ const parts: readonly Part[] = [
   },
   { name: "unit", what: "pure parts, beside the code", lane: "sources", commands: [{ vitest: "unit" }] },
   { name: "api", what: "the operator on a real API server", lane: "sources", commands: [{ vitest: "api" }] },
-  {
-    name: "chaos",
-    what: "random faults, and every guard taken out once",
-    lane: "sources",
-    commands: [{ vitest: "chaos" }],
-  },
+  { name: "telemetry", what: "traces to a collector", lane: "sources", commands: [{ vitest: "telemetry" }] },
   {
     name: "engine",
     what: "the workloads on a real broker and PostgreSQL",
     lane: "servers",
     commands: [{ vitest: "engine", filesAtOnce: 3 }],
   },
-  { name: "telemetry", what: "traces to a collector", lane: "servers", commands: [{ vitest: "telemetry" }] },
+  {
+    name: "chaos",
+    what: "random faults, and every guard taken out once",
+    lane: "servers",
+    commands: [{ vitest: "chaos", filesAtOnce: 2 }],
+  },
   {
     name: "demo",
     what: "everything from nothing to app-events, on a real cluster",

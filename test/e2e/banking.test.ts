@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
 import { decide, readKnown, type Transaction } from "../engine/outputs/banking-stages.ts";
 import { type Database, openDatabase } from "./support/database.ts";
-import { killPod, random, signalPod } from "./support/faults.ts";
+import { random, replacePod, signalPod } from "./support/faults.ts";
 import { type ClusterKafka, openKafka } from "./support/kafka.ts";
 import { commandsIn, runPrinted } from "./support/printed.ts";
 import {
@@ -102,7 +102,7 @@ describe("banking", () => {
     expect(held === undefined ? 0 : signalPod(held, "SIGKILL")).toBeGreaterThan(0);
     await killStage("panel");
     await killStage("approve");
-    for (const pod of await list("pods", "cnpg.io/cluster=banking-db")) await killPod(pod.metadata.name);
+    for (const pod of await list("pods", "cnpg.io/cluster=banking-db")) await replacePod(pod);
     await killStage("store");
   });
 

@@ -8,7 +8,7 @@ import { loadPublicImages } from "../cluster/index.ts";
 import { describeExample } from "../demo/example.ts";
 import { readLake } from "../engine/outputs/lake.ts";
 import { type Database, openDatabase } from "./support/database.ts";
-import { killPod, signalPod } from "./support/faults.ts";
+import { replacePod, signalPod } from "./support/faults.ts";
 import { type ClusterKafka, openKafka } from "./support/kafka.ts";
 import { get, kubectl, list, NAMESPACE, type Pipeline, stagePods, until, untilCondition } from "./support/kube.ts";
 import { PrintedPage, runPrinted } from "./support/printed.ts";
@@ -104,7 +104,7 @@ describe("customers", () => {
     await kill("customers", "customers");
     await kill("customers-cdc", "customers");
     await kill("customers", "lean");
-    for (const pod of await list("pods", "cnpg.io/cluster=customers-source")) await killPod(pod.metadata.name);
+    for (const pod of await list("pods", "cnpg.io/cluster=customers-source")) await replacePod(pod);
     await until("the database to be back", 180, async () => (await table().catch(() => [])).length >= 30);
     await kill("customers-cdc", "customers");
   });

@@ -3,7 +3,7 @@
  * Works wherever the node's processes are visible from here: the cluster without Docker, and kind on Linux.
  */
 import { readdirSync, readFileSync } from "node:fs";
-import { kubectl, type KubeObject, NAMESPACE } from "./kube.ts";
+import { get, kubectl, type KubeObject, NAMESPACE, until } from "./kube.ts";
 
 /** Process ids, on this host, of a pod's containers, without its pause process. */
 export function processesOf(podUid: string): number[] {
@@ -43,6 +43,16 @@ export function signalPod(pod: KubeObject, signal: "SIGKILL" | "SIGSTOP" | "SIGC
  */
 export async function killPod(name: string, namespace = NAMESPACE): Promise<void> {
   await kubectl(["-n", namespace, "delete", "pod", name, "--now", "--wait=false"]);
+}
+
+/** Kills a pod, and waits until its successor is ready. */
+export async function replacePod({ metadata: { name, uid } }: KubeObject): Promise<void> {
+  await killPod(name);
+  await until(`the successor of the pod ${name}`, 180, async () => {
+    const pod = await get("pod", name);
+    const conditions = (pod?.status?.["conditions"] ?? []) as { type: string; status: string }[];
+    return pod?.metadata.uid !== uid && conditions.some(({ type, status }) => type === "Ready" && status === "True");
+  });
 }
 
 /** Numbers between 0 and 1 from a seed (mulberry32), so that a schedule of faults can be run again. */

@@ -16,7 +16,6 @@ import { programFile } from "../../bundle.ts";
 let broker: Broker;
 let cluster: KafkaCluster;
 let folder: string;
-let port = 20_000 + Math.floor(Math.random() * 20_000);
 
 beforeAll(async () => {
   broker = await startBroker();
@@ -68,9 +67,8 @@ interface Running {
 async function start(config: WorkloadConfig): Promise<Running> {
   const file = join(folder, `${config.pipeline.name}.json`);
   await writeFile(file, JSON.stringify(config));
-  const mine = ++port;
   const child = spawn(process.execPath, [programFile("main"), "generator", "--config", file], {
-    env: { ...process.env, CAUDAL_HTTP_PORT: String(mine), CAUDAL_FAILED_SECONDS: "1" },
+    env: { ...process.env, CAUDAL_HTTP_PORT: "0", CAUDAL_FAILED_SECONDS: "1" },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let said = "";
@@ -79,7 +77,8 @@ async function start(config: WorkloadConfig): Promise<Running> {
   const exited = once(child, "exit");
   onTestFinished(() => void child.kill("SIGKILL"));
   const get = async (path: string): Promise<{ status: number; text: string }> => {
-    const response = await fetch(`http://127.0.0.1:${mine}${path}`);
+    const port = /"port":(\d+)/.exec(said)?.[1] ?? expect.fail(`it does not listen yet:\n${said}`);
+    const response = await fetch(`http://127.0.0.1:${port}${path}`);
     return { status: response.status, text: await response.text() };
   };
   return {
