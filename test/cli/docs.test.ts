@@ -6,13 +6,14 @@ import { promisify } from "node:util";
 import { expect, test, vi } from "vitest";
 import { withBundle } from "../bundle.ts";
 import { repository as root } from "../cluster/host/paths.ts";
+import { commandsIn } from "../e2e/support/printed.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
 const page = readFileSync(join(root, "docs/cli.md"), "utf8");
-const commands = [...page.matchAll(/```sh\n([\s\S]*?)```/g)]
-  .flatMap((match) => (match[1] ?? "").trim().split("\n"))
-  .filter((line) => line.includes("caudal -- run") || line.includes("caudal -- validate"));
+const commands = commandsIn(page).filter(
+  (line) => line.includes("caudal -- run") || line.includes("caudal -- validate"),
+);
 
 /** What a command must show, by a part of it that names it; the first that fits counts. */
 const shows: readonly (readonly [part: string, pattern: RegExp])[] = [

@@ -9,15 +9,14 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { programFile, withBundle } from "../bundle.ts";
 import { smallKafka } from "./support/kafka.ts";
 import { apply, get, kubeconfig, kubectl, NAMESPACE, untilCondition } from "./support/kube.ts";
+import { commandsIn, runPrinted } from "./support/printed.ts";
 
 const root = join(import.meta.dirname, "../..");
 const run = promisify(execFile);
 const env = { ...process.env, KUBECONFIG: kubeconfig };
 
 const page = readFileSync(join(root, "docs/sql.md"), "utf8");
-const commands = [...page.matchAll(/```sh\n([\s\S]*?)```/g)]
-  .flatMap((match) => (match[1] ?? "").trim().split("\n"))
-  .filter((line) => line.includes(" -e "));
+const commands = commandsIn(page).filter((line) => line.includes(" -e "));
 
 /** What a command must show, by a part of it that names it. */
 const shows: readonly (readonly [part: string, pattern: RegExp])[] = [
@@ -50,13 +49,8 @@ describe("docs/sql.md", () => {
   });
 
   it.each(commands)("%s", async (printed) => {
-    const { stdout } = await run("bash", ["-euo", "pipefail", "-c", withBundle(printed)], {
-      cwd: root,
-      env,
-      timeout: 120_000,
-    });
     const [, pattern] = shows.find(([part]) => printed.includes(part)) ?? [];
-    expect(stdout).toMatch(pattern ?? /^$/);
+    expect(await runPrinted(withBundle(printed), 120_000)).toMatch(pattern ?? /^$/);
   });
 });
 
