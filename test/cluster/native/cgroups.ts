@@ -18,6 +18,19 @@ async function enableControllers(folder: string): Promise<void> {
   await writeFile(join(folder, "cgroup.subtree_control"), enable.join(" "));
 }
 
+/**
+ * How often the pods together get a processor, beside one busy thread outside. A new cgroup counts as much as one such
+ * thread: beside ten of them (a build, a test run) no probe of a pod would be answered in its time.
+ */
+const weightOfThreads = 10;
+
+/** By version of the hierarchy: the file, and what one thread counts there. */
+const weights = [
+  ["cpu.weight", 100],
+  ["cpu.shares", 1024],
+] as const;
+
+/** Makes the cgroup, in all hierarchies, with its share of the processors. */
 export async function makeCgroup(path: string): Promise<void> {
   for (const root of hierarchies()) {
     const folder = join(root, path);
@@ -31,6 +44,8 @@ export async function makeCgroup(path: string): Promise<void> {
       if (root !== mountPoint && existsSync(join(folder, file)))
         await writeFile(join(folder, file), await readFile(join(root, file), "utf8"));
     }
+    for (const [file, thread] of weights)
+      if (existsSync(join(folder, file))) await writeFile(join(folder, file), String(thread * weightOfThreads));
   }
 }
 
