@@ -1,62 +1,70 @@
 import { defineConfig } from "vitest/config";
 
+/** Nothing in the tests keeps state in a module: one copy of all modules serves the files that a process runs. */
+const oneCopy = { isolate: false };
+
 /** Unit tests lie beside the code; the slower suites have their own projects and are run by `npm test` in turn. */
 export default defineConfig({
   test: {
     projects: [
       {
         test: {
+          ...oneCopy,
           name: "unit",
           globalSetup: "test/bundle.ts",
-          isolate: false, // Nothing in them keeps state in a module, and one copy of the modules serves all files.
           include: [
             "{crds,operator,workloads,cli,test}/**/src/**/*.test.ts",
             "test/{bench,cluster,demo}/**/*.test.ts",
             "test/cli/*.test.ts",
           ],
-          testTimeout: 20_000,
+          testTimeout: 60_000,
         },
       },
       {
         test: {
+          ...oneCopy,
           name: "api",
           include: ["test/api/**/*.test.ts"],
-          testTimeout: 120_000,
+          testTimeout: 300_000,
           hookTimeout: 300_000,
           fileParallelism: false,
         },
       },
       {
         test: {
+          ...oneCopy,
           name: "engine",
           globalSetup: "test/bundle.ts",
           include: ["test/engine/**/*.test.ts", "test/cli/engine/**/*.test.ts"],
-          testTimeout: 180_000,
-          // The S3 server is built in one, the first time: beside everything else that a fresh machine builds.
+          testTimeout: 300_000,
+          // Alone, without `npm test`, the first one builds the S3 server.
           hookTimeout: 900_000,
         },
       },
       {
         test: {
+          ...oneCopy,
           name: "chaos",
           globalSetup: "test/bundle.ts",
           include: ["test/chaos/*.test.ts"],
-          testTimeout: 180_000,
+          testTimeout: 300_000,
           hookTimeout: 300_000,
         },
       },
       {
         test: {
+          ...oneCopy,
           name: "telemetry",
           globalSetup: "test/bundle.ts",
           include: ["test/telemetry/**/*.test.ts"],
-          testTimeout: 120_000,
+          testTimeout: 300_000,
           hookTimeout: 300_000,
           fileParallelism: false,
         },
       },
       {
         test: {
+          ...oneCopy,
           name: "contract",
           include: ["test/contract/**/*.test.ts"],
           testTimeout: 300_000,
@@ -65,6 +73,7 @@ export default defineConfig({
       },
       {
         test: {
+          ...oneCopy,
           name: "charts",
           include: ["test/charts/**/*.test.ts"],
           testTimeout: 300_000,
@@ -73,6 +82,7 @@ export default defineConfig({
       },
       {
         test: {
+          ...oneCopy,
           name: "e2e",
           globalSetup: "test/bundle.ts",
           include: ["test/e2e/**/*.test.ts"],

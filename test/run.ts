@@ -9,6 +9,8 @@ import { spawn } from "node:child_process";
 import { appendFileSync, closeSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
+import { helmBinary, kubernetesBinaries, s3ServerBinary } from "./cluster/host/binaries.ts";
+import { ClusterError } from "./cluster/host/errors.ts";
 import { ensureTestPrograms } from "./cluster/host/packages.ts";
 import { progressTo } from "./cluster/host/progress.ts";
 
@@ -162,7 +164,7 @@ async function runCommand(command: Command, log: string): Promise<Count> {
     if (command.filesAtOnce !== undefined) options.push(`--maxWorkers=${command.filesAtOnce}`);
     return countReport(file, await run(["vitest", "run", "--project", command.vitest, ...options], log, 40));
   }
-  const code = await run(command.run, log, 25);
+  const code = await run(command.run, log, 40);
   appendFileSync(log, `${code === 0 ? "✓" : "✗"} ${command.title}\n`);
   if (code !== 0) failures.push(`${command.title} (exit code ${code})`);
   return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 };
@@ -222,7 +224,25 @@ async function runLane(lane: readonly Part[]): Promise<void> {
   }
 }
 
-if (chosen.some(({ name }) => ["engine", "telemetry", "chaos"].includes(name))) await ensureTestPrograms(progressTo());
+/** What takes a compiler minutes, the first time: a test beside that would wait longer for its servers than it has. */
+async function prepare(): Promise<void> {
+  const progress = progressTo();
+  const needed = (...names: readonly string[]) => chosen.some(({ name }) => names.includes(name));
+  if (needed("engine", "telemetry", "chaos")) await ensureTestPrograms(progress);
+  if (needed("api", "charts"))
+    await progress.step("building Kubernetes (some 4 minutes the first time)", kubernetesBinaries);
+  if (needed("charts")) await progress.step("building helm (a minute the first time)", helmBinary);
+  if (needed("engine", "chaos"))
+    await progress.step("building an S3 server (some 3 minutes the first time)", s3ServerBinary);
+}
+
+try {
+  await prepare();
+} catch (error) {
+  if (!(error instanceof ClusterError)) throw error;
+  console.error(`\ntest: cannot begin. ${error.message}`);
+  process.exit(1);
+}
 const lanes = Map.groupBy(chosen, ({ lane }) => lane);
 await Promise.all([...lanes.values()].map(runLane));
 if (!values.keep && lanes.has("cluster")) {

@@ -10,15 +10,20 @@ import { type Mutant, MUTANTS_VARIABLE } from "./src/mutants.ts";
 export const lines = (seed: number, count: number, from = 0) =>
   makeEvents(seed, count, from).map((event) => JSON.stringify(event));
 export const start = async (config: WorkloadConfig, mutants: readonly Mutant[]): Promise<Worker> =>
-  await startWorker(config, {
-    program: sourceFile("main"), // what the guards are taken out of
-    node: ["--import", join(import.meta.dirname, "mutate.ts")],
-    env: { [MUTANTS_VARIABLE]: mutants.join(" ") },
-  });
+  await startWorker(
+    config,
+    mutants.length === 0
+      ? {}
+      : {
+          program: sourceFile("main"), // what the guards are taken out of
+          node: ["--import", join(import.meta.dirname, "mutate.ts")],
+          env: { [MUTANTS_VARIABLE]: mutants.join(" ") },
+        },
+  );
 /** Asks until it is so; what it throws meanwhile is "not yet". */
 export const until = async (what: string, holds: () => Promise<boolean>, worker?: Worker): Promise<void> => {
   await poll(async () => ((await holds().catch(() => false)) ? true : undefined), {
-    seconds: 60,
+    seconds: 120,
     everyMs: 20,
     onTimeout: () => `never: ${what}\n${worker?.log() ?? ""}`,
   });

@@ -74,7 +74,7 @@ const choice = { namespace: NAMESPACE, pipeline: name, stage: ".*" };
 describe("the dashboard on a running cluster", () => {
   it.each(queries(choice))("has data in %s", async (_, expression) => {
     const samples = await poll(() => answer(expression), {
-      seconds: 90,
+      seconds: 120,
       onTimeout: async () =>
         `no data for ${expression}\n${(await prometheus.targets()).map(({ scrapeUrl, health, lastError }) => `${scrapeUrl} ${health} ${lastError}`).join("\n")}`,
     });

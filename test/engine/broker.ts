@@ -1,7 +1,7 @@
 /** A real Kafka broker (KRaft, one node) on loopback, for tests and the benchmark; its data goes with it. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cached, contentKey } from "../cluster/host/cache.ts";
@@ -30,7 +30,10 @@ export interface Broker {
   tool(mainClass: string, args: readonly string[], input?: string): Promise<string>;
 }
 
-const startSeconds = 90;
+const startSeconds = 180;
+/** Where, in a broker's folder, it keeps its topics. */
+const DATA = "data";
+const clusterId = "Y2F1ZGFsLXRlc3RzLS0tLQ";
 
 /** Starts soon and takes little: a test's broker lives for seconds. */
 const shortLived = ["-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
@@ -59,6 +62,23 @@ async function classArchive(jars: string): Promise<string> {
   return join(folder, archive);
 }
 
+/** A folder as Kafka formats it before a broker's first start, which takes a Java of its own: made once and copied. */
+async function formattedStorage(jars: string): Promise<string> {
+  const folder = await cached("kafka-storage", contentKey([jars, clusterId]), async (unfinished) => {
+    const file = join(unfinished, "server.properties");
+    const listeners = ["PLAINTEXT", "CONTROLLER"].map((name, index) => ({ name, port: index + 1, told: index + 1 }));
+    await writeFile(file, serverProperties(unfinished, listeners, {}));
+    await run("java", java(jars, "kafka.tools.StorageTool", ["format", "-t", clusterId, "-c", file], shortLived));
+  });
+  return join(folder, DATA);
+}
+
+/** The command line, after `java`, of one of Kafka's programs. */
+function java(jars: string, mainClass: string, args: readonly string[], options: readonly string[]): string[] {
+  const log = `-Dlog4j2.configurationFile=${join(import.meta.dirname, "log4j2.properties")}`;
+  return [...options, log, "-cp", join(jars, "*"), mainClass, ...args];
+}
+
 export async function startBroker({ properties = {}, jvm, behind }: BrokerOptions = {}): Promise<Broker> {
   const jars = await kafkaJars();
   const quickly = jvm === undefined ? [...shortLived, `-XX:SharedArchiveFile=${await classArchive(jars)}`] : shortLived;
@@ -73,21 +93,11 @@ export async function startBroker({ properties = {}, jvm, behind }: BrokerOption
   ];
   const file = join(folder, "server.properties");
   await writeFile(file, serverProperties(folder, listeners, properties));
-  const classpath = `${join(jars, "*")}`;
-  const java = (mainClass: string, args: readonly string[], options: readonly string[]): string[] => [
-    ...options,
-    `-Dlog4j2.configurationFile=${join(import.meta.dirname, "log4j2.properties")}`,
-    "-cp",
-    classpath,
-    mainClass,
-    ...args,
-  ];
-  const format = ["format", "--standalone", "-t", clusterId, "-c", file];
-  await run("java", java("kafka.tools.StorageTool", format, quickly));
+  await cp(await formattedStorage(jars), join(folder, DATA), { recursive: true });
 
   let child: ChildProcess | undefined;
   const start = async (): Promise<void> => {
-    child = await started(java("kafka.Kafka", [file], jvm ?? quickly));
+    child = await started(java(jars, "kafka.Kafka", [file], jvm ?? quickly));
   };
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     const ending = child;
@@ -108,7 +118,7 @@ export async function startBroker({ properties = {}, jvm, behind }: BrokerOption
     get pid() {
       return child?.pid;
     },
-    data: join(folder, "data"),
+    data: join(folder, DATA),
     stop: async () => {
       await end("SIGKILL");
       await rm(folder, { recursive: true, force: true });
@@ -121,11 +131,9 @@ export async function startBroker({ properties = {}, jvm, behind }: BrokerOption
     freeze: () => void child?.kill("SIGSTOP"),
     thaw: () => void child?.kill("SIGCONT"),
     tool: async (mainClass, args, input) =>
-      await run("java", java(mainClass, args, quickly), input === undefined ? {} : { input }),
+      await run("java", java(jars, mainClass, args, quickly), input === undefined ? {} : { input }),
   };
 }
-
-const clusterId = "Y2F1ZGFsLXRlc3RzLS0tLQ";
 
 interface Listener {
   readonly name: string;
@@ -144,12 +152,12 @@ function serverProperties(
   const all: Record<string, string> = {
     "process.roles": "broker,controller",
     "node.id": "1",
-    "controller.quorum.bootstrap.servers": `127.0.0.1:${listeners.at(-1)?.port}`,
+    "controller.quorum.voters": `1@127.0.0.1:${listeners.at(-1)?.port}`,
     "controller.listener.names": "CONTROLLER",
     listeners: on(({ port }) => port),
     "advertised.listeners": on(({ told }) => told),
     "listener.security.protocol.map": listeners.map(({ name }) => `${name}:PLAINTEXT`).join(","),
-    "log.dirs": join(folder, "data"),
+    "log.dirs": join(folder, DATA),
     "offsets.topic.replication.factor": "1",
     "offsets.topic.num.partitions": "3",
     "transaction.state.log.replication.factor": "1",
@@ -163,6 +171,8 @@ function serverProperties(
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "1000",
     "auto.create.topics.enable": "false",
+    // Made-up records are of any year: only a topic that says so loses what is old.
+    "log.retention.ms": "-1",
     "log.retention.check.interval.ms": "500",
     "log.cleaner.backoff.ms": "200",
     "num.network.threads": "2",

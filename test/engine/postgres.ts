@@ -89,7 +89,7 @@ export async function startPostgres({ settings = {}, diskMiB, follows }: Postgre
       if (!running()) launch();
       return await answers(port);
     };
-    await poll(up, { seconds: 30, everyMs: 100, onTimeout: () => `PostgreSQL did not start in ${data}` });
+    await poll(up, { seconds: 120, everyMs: 100, onTimeout: () => `PostgreSQL did not start in ${data}` });
   }
 
   function launch(): void {

@@ -81,7 +81,7 @@ export async function startRedis(settings: Readonly<Record<string, string>> = {}
     const withUs = (): void => void launched.kill("SIGKILL");
     process.once("exit", withUs);
     launched.once("exit", () => process.off("exit", withUs));
-    await poll(answers, { seconds: 30, everyMs: 50, onTimeout: () => `Redis did not start in ${folder}` });
+    await poll(answers, { seconds: 120, everyMs: 50, onTimeout: () => `Redis did not start in ${folder}` });
   }
 
   async function end(signal: NodeJS.Signals): Promise<void> {

@@ -57,7 +57,7 @@ export async function startS3(): Promise<S3> {
     const withUs = (): void => void launched.kill("SIGKILL");
     process.once("exit", withUs);
     launched.once("exit", () => process.off("exit", withUs));
-    await poll(answers, { seconds: 30, everyMs: 50, onTimeout: () => "versitygw did not start" });
+    await poll(answers, { seconds: 120, everyMs: 50, onTimeout: () => "versitygw did not start" });
   }
 
   async function end(): Promise<void> {

@@ -58,7 +58,7 @@ afterAll(async () => {
 describe("the operator", () => {
   it("sends a span for each reconcile, and ends in order when it is asked to", async () => {
     const span = await poll(() => Promise.resolve(collector.spans.find(({ name }) => name.startsWith("reconcile"))), {
-      seconds: 60,
+      seconds: 120,
       onTimeout: () => `no span came: ${collector.spans.map(({ name }) => name).join(", ")}\n${said}`,
     });
     expect(span.resource["service.name"]).toBe("caudal-operator");

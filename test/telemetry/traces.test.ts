@@ -105,7 +105,7 @@ async function arrived(service: string, match: (span: CollectedSpan) => boolean)
   const ask = (): Promise<CollectedSpan | undefined> =>
     Promise.resolve(collector.spans.find((span) => span.resource["service.name"] === service && match(span)));
   return await poll(ask, {
-    seconds: 60,
+    seconds: 120,
     onTimeout: () => {
       const seen = collector.spans.map(
         ({ resource, name, kind: is }) => `${resource["service.name"]}: ${name} (${is})`,
@@ -131,7 +131,7 @@ async function traceparents(topic: string, count: number): Promise<(string | und
       },
     });
     await poll(() => Promise.resolve(headers.length >= count ? true : undefined), {
-      seconds: 60,
+      seconds: 120,
       onTimeout: () =>
         `${topic} has ${headers.length} records; ${running.map((workload) => workload.log().slice(-1500)).join("\n")}`,
     });

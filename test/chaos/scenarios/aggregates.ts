@@ -87,7 +87,7 @@ async function refuseOneUser(database: Database): Promise<void> {
     );
     return row?.made === true ? true : undefined;
   };
-  await poll(made, { seconds: 60, onTimeout: () => "the workers made no tables" });
+  await poll(made, { seconds: 120, onTimeout: () => "the workers made no tables" });
   await database.query(
     `alter table public.user_counts add constraint somebodys check (user_id is distinct from '${REFUSED_USER}')`,
   );

@@ -90,7 +90,7 @@ function newDesk(broker: Broker, database: Database, topic: string): Desk {
       const interrupt = new AbortController();
       const done = session.execute(sql, interrupt.signal);
       await meanwhile?.();
-      await expect.poll(() => printed, { timeout: 30_000 }).toMatch(until);
+      await expect.poll(() => printed, { timeout: 120_000 }).toMatch(until);
       interrupt.abort();
       await done;
       return printed;

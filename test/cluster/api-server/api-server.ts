@@ -103,8 +103,8 @@ export async function startApiServer(extraArgs: readonly string[] = []): Promise
   };
   try {
     await poll(ready, {
-      seconds: 60,
-      onTimeout: async () => `the API server was not ready after 60 s: ${tail(await log())}`,
+      seconds: 120,
+      onTimeout: async () => `the API server was not ready after 120 s: ${tail(await log())}`,
     });
   } catch (error) {
     await stop();

@@ -6,7 +6,7 @@ import { useScene } from "./scene.ts";
 import { startWorker, untilDone } from "./stage.ts";
 
 const newScene = useScene("bad");
-const soon = { timeout: 30_000, interval: 100 };
+const soon = { timeout: 120_000, interval: 100 };
 
 it("goes to the dead letters with its reason, its place and its bytes, and everything else is counted", async () => {
   const { topic, database, deadLetters, config, wrong } = await newScene(1);

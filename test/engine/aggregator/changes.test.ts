@@ -15,7 +15,7 @@ const lines = (seed: number, count: number, from = 0) =>
   makeEvents(seed, count, from).map((event) => JSON.stringify(event));
 const reason = async (worker: Worker) => (await worker.status()).error?.reason;
 const ready = async (worker: Worker) => (await worker.get("/readyz")).status;
-const soon = { timeout: 30_000, interval: 100 };
+const soon = { timeout: 120_000, interval: 100 };
 const event = (id: number, second: number, fields: object = {}) =>
   JSON.stringify({
     event_id: `00000000-0000-4000-8000-${String(id).padStart(12, "0")}`,

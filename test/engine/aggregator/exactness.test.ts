@@ -26,7 +26,7 @@ const produce = async ({ topic }: Scene, seed: number, count: number): Promise<v
   }
 };
 const owns = async (worker: Worker, partitions: number): Promise<void> => {
-  await expect.poll(async () => (await worker.status()).partitions.length, { timeout: 30_000 }).toBe(partitions);
+  await expect.poll(async () => (await worker.status()).partitions.length, { timeout: 120_000 }).toBe(partitions);
 };
 
 describe("tables are equal to one pass over the log", () => {

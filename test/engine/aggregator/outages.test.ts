@@ -8,7 +8,7 @@ import { startWorker, untilDone, type Worker } from "./stage.ts";
 import { createTopic } from "./topic.ts";
 
 const newScene = useScene("outage");
-const soon = { timeout: 40_000, interval: 100 };
+const soon = { timeout: 120_000, interval: 100 };
 const lines = (seed: number, count: number, from = 0) =>
   makeEvents(seed, count, from).map((event) => JSON.stringify(event));
 const probes = async (worker: Worker) => {

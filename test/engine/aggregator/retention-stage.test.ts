@@ -5,7 +5,7 @@ import { useScene } from "./scene.ts";
 import { startWorker, untilDone, type Worker } from "./stage.ts";
 
 const newScene = useScene("kept");
-const soon = { timeout: 30_000, interval: 100 };
+const soon = { timeout: 120_000, interval: 100 };
 const watermark = { maxDelayMs: 1_000, idleTimeoutMs: 60_000, maxAheadMs: 300_000 };
 const event = (id: number, minute: number, fields: object = {}) =>
   JSON.stringify({

@@ -126,7 +126,7 @@ export function spawnWorker(config: WorkloadConfig, options: WorkerOptions = {})
     return await Promise.resolve(port === "" ? undefined : true);
   };
   const started = poll(serves, {
-    seconds: 60,
+    seconds: 120,
     everyMs: 50,
     onTimeout: () => `the worker did not start:\n${log}`,
   }).then(() => undefined);

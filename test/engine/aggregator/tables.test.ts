@@ -175,7 +175,7 @@ describe("a table", () => {
       await database.query(
         "select n_tup_upd::int as updates, n_tup_hot_upd::int as hot from pg_stat_user_tables where relname = 'per_minute'",
       );
-    await expect.poll(hot, { timeout: 10_000 }).toEqual([{ updates: 19, hot: 19 }]);
+    await expect.poll(hot, { timeout: 120_000 }).toEqual([{ updates: 19, hot: 19 }]);
   });
 
   it("that refuses a row leaves progress where it was", async () => {
@@ -235,7 +235,7 @@ describe("a claim", () => {
     expect(await refusal(again, minute)).toBe("TableClaimed");
     await connection.close();
     for (const used of open.splice(0)) await used.close();
-    await expect.poll(async () => await refusal(again, minute), { timeout: 5_000 }).toBe("accepted");
+    await expect.poll(async () => await refusal(again, minute), { timeout: 120_000 }).toBe("accepted");
     expect(await readProgress(await connect(), again, "events", [minute.name], [0])).toMatchObject([
       { uid: "second", nextOffset: 42 },
     ]);

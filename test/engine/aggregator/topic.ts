@@ -51,7 +51,7 @@ export async function createTopic(
     clientId: "test",
     brokers: [broker.bootstrap],
     logLevel: logLevel.NOTHING,
-    retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 60 },
+    retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 240 },
   });
   const admin = kafka.admin();
   await admin.connect();
@@ -61,7 +61,7 @@ export async function createTopic(
     waitForLeaders: false,
   });
   await poll(async () => ((await hasLeaders(admin, name)) ? true : undefined), {
-    seconds: 30,
+    seconds: 120,
     onTimeout: () => `topic ${name} has no leaders`,
   });
   const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner, metadataMaxAge: 500 });
@@ -110,7 +110,7 @@ export async function createTopic(
       await admin.createPartitions({ topicPartitions: [{ topic: name, count: total }] });
       const known = async () => (await admin.fetchTopicMetadata({ topics: [name] })).topics[0]?.partitions.length;
       await poll(async () => ((await known()) === total ? true : undefined), {
-        seconds: 10,
+        seconds: 120,
         onTimeout: () => `${name} did not get ${total} partitions`,
       });
       await sleep(600); // until the producer asks for metadata again

@@ -91,7 +91,7 @@ export async function createReadyTopic(cluster: KafkaCluster, topic: NewTopic): 
       const ends = await listOffsets(cluster, info, "latest");
       return ends.size === topic.partitions ? true : undefined;
     });
-  await poll(led, { seconds: 30, everyMs: 50, onTimeout: () => `${topic.name} takes no records` });
+  await poll(led, { seconds: 120, everyMs: 50, onTimeout: () => `${topic.name} takes no records` });
 }
 
 async function unlessUnavailable<T>(ask: () => Promise<T>): Promise<T | undefined> {
@@ -108,5 +108,5 @@ export async function untilGroups(cluster: KafkaCluster): Promise<void> {
   await createTopic(cluster, { name: "warm", partitions: 1 });
   const group = new Group(cluster, { groupId: "warm", topic: "warm", sessionMs: 0, rebalanceMs: 0 });
   const asked = async () => await unlessUnavailable(async () => await group.committed([0]));
-  await poll(asked, { seconds: 30, everyMs: 100, onTimeout: () => "the broker coordinates no groups" });
+  await poll(asked, { seconds: 120, everyMs: 100, onTimeout: () => "the broker coordinates no groups" });
 }

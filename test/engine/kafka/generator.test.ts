@@ -148,7 +148,7 @@ describe("a generator with a limit", () => {
     const config = configOf("resumed", { rate: 2_000, limit: 8_000 });
     const eventsIn = async (running: Running, least: number): Promise<unknown> =>
       await poll(async () => (((await running.status())?.events ?? 0) >= least ? true : undefined), {
-        seconds: 30,
+        seconds: 120,
         everyMs: 50,
         onTimeout: () => `fewer than ${least} events:\n${running.log()}`,
       });
@@ -180,7 +180,7 @@ describe("the pace", () => {
       const all = await Promise.all(replicas.map(async (one) => (await one.status())?.events ?? 0));
       return all.every((events) => events > 200) ? true : undefined;
     };
-    await poll(ready, { seconds: 30, everyMs: 100, onTimeout: () => "not both make events" });
+    await poll(ready, { seconds: 120, everyMs: 100, onTimeout: () => "not both make events" });
     const total = async (): Promise<{ events: number; at: number }> => {
       const all = await Promise.all(replicas.map(async (one) => await one.status()));
       return { events: all.reduce((sum, one) => sum + (one?.events ?? 0), 0), at: performance.now() };
@@ -196,7 +196,7 @@ describe("the pace", () => {
         before = after;
         return Math.abs((seen.at(-1) ?? 0) - 1) <= 0.01 ? true : undefined;
       },
-      { seconds: 60, everyMs: 500, onTimeout: () => `of the rate, in windows of 8 s: ${seen.join(", ")}` },
+      { seconds: 120, everyMs: 500, onTimeout: () => `of the rate, in windows of 8 s: ${seen.join(", ")}` },
     );
     await Promise.all(replicas.map(async (one) => await one.kill("SIGTERM")));
   });
@@ -205,7 +205,7 @@ describe("the pace", () => {
     await createTopic(cluster, { name: "bursts", partitions: 3 });
     const running = await start(configOf("bursts", { interval: "1s", count: 50 }));
     await poll(async () => (((await running.status())?.events ?? 0) >= 150 ? true : undefined), {
-      seconds: 20,
+      seconds: 120,
       everyMs: 20,
       onTimeout: () => running.log(),
     });
@@ -241,7 +241,7 @@ describe("what is wrong", () => {
         const now = await running.status();
         return now?.error === undefined ? undefined : now;
       },
-      { seconds: 20, onTimeout: () => running.log() },
+      { seconds: 120, onTimeout: () => running.log() },
     );
     expect(status.error?.reason).toBe("KafkaUnavailable");
     expect((await running.get("/livez")).status).toBe(200);

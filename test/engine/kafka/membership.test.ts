@@ -126,7 +126,7 @@ describe("a group", () => {
           return undefined;
         }
       },
-      { seconds: 40, everyMs: 500, onTimeout: () => `offsets could not be committed: ${String(one.problems.at(-1))}` },
+      { seconds: 120, everyMs: 500, onTimeout: () => `offsets could not be committed: ${String(one.problems.at(-1))}` },
     );
     expect((await one.membership.committed([0, 1])).get(1)).toEqual({ partition: 1, offset: 42, metadata: "after" });
     const admin = kafkajs(broker.bootstrap).admin();

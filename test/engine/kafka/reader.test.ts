@@ -145,7 +145,7 @@ describe("transactions", () => {
     const info = await cluster.topic(topic);
     const latest = async () => (await listOffsets(cluster, info, "latest")).get(0);
     // A transaction's end is in the log a moment after it was answered.
-    await expect.poll(latest, { timeout: 30_000 }).toBe(36);
+    await expect.poll(latest, { timeout: 120_000 }).toBe(36);
     const open = await one.transaction();
     await open.send({ topic, messages: [{ value: '"open"' }] });
     await produce(topic, [{ value: '"after"' }]);
@@ -159,7 +159,7 @@ describe("transactions", () => {
     expect((await reader.next(300)).blocks).toEqual([]);
     await open.abort();
     const rest = await poll(async () => (await reader.next(500)).blocks.find(({ nextOffset }) => nextOffset === 39), {
-      seconds: 10,
+      seconds: 120,
       onTimeout: () => "the end of the transaction was not read",
     });
     expect(valueAt(rest, 0)?.toString()).toBe('"after"');
@@ -174,7 +174,7 @@ describe("transactions", () => {
     await transaction.abort();
     await producer.disconnect();
     // The broker writes the end of the transaction a moment after it has agreed to it.
-    await expect.poll(async () => (await readToEnd(cluster, topic)).next.get(0), { timeout: 10_000 }).toBe(3);
+    await expect.poll(async () => (await readToEnd(cluster, topic)).next.get(0), { timeout: 120_000 }).toBe(3);
     expect((await readToEnd(cluster, topic)).rows).toEqual([]);
   });
 });
@@ -198,7 +198,7 @@ describe("offsets", () => {
         const read = await readToEnd(cluster, topic);
         return read.rows.length < 60 ? read : undefined;
       },
-      { seconds: 60, everyMs: 500, onTimeout: () => "the cleaner removed nothing" },
+      { seconds: 120, everyMs: 500, onTimeout: () => "the cleaner removed nothing" },
     );
     const offsets = rows.map(({ offset }) => offset);
     expect(offsets).toEqual([...offsets].sort((one, other) => one - other));
@@ -262,7 +262,7 @@ describe("the topic", () => {
     expect((await reader.next(5_000)).blocks[0]?.count).toBe(1);
     await deleteTopic(cluster, topic);
     await poll(async () => ((await createTopic(cluster, { name: topic, partitions: 1 })) ? true : undefined), {
-      seconds: 20,
+      seconds: 120,
       onTimeout: () => "the topic could not be made again",
     });
     await produce(topic, [{ value: "1" }, { value: "2" }, { value: "3" }]);
@@ -280,6 +280,6 @@ async function nextError(reader: TopicReader): Promise<unknown> {
         return error;
       }
     },
-    { seconds: 15, everyMs: 10, onTimeout: () => "no error came" },
+    { seconds: 120, everyMs: 10, onTimeout: () => "no error came" },
   );
 }

@@ -7,7 +7,7 @@ import { startWorker, untilDone, type Worker } from "../aggregator/stage.ts";
 import { createTopic, type Topic } from "../aggregator/topic.ts";
 
 const newScene = useScene("emit");
-const soon = { timeout: 60_000, interval: 200 };
+const soon = { timeout: 120_000, interval: 200 };
 const open: Topic[] = [];
 afterEach(async () => {
   for (const topic of open.splice(0)) await topic.close();

@@ -65,7 +65,7 @@ async function put(from: number, to: number, table = "counts"): Promise<void> {
 /** What is on the topic when it has as many records: Kafka's commit returns before readers see what it holds. */
 async function sent(count: number): Promise<{ readonly all: number[]; readonly inOrder: boolean }> {
   const read = async () => (await readToEnd(cluster, topic)).rows;
-  await expect.poll(async () => (await read()).length, { timeout: 10_000 }).toBeGreaterThanOrEqual(count);
+  await expect.poll(async () => (await read()).length, { timeout: 120_000 }).toBeGreaterThanOrEqual(count);
   const rows = await read();
   const inOrder = [0, 1, 2].every((partition) => {
     const values = rows.filter((row) => row.partition === partition).map(({ line }) => Number(line));
@@ -175,7 +175,7 @@ it("two relays that both believe to lead send each row once", async () => {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   await expect
-    .poll(async () => (await database.query("select from caudal.outbox")).length, { timeout: 60_000 })
+    .poll(async () => (await database.query("select from caudal.outbox")).length, { timeout: 120_000 })
     .toBe(0);
   running = false;
   await Promise.all(runs);

@@ -112,10 +112,10 @@ describe("each event that passes is there once", () => {
     const ends = await scene.topic.seal();
     const expected = await scene.expected(ends);
     await expect
-      .poll(async () => (await lakeRows(outputs).catch(() => [])).length, { timeout: 60_000, interval: 200 })
+      .poll(async () => (await lakeRows(outputs).catch(() => [])).length, { timeout: 120_000, interval: 200 })
       .toBe(expected.length);
     const reason = async () => (await worker.status()).error?.reason;
-    await expect.poll(reason, { timeout: 30_000 }).toBe("RedisUnavailable");
+    await expect.poll(reason, { timeout: 120_000 }).toBe("RedisUnavailable");
     await redis.start();
     await done(scene, outputs, ends);
     await expectExact(scene, outputs, ends);
@@ -131,7 +131,7 @@ describe("each event that passes is there once", () => {
     await scene.topic.send(events.map((event) => JSON.stringify(event)));
     const nobody = events.filter(({ user_id }) => user_id === null).length;
     expect(nobody).toBeGreaterThan(0);
-    await expect.poll(async () => (await worker.status()).deadLetters, { timeout: 60_000 }).toBe(nobody);
+    await expect.poll(async () => (await worker.status()).deadLetters, { timeout: 120_000 }).toBe(nobody);
     const letters = await scene.deadLetters.readTo(await scene.deadLetters.seal());
     const reasons = letters.flatMap(({ headers }) => headers["caudal-reason"] ?? []);
     expect(reasons).toEqual(Array.from({ length: nobody }, () => "RefusedByOutput"));

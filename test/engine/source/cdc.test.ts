@@ -32,7 +32,7 @@ const told = (records: readonly Sent[]): string[] =>
 
 async function failure(scene: SourceScene, worker: Worker): Promise<string> {
   await poll(async () => ((await scene.status(worker)).state === "Failed" ? true : undefined), {
-    seconds: 60,
+    seconds: 120,
     onTimeout: () => `it did not fail:\n${worker.log()}`,
   });
   const { error } = await scene.status(worker);
@@ -82,7 +82,7 @@ it("writes a delete as a record without value where no field says what was done"
   const scene = await source({ ...items, partitions: 1, fields: items.fields.slice(0, 2), postgres: cdc });
   const worker = await scene.start();
   await poll(async () => ((await slotOf(scene)) === undefined ? undefined : true), {
-    seconds: 30,
+    seconds: 120,
     onTimeout: () => worker.log(),
   });
   await scene.database.query("insert into items values (1, 'a'), (2, 'b')");
@@ -155,7 +155,7 @@ it("stops at a TRUNCATE, and goes on behind it when told to", async () => {
   expect(await failure(scene, worker)).toContain("TableTruncated: public.items was truncated");
   const again = await scene.start({}, changed(scene, { onTruncate: "Ignore" }));
   await poll(async () => ((await scene.records()).length === 3 ? true : undefined), {
-    seconds: 30,
+    seconds: 120,
     onTimeout: () => again.log(),
   });
   expect(told(await scene.records()).sort()).toEqual(["1 snapshot one", "2 insert two", "3 insert three"]);
@@ -207,13 +207,13 @@ it("lets the server forget the log that other tables fill", async () => {
     "insert into others select n, repeat('x', 500) from generate_series(1, 40000) n; checkpoint",
   );
   await poll(async () => (Number((await slotOf(scene))?.retained) < 4 << 20 ? true : undefined), {
-    seconds: 60,
+    seconds: 120,
     everyMs: 500,
     onTimeout: async () => `it still keeps ${(await slotOf(scene))?.retained} bytes`,
   });
   const slot = async () => (await scene.status(worker)).slot;
   await poll(async () => (Number((await slot())?.behind) < 100_000 ? true : undefined), {
-    seconds: 20,
+    seconds: 120,
     onTimeout: async () => `its status says ${JSON.stringify(await slot())}`,
   });
   expect(await slot()).toMatchObject({ wal: "reserved", retained: expect.any(Number) as number });
@@ -259,7 +259,7 @@ it("after a minute names what holds it back, and gives the slot up before the da
     await scene.database.query("insert into items select n, repeat('x', 500) from generate_series(2, 30000) n");
     const told = async () => (await scene.status(worker)).error?.message ?? "";
     await poll(async () => ((await told()).includes("more than half of maxRetainedWal (4 MiB)") ? true : undefined), {
-      seconds: 30,
+      seconds: 120,
       onTimeout: async () => `it says ${await told()}`,
     });
     expect(await slotOf(scene)).toBeDefined();
@@ -274,13 +274,13 @@ it("after a minute names what holds it back, and gives the slot up before the da
   expect(worker.log()).toContain("the slot was given up to save the database's disk");
   expect(await failure(scene, worker)).toContain("SlotLost");
   const error = async () => (await polled.status(poller)).error;
-  await expect.poll(error, { timeout: 60_000 }).toMatchObject({
+  await expect.poll(error, { timeout: 120_000 }).toMatchObject({
     reason: "SourceHeldBack",
     message: expect.stringContaining("written since: a prepared transaction; end it, or use mode: cdc") as string,
   });
   await database.query("commit prepared 'held'");
   await untilSent(poller, 1);
-  await expect.poll(error, { timeout: 30_000 }).toBeUndefined();
+  await expect.poll(error, { timeout: 120_000 }).toBeUndefined();
 });
 
 /** Where clients find the database, as a Service that points to another pod. */
@@ -320,7 +320,7 @@ it("goes on after a failover in both modes, or says that the standby has no slot
       await query("insert into items (id, name) values (5, 'after')");
     }
     await poll(async () => (latest(await polled.records()).size === 5 ? true : undefined), {
-      seconds: 60,
+      seconds: 120,
       onTimeout: () => poller.log(),
     });
     const all = ["1 snapshot row 1", "2 snapshot row 2", "3 snapshot row 3", "4 snapshot row 4"];
@@ -357,6 +357,6 @@ async function caughtUp({ database, config }: SourceScene, standby: Postgres, wi
       const now = await at();
       return now?.there === true && (!withSlot || now.slots === 1) ? true : undefined;
     },
-    { seconds: 60, everyMs: 100, onTimeout: async () => `the standby has ${JSON.stringify(await at())}` },
+    { seconds: 120, everyMs: 100, onTimeout: async () => `the standby has ${JSON.stringify(await at())}` },
   );
 }

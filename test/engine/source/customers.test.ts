@@ -134,7 +134,7 @@ async function records(topic: string) {
 }
 
 async function until(what: string, ask: () => Promise<boolean>): Promise<void> {
-  await poll(async () => ((await ask()) ? true : undefined), { seconds: 90, everyMs: 500, onTimeout: () => what });
+  await poll(async () => ((await ask()) ? true : undefined), { seconds: 120, everyMs: 500, onTimeout: () => what });
 }
 
 it("all customers, new and changed, come to topic, stream, lake and table", async () => {

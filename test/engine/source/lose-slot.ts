@@ -12,7 +12,7 @@ export async function dropSlot(database: Database, name: string | undefined): Pr
     const rows = await database.query(drop, [name]).catch(() => undefined);
     return rows === undefined ? undefined : true;
   };
-  return await poll(dropped, { seconds: 60, everyMs: 20, onTimeout: () => `cannot drop the slot ${name}` });
+  return await poll(dropped, { seconds: 120, everyMs: 20, onTimeout: () => `cannot drop the slot ${name}` });
 }
 
 /** Writes more log than the server may keep for a slot that nobody reads. */
@@ -32,7 +32,7 @@ export async function invalidateSlot(database: Database, name: string | undefine
     return (await status()) === "lost" ? true : undefined;
   };
   try {
-    await poll(lost, { seconds: 60, everyMs: 100, onTimeout: async () => `the slot is ${await status()}` });
+    await poll(lost, { seconds: 120, everyMs: 100, onTimeout: async () => `the slot is ${await status()}` });
   } finally {
     await run("alter system reset max_slot_wal_keep_size", "select pg_reload_conf()");
   }

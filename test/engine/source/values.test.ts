@@ -132,7 +132,7 @@ it("puts a row aside that is too large for the topic, and no other", async () =>
 async function refusal(scene: SourceScene): Promise<string> {
   const worker = await scene.start();
   await poll(async () => ((await scene.status(worker)).state === "Failed" ? true : undefined), {
-    seconds: 20,
+    seconds: 120,
     onTimeout: () => `it did not fail:\n${worker.log()}`,
   });
   const { error } = await scene.status(worker);
@@ -183,7 +183,7 @@ it("waits for a table that does not exist yet, and says so", async () => {
   const worker = await scene.start();
   const reason = async () => (await scene.status(worker)).error?.reason;
   await poll(async () => ((await reason()) === "SourceTableMissing" ? true : undefined), {
-    seconds: 20,
+    seconds: 120,
     onTimeout: () => worker.log(),
   });
   await scene.database.query(text.ddl);

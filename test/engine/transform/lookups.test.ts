@@ -4,7 +4,7 @@ import { startWorker } from "../aggregator/stage.ts";
 import { rowsOf, type Scene, useScene } from "./scene.ts";
 
 const newScene = useScene("lookup");
-const soon = { timeout: 60_000, interval: 200 };
+const soon = { timeout: 120_000, interval: 200 };
 
 const limits = {
   ...{ name: "limits", table: "public.account_limits", match: { account: "user_id" } },

@@ -6,7 +6,7 @@ import { kafkajs } from "../kafka/fixtures.ts";
 import { rowsOf, type Scene, useScene } from "./scene.ts";
 
 const newScene = useScene("out");
-const soon = { timeout: 60_000, interval: 100 };
+const soon = { timeout: 120_000, interval: 100 };
 const id = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`;
 const event = (n: number, more: object = {}): string =>
   JSON.stringify({ event_id: id(n), user_id: "u", event_type: "view", event_ts: "2026-01-01T00:00:00Z", ...more });

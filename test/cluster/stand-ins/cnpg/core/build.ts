@@ -155,8 +155,9 @@ function podSpec(cluster: Cluster): Record<string, unknown> {
         ...(cluster.spec?.resources === undefined ? {} : { resources: cluster.spec.resources }),
         ports: [{ name: "postgresql", containerPort: port }],
         startupProbe: { ...answers, periodSeconds: 1, failureThreshold: 600 },
-        readinessProbe: { ...answers, periodSeconds: 5 },
-        livenessProbe: { tcpSocket: { port }, periodSeconds: 10, failureThreshold: 6 },
+        // Once it has answered, a connection is enough: each probe that runs a program starts a container process.
+        readinessProbe: { tcpSocket: { port }, timeoutSeconds: 5, periodSeconds: 5 },
+        livenessProbe: { tcpSocket: { port }, timeoutSeconds: 5, periodSeconds: 10, failureThreshold: 6 },
         volumeMounts: [
           { name: "pgdata", mountPath: volume },
           { name: "config", mountPath: "/etc/stand-in", readOnly: true },
