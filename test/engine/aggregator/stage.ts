@@ -101,7 +101,7 @@ export function spawnWorker(config: WorkloadConfig, options: WorkerOptions = {})
   const { role } = config.stage;
   const [command = "", ...args] = [...through, process.execPath, ...node, program, role, "--config", file];
   const child = spawn(command, args, {
-    env: { ...process.env, CAUDAL_HTTP_PORT: "0", LOG_LEVEL: "info", CAUDAL_FAILED_SECONDS: "1", ...env },
+    env: { ...process.env, CAUDAL_HTTP_PORT: "0", LOG_LEVEL: "info", CAUDAL_FAILED_SECONDS: "3", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   living.add(child);

@@ -6,7 +6,7 @@ import { poll } from "../../cluster/host/poll.ts";
 import type { Broker } from "../broker.ts";
 
 // A CommonJS module, of which Node itself sees no other names.
-const { CompressionTypes, KafkaJSProtocolError, logLevel, Partitioners } = kafkajs;
+const { CompressionTypes, KafkaJSAggregateError, KafkaJSProtocolError, logLevel, Partitioners } = kafkajs;
 
 /** A record as read_committed gives it. */
 export interface LoggedRecord {
@@ -56,10 +56,20 @@ export async function createTopic(
   const admin = kafka.admin();
   await admin.connect();
   const configEntries = Object.entries(config).map(([key, value]) => ({ name: key, value }));
-  await admin.createTopics({
-    topics: [{ topic: name, numPartitions: partitions, configEntries }],
-    waitForLeaders: false,
-  });
+  const topic = { topic: name, numPartitions: partitions, configEntries };
+  let refusal = "";
+  /** A broker that had to wait for a processor counts as away for a moment, and topics need one that does not. */
+  const made = async (): Promise<true | undefined> => {
+    try {
+      await admin.createTopics({ topics: [topic], waitForLeaders: false });
+      return true;
+    } catch (error) {
+      if (!(error instanceof KafkaJSAggregateError)) throw error;
+      refusal = error.errors.join("; ");
+      return undefined;
+    }
+  };
+  await poll(made, { seconds: 120, everyMs: 200, onTimeout: () => `topic ${name} cannot be made: ${refusal}` });
   await poll(async () => ((await hasLeaders(admin, name)) ? true : undefined), {
     seconds: 120,
     onTimeout: () => `topic ${name} has no leaders`,

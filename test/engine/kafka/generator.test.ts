@@ -68,7 +68,7 @@ async function start(config: WorkloadConfig): Promise<Running> {
   const file = join(folder, `${config.pipeline.name}.json`);
   await writeFile(file, JSON.stringify(config));
   const child = spawn(process.execPath, [programFile("main"), "generator", "--config", file], {
-    env: { ...process.env, CAUDAL_HTTP_PORT: "0", CAUDAL_FAILED_SECONDS: "1" },
+    env: { ...process.env, CAUDAL_HTTP_PORT: "0", CAUDAL_FAILED_SECONDS: "3" },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let said = "";

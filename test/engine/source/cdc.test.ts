@@ -3,10 +3,9 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { poll } from "../../cluster/host/poll.ts";
-import type { Worker } from "../aggregator/stage.ts";
 import { type Postgres, startPostgres } from "../postgres.ts";
 import { dropSlot, invalidateSlot } from "./lose-slot.ts";
-import { field, latest, type Sent, type SourceScene, untilSent, useSource } from "./scene.ts";
+import { failure, field, latest, type Sent, type SourceScene, untilSent, useSource } from "./scene.ts";
 
 const source = useSource("cdc");
 
@@ -29,16 +28,6 @@ const told = (records: readonly Sent[]): string[] =>
   records
     .toSorted((a, b) => a.offset - b.offset)
     .map(({ key, value }) => `${key} ${value === null ? "-" : `${String(value["op"])} ${String(value["name"])}`}`);
-
-async function failure(scene: SourceScene, worker: Worker): Promise<string> {
-  await poll(async () => ((await scene.status(worker)).state === "Failed" ? true : undefined), {
-    seconds: 120,
-    onTimeout: () => `it did not fail:\n${worker.log()}`,
-  });
-  const { error } = await scene.status(worker);
-  expect((await worker.exited).code).toBe(4);
-  return `${error?.reason}: ${error?.message}`;
-}
 
 function changed(scene: SourceScene, postgres: object): SourceScene["config"] {
   const { source: given } = scene.config;

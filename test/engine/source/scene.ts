@@ -1,5 +1,5 @@
 /** A source under test: one broker and one PostgreSQL for a file of tests, and for each test a table and a topic. */
-import { afterAll, afterEach, beforeAll } from "vitest";
+import { afterAll, afterEach, beforeAll, expect } from "vitest";
 import type { SourceConfig, StageStatus, WorkloadConfig } from "@caudal/crds";
 import { poll } from "../../cluster/host/poll.ts";
 import { killWorkers, startWorker, type Worker, type WorkerOptions } from "../aggregator/stage.ts";
@@ -163,4 +163,15 @@ export function latest(records: readonly Sent[]): Map<string, Record<string, unk
     if (value === null) last.delete(key);
     else last.set(key, value);
   return last;
+}
+
+/** Waits until a worker gives up. @returns the reason and the message that it gave */
+export async function failure(scene: SourceScene, worker: Worker): Promise<string> {
+  const failed = async () => {
+    const status = await scene.status(worker);
+    return status.state === "Failed" ? status : undefined; // It ends soon after.
+  };
+  const { error } = await poll(failed, { seconds: 120, onTimeout: () => `it did not fail:\n${worker.log()}` });
+  expect((await worker.exited).code).toBe(4);
+  return `${error?.reason}: ${error?.message}`;
 }

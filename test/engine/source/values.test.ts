@@ -1,7 +1,7 @@
 /** What becomes of each type, of rows that do not fit, and of tables that cannot be read. */
 import { expect, it } from "vitest";
 import { poll } from "../../cluster/host/poll.ts";
-import { field, type SourceScene, untilSent, useSource } from "./scene.ts";
+import { failure, field, untilSent, useSource } from "./scene.ts";
 
 const source = useSource("values");
 
@@ -129,17 +129,6 @@ it("puts a row aside that is too large for the topic, and no other", async () =>
   ]);
 });
 
-async function refusal(scene: SourceScene): Promise<string> {
-  const worker = await scene.start();
-  await poll(async () => ((await scene.status(worker)).state === "Failed" ? true : undefined), {
-    seconds: 120,
-    onTimeout: () => `it did not fail:\n${worker.log()}`,
-  });
-  const { error } = await scene.status(worker);
-  expect((await worker.exited).code).toBe(4);
-  return `${error?.reason}: ${error?.message}`;
-}
-
 it.each([
   [
     "a missing column",
@@ -175,7 +164,7 @@ it.each([
   ["a view", "create view items as select 1 as id", {}, "public.items is not a table"],
 ] as const)("stops at %s, and says so", async (_case, ddl, postgres, message) => {
   const scene = await source({ ddl, fields: text.fields, postgres: { ...postgres } as object });
-  expect(await refusal(scene)).toContain(message);
+  expect(await failure(scene, await scene.start())).toContain(message);
 });
 
 it("waits for a table that does not exist yet, and says so", async () => {
