@@ -4,6 +4,7 @@
  */
 import { BATCH_BYTES, BatchEncoder, type Header } from "./batch-encoder.ts";
 import type { KafkaCluster } from "./cluster.ts";
+import { chunksOf } from "./core/chunks.ts";
 import { partitionOf } from "./core/murmur2.ts";
 import { RecordTooLarge } from "./errors.ts";
 import type { Producer } from "./producer.ts";
@@ -55,7 +56,8 @@ export async function sendDeadLetters(
     record.key === null ? partition % partitions : partitionOf(record.key, partitions),
   );
   for (const [partition, group] of byPartition)
-    for (const chunk of chunks(group)) await sendChunk(producer, target, partition, chunk, now, signal);
+    for (const chunk of chunksOf(group, sizeOf, BATCH_BYTES))
+      await sendChunk(producer, target, partition, chunk, now, signal);
 }
 
 /** Sends records to one partition; where they are too large together, one by one, and where one is too large, cut. */
@@ -119,25 +121,8 @@ function append(batch: BatchEncoder, target: DeadLetterTarget, letter: DeadLette
   batch.append(now, record.key, record.value, [...record.headers.filter(([name]) => !names.has(name)), ...origin]);
 }
 
-/** Runs of letters whose records stay below a batch's size together. */
-function* chunks(letters: readonly DeadLetter[]): Generator<DeadLetter[]> {
-  let chunk: DeadLetter[] = [];
-  let bytes = 0;
-  for (const letter of letters) {
-    const { key, value, headers } = letter.record;
-    const size =
-      (key?.length ?? 0) +
-      (value?.length ?? 0) +
-      headers.reduce((sum, [name, content]) => sum + name.length + (content?.length ?? 0), 0) +
-      letter.detail.length +
-      512;
-    if (chunk.length > 0 && bytes + size > BATCH_BYTES) {
-      yield chunk;
-      chunk = [];
-      bytes = 0;
-    }
-    chunk.push(letter);
-    bytes += size;
-  }
-  if (chunk.length > 0) yield chunk;
+/** Bytes that a letter's record takes in a batch, at most but for its origin's names. */
+function sizeOf({ record: { key, value, headers }, detail }: DeadLetter): number {
+  const own = headers.reduce((sum, [name, content]) => sum + name.length + (content?.length ?? 0), 0);
+  return (key?.length ?? 0) + (value?.length ?? 0) + own + detail.length + 512;
 }

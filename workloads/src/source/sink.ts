@@ -5,6 +5,7 @@
 import { consumerGroup } from "@caudal/crds";
 import { BATCH_BYTES, BatchEncoder, type Header } from "../kafka/batch-encoder.ts";
 import type { KafkaCluster } from "../kafka/cluster.ts";
+import { chunksOf } from "../kafka/core/chunks.ts";
 import { partitionOf } from "../kafka/core/murmur2.ts";
 import { RecordTooLarge } from "../kafka/errors.ts";
 import { takeOver } from "../kafka/take-over.ts";
@@ -20,6 +21,8 @@ export interface Entry {
   readonly place: Place;
 }
 
+/** Of one transaction, however its entries fall on partitions; a character of a value counts as three bytes. */
+const CHUNK_BYTES = 3 * BATCH_BYTES;
 const MOST_ENTRIES = 5_000;
 /** Kafka's own default of offset.metadata.max.bytes. */
 const MOST_OF_PLACE = 4_096;
@@ -73,7 +76,7 @@ export class Sink {
    * known, and this sink is of no use any more.
    */
   async write(entries: readonly Entry[]): Promise<void> {
-    for (const chunk of chunks(entries)) await this.#commit(chunk);
+    for (const chunk of chunksOf(entries, sizeOf, CHUNK_BYTES, MOST_ENTRIES)) await this.#commit(chunk);
   }
 
   /** Keeps a place at which nothing is sent. */
@@ -185,19 +188,4 @@ export class Sink {
   }
 }
 
-/** Runs of entries that stay below a batch's size, however they fall on partitions. */
-function* chunks(entries: readonly Entry[]): Generator<Entry[]> {
-  let chunk: Entry[] = [];
-  let bytes = 0;
-  for (const entry of entries) {
-    const size = entry.row.key.length + 3 * (entry.row.value?.length ?? 0) + 64;
-    if (chunk.length > 0 && (bytes + size > 3 * BATCH_BYTES || chunk.length >= MOST_ENTRIES)) {
-      yield chunk;
-      chunk = [];
-      bytes = 0;
-    }
-    chunk.push(entry);
-    bytes += size;
-  }
-  if (chunk.length > 0) yield chunk;
-}
+const sizeOf = ({ row: { key, value } }: Entry): number => key.length + 3 * (value?.length ?? 0) + 64;
