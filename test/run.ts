@@ -9,10 +9,12 @@ import { spawn } from "node:child_process";
 import { appendFileSync, closeSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
+import { dockerAnswers } from "./cluster/docker/cluster.ts";
 import { helmBinary, kubernetesBinaries, s3ServerBinary } from "./cluster/host/binaries.ts";
 import { ClusterError } from "./cluster/host/errors.ts";
 import { ensureTestPrograms } from "./cluster/host/packages.ts";
 import { progressTo } from "./cluster/host/progress.ts";
+import { buildBaseImages } from "./cluster/native/up.ts";
 
 const root = join(import.meta.dirname, "..");
 const results = join(root, ".cache", "test-results");
@@ -20,8 +22,8 @@ const results = join(root, ".cache", "test-results");
 interface Part {
   name: string;
   what: string;
-  /** Parts of a lane run one after another, the lanes beside each other: most of the time a test waits for something. */
-  lane: "sources" | "servers" | "cluster";
+  /** Parts of a lane run one after another, the two lanes beside each other: often a test waits for something. */
+  lane: "host" | "cluster";
   commands: readonly Command[];
 }
 /** A command that is one test by its exit code, or a vitest project that counts its own. */
@@ -33,7 +35,7 @@ const parts: readonly Part[] = [
   {
     name: "static",
     what: "generated files, types, lint, formatting",
-    lane: "sources",
+    lane: "host",
     commands: [
       { title: "generated files are what the schema gives", run: ["npm", "run", "-s", "verify"] },
       { title: "the types check", run: ["npm", "run", "-s", "typecheck"] },
@@ -41,19 +43,19 @@ const parts: readonly Part[] = [
       { title: "the code is formatted", run: ["npm", "run", "-s", "format:check"] },
     ],
   },
-  { name: "unit", what: "pure parts, beside the code", lane: "sources", commands: [{ vitest: "unit" }] },
-  { name: "api", what: "the operator on a real API server", lane: "sources", commands: [{ vitest: "api" }] },
-  { name: "telemetry", what: "traces to a collector", lane: "sources", commands: [{ vitest: "telemetry" }] },
+  { name: "unit", what: "pure parts, beside the code", lane: "host", commands: [{ vitest: "unit" }] },
+  { name: "api", what: "the operator on a real API server", lane: "host", commands: [{ vitest: "api" }] },
+  { name: "telemetry", what: "traces to a collector", lane: "host", commands: [{ vitest: "telemetry" }] },
   {
     name: "engine",
     what: "the workloads on a real broker and PostgreSQL",
-    lane: "servers",
-    commands: [{ vitest: "engine", filesAtOnce: 3 }],
+    lane: "host",
+    commands: [{ vitest: "engine", filesAtOnce: 2 }],
   },
   {
     name: "chaos",
     what: "random faults, and every guard taken out once",
-    lane: "servers",
+    lane: "host",
     commands: [{ vitest: "chaos", filesAtOnce: 2 }],
   },
   {
@@ -224,16 +226,25 @@ async function runLane(lane: readonly Part[]): Promise<void> {
   }
 }
 
-/** What takes a compiler minutes, the first time: a test beside that would wait longer for its servers than it has. */
+/**
+ * What takes minutes to make, the first time: a test beside it would wait longer for its servers than it has. Programs
+ * keep the processors busy, images wait for packages: side by side.
+ */
 async function prepare(): Promise<void> {
   const progress = progressTo();
   const needed = (...names: readonly string[]) => chosen.some(({ name }) => names.includes(name));
   if (needed("engine", "telemetry", "chaos")) await ensureTestPrograms(progress);
-  if (needed("api", "charts"))
-    await progress.step("building Kubernetes (some 4 minutes the first time)", kubernetesBinaries);
-  if (needed("charts")) await progress.step("building helm (a minute the first time)", helmBinary);
-  if (needed("engine", "chaos"))
-    await progress.step("building an S3 server (some 3 minutes the first time)", s3ServerBinary);
+  const programs = async () => {
+    if (needed("api", "charts"))
+      await progress.step("building Kubernetes (some 4 minutes the first time)", kubernetesBinaries);
+    if (needed("charts")) await progress.step("building helm (a minute the first time)", helmBinary);
+    if (needed("engine", "chaos"))
+      await progress.step("building an S3 server (a minute the first time)", s3ServerBinary);
+  };
+  const images = async () => {
+    if (needed("demo") && !(await dockerAnswers())) await buildBaseImages(progress);
+  };
+  await Promise.all([programs(), images()]);
 }
 
 try {

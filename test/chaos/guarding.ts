@@ -23,7 +23,7 @@ export const start = async (config: WorkloadConfig, mutants: readonly Mutant[]):
 /** Asks until it is so; what it throws meanwhile is "not yet". */
 export const until = async (what: string, holds: () => Promise<boolean>, worker?: Worker): Promise<void> => {
   await poll(async () => ((await holds().catch(() => false)) ? true : undefined), {
-    seconds: 120,
+    seconds: 200,
     everyMs: 20,
     onTimeout: () => `never: ${what}\n${worker?.log() ?? ""}`,
   });

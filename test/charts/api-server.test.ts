@@ -50,7 +50,7 @@ describe("what the chart renders to", () => {
 describe("a release", () => {
   it("installs, with the definition served", async () => {
     await release("install", "caudal", chartFolder("caudal"), ...valueArgs({ values: ["namespaced"] }));
-    await kube(["wait", "--for=condition=Established", `crd/${definition}`, "--timeout=30s"]);
+    await api.definitionsServed();
     await kube(["apply", "--namespace=orders", "--filename=-"], stringify(pipeline));
   });
 

@@ -106,7 +106,7 @@ describe.skipIf(vendorCrds === undefined)("on an API server with Strimzi's own d
     expect(files.length).toBeGreaterThan(3);
     const names = files.flatMap((name) => ["--filename", join(folder, name)]);
     await kubectl(api.kubeconfigPath, ["apply", "--server-side", ...names]);
-    await kubectl(api.kubeconfigPath, ["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"]);
+    await api.definitionsServed();
   });
   afterAll(async () => await api.stop());
 

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { GetObjectCommand, ListObjectsV2Command, S3Client } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { withBundle } from "../bundle.ts";
 import { loadPublicImages } from "../cluster/index.ts";
 import { describeExample } from "../demo/example.ts";
 import { readLake } from "../engine/outputs/lake.ts";
@@ -180,7 +181,7 @@ describe("customers", () => {
     expect(await readme.run("from customers_now where id = 1")).toContain("(11) 99999-0000");
     expect(await readme.run("kafka-console-consumer")).toMatch(/"id":2,.*"op":"delete"/);
     const statements = [...text.matchAll(/^ +caudal> ((?:show|print) .*;)$/gm)].map(([, statement = ""]) => statement);
-    const session = await runPrinted(`npm run -s caudal -- sql customers -e "${statements.join(" ")}"`);
+    const session = await runPrinted(withBundle(`npm run -s caudal -- sql customers -e "${statements.join(" ")}"`));
     expect(session).toMatch(/psg-customers\s+\d+[\s\S]*customers\s.*RUNNING[\s\S]*"nome":/);
   });
 

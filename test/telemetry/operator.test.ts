@@ -24,7 +24,7 @@ beforeAll(async () => {
     "--filename",
     join(repository, "crds/generated/streampipelines.caudal.dev.yaml"),
   );
-  await kube("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s");
+  await api.definitionsServed();
   await kubectl(api.kubeconfigPath, ["apply", "--filename=-"], stringify(pipeline));
   const child = spawn(process.execPath, [join(repository, "operator/src/main.ts")], {
     env: {

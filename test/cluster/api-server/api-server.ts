@@ -16,6 +16,8 @@ export interface ApiServer {
   /** Of an administrator (group system:masters). */
   readonly kubeconfigPath: string;
   readonly url: string;
+  /** Waits until every definition that it has is served. */
+  definitionsServed(): Promise<void>;
   /** What kube-apiserver has logged so far. */
   log(): Promise<string>;
   /** Ends both processes and removes their data. */
@@ -110,7 +112,15 @@ export async function startApiServer(extraArgs: readonly string[] = []): Promise
     await stop();
     throw error;
   }
-  return { kubeconfigPath, url, log, stop };
+  const definitionsServed = async (): Promise<void> => {
+    const args = ["--kubeconfig", kubeconfigPath, "wait", "--for=condition=Established", "crd", "--all"];
+    // kubectl does not wait for one that has no conditions yet: it is asked again.
+    await poll(async () => ((await succeeds(binaries.kubectl, args)) ? true : undefined), {
+      seconds: 120,
+      onTimeout: async () => `the API server does not serve its definitions: ${tail(await log())}`,
+    });
+  };
+  return { kubeconfigPath, url, definitionsServed, log, stop };
 }
 
 function tail(log: string): string {

@@ -33,6 +33,13 @@ async function ownImages(progress: Progress): Promise<readonly BuiltImage[]> {
   return made;
 }
 
+/** Makes, ahead of a cluster, the images that take minutes the first time and have nothing of ours in them. */
+export async function buildBaseImages(progress: Progress): Promise<void> {
+  await ensureHostPrograms(progress);
+  await image(progress, "services");
+  await image(progress, "base");
+}
+
 async function ensureNode(progress: Progress): Promise<RunningNode> {
   const binaries = await progress.step("building Kubernetes (some 4 minutes the first time)", kubernetesBinaries);
   const pause = await progress.step("building the pause program", async () => await staticProgram("pause"));

@@ -74,6 +74,8 @@ export async function openKafka(cluster = "platform"): Promise<ClusterKafka> {
     try {
       await consumer.subscribe({ topic, fromBeginning: true });
       const reached = new Map<number, number>();
+      /** Where the record after the last one is: a consumer that has to join anew begins at the beginning again. */
+      const next = new Map<number, number>();
       await new Promise<void>((resolve, reject) => {
         const timer = setTimeout(() => reject(new Error(`reading ${topic} took longer than 180 s`)), 180_000);
         const done = () => {
@@ -94,9 +96,12 @@ export async function openKafka(cluster = "platform"): Promise<ClusterKafka> {
             eachBatchAutoResolve: true,
             eachBatch: ({ batch }) => {
               for (const message of batch.messages) {
+                const offset = Number(message.offset);
+                if (offset < (next.get(batch.partition) ?? 0)) continue;
+                next.set(batch.partition, offset + 1);
                 records.push({
                   partition: batch.partition,
-                  offset: Number(message.offset),
+                  offset,
                   timestamp: Number(message.timestamp),
                   key: message.key,
                   value: message.value,

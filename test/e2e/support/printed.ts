@@ -19,7 +19,7 @@ export function commandsIn(page: string): string[] {
 }
 
 /** @returns what it printed on standard output @throws when it fails, with what it printed */
-export async function runPrinted(command: string, timeoutMs = 60_000): Promise<string> {
+export async function runPrinted(command: string, timeoutMs = 180_000): Promise<string> {
   const options = { cwd: root, env, timeout: timeoutMs, maxBuffer: 64 * 1024 * 1024 };
   return (await promisify(execFile)("bash", ["-euo", "pipefail", "-c", command], options)).stdout;
 }

@@ -166,6 +166,8 @@ async function hasLeaders(admin: Admin, name: string): Promise<boolean> {
 async function readTo(kafka: Kafka, topic: string, ends: ReadonlyMap<number, number>): Promise<LoggedRecord[]> {
   const consumer = kafka.consumer({ groupId: `reader-${topic}-${Date.now()}`, readUncommitted: false });
   const records: LoggedRecord[] = [];
+  /** Where the record after the last one is: a consumer that has to join anew begins at the beginning again. */
+  const next = new Map<number, number>();
   const open = new Set([...ends].filter(([, end]) => end > 0).map(([partition]) => partition));
   await consumer.connect();
   try {
@@ -178,7 +180,9 @@ async function readTo(kafka: Kafka, topic: string, ends: ReadonlyMap<number, num
           eachMessage: async ({ partition, message }) => {
             const offset = Number(message.offset);
             const end = ends.get(partition) ?? 0;
-            if (offset < end)
+            const isNew = offset >= (next.get(partition) ?? 0);
+            if (isNew) next.set(partition, offset + 1);
+            if (isNew && offset < end)
               records.push({
                 partition,
                 offset,
