@@ -56,7 +56,7 @@ beforeAll(async () => {
   scrape = await scrapeThroughApiServer(kubeconfig, [NAMESPACE, SYSTEM_NAMESPACE]);
   const rules = readFileSync(join(chartFolder("caudal"), "alerts/caudal.yaml"), "utf8");
   prometheus = await startPrometheus({ config: scrape.config, rules });
-  await until("the aggregator's watermark moves", 120, async () => {
+  await until("the aggregator's watermark moves", 240, async () => {
     const watermark = await prometheus.query(`min(caudal_watermark_timestamp_seconds{pipeline="${name}"})`);
     return (watermark[0]?.value ?? 0) > Date.now() / 1000 - 60;
   });

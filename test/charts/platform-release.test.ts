@@ -50,7 +50,7 @@ describe("a development Kafka on a cluster", () => {
 
   it("is uninstalled with its pods and volumes", async () => {
     await run("uninstall", release);
-    await until("no pod and no volume claim is left", 120, async () => {
+    await until("no pod and no volume claim is left", 240, async () => {
       const left = [...(await list("pods", "", namespace)), ...(await list("persistentvolumeclaims", "", namespace))];
       return left.length === 0;
     });

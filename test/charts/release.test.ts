@@ -72,12 +72,12 @@ describe("a release on a cluster", () => {
   it("upgrades to two replicas of which one leads", async () => {
     const set = ["--set", "replicas=2", "--set", "logLevel=debug"];
     await waitFor("upgrade", release, chartFolder("caudal"), ...values(), ...set);
-    const pods = await until("two pods of the new revision", 60, async () => {
+    const pods = await until("two pods of the new revision", 180, async () => {
       const now = await operatorPods();
       return now.length === 2 && now;
     });
     const names = pods.map(({ metadata }) => metadata.name);
-    const holder = await until("one of them holds the Lease", 60, async () => {
+    const holder = await until("one of them holds the Lease", 180, async () => {
       const lease = await get("lease", operator, namespace);
       const identity = String(lease?.spec["holderIdentity"] ?? "");
       return names.find((name) => identity.startsWith(name));
@@ -98,7 +98,7 @@ describe("a release on a cluster", () => {
 
   it("fails helm test when there is no operator, so that passing means something", async () => {
     await kubectl(["-n", namespace, "scale", `deployment/${operator}`, "--replicas=0"]);
-    await until("no operator's pod", 60, async () => (await operatorPods()).length === 0);
+    await until("no operator's pod", 180, async () => (await operatorPods()).length === 0);
     await expect(run("test", release, "--timeout=120s")).rejects.toThrow(/failed/i);
     const log = await kubectl(["-n", namespace, "logs", `${operator}-test`]);
     expect(log).toContain("failed: the operator is ready");
@@ -108,7 +108,7 @@ describe("a release on a cluster", () => {
   it("uninstalls, and leaves the definition and the operator's own key", async () => {
     await run("uninstall", release, "--wait", "--timeout=120s");
     const kinds = "deployments,services,serviceaccounts,configmaps,networkpolicies,roles,rolebindings";
-    await until("nothing of the release is left", 60, async () => (await list(kinds, ours, namespace)).length === 0);
+    await until("nothing of the release is left", 180, async () => (await list(kinds, ours, namespace)).length === 0);
     expect(await list("clusterroles,clusterrolebindings", ours, namespace)).toEqual([]);
     expect(await get("crd", definition, namespace)).toBeDefined();
     expect(await get("secret", `${operator}-hmac-key`, namespace)).toBeDefined();

@@ -78,7 +78,7 @@ beforeAll(async () => {
   if (secret === undefined) throw new Error("the pipeline has no secret for its database");
   database = await openDatabase("app-events-db", secret.metadata.name);
   const bad = inputs.filter((input) => input.reason !== undefined).length;
-  letters = await until("every bad record in the dead-letter topic", 120, async () => {
+  letters = await until("every bad record in the dead-letter topic", 240, async () => {
     const found = await kafka.readAll("bad-input-counts-dlq");
     return found.length >= bad && found;
   });
@@ -116,7 +116,7 @@ describe("bad input", () => {
 
   it("counts every good event, and only these", async () => {
     const good = inputs.filter((input) => input.reason === undefined).length;
-    const rows = await until("the good events in the table", 60, async () => {
+    const rows = await until("the good events in the table", 180, async () => {
       const found = await database.query<{ who: string; count: string; total: string }>(
         "select who, sum(count) as count, sum(total) as total from bad_input_counts group by 1",
       );

@@ -187,7 +187,7 @@ describe("customers", () => {
 
   it("the replication slot goes with its pipeline", async () => {
     expect(await query("select slot_name from pg_replication_slots")).toHaveLength(1);
-    await until("its slot in the pipeline's status", 60, async () => {
+    await until("its slot in the pipeline's status", 180, async () => {
       const [stage] = (await get<Pipeline>("streampipeline", "customers-cdc"))?.status?.stages ?? [];
       return stage?.slot?.wal === "reserved" && stage.slot.retained.startsWith("<");
     });

@@ -150,7 +150,7 @@ describe("exact tables under faults", () => {
     const killAggregator = async () => {
       await sleep(1_000 + next() * 5_000);
       // A pod whose process just died is restarted by the kubelet in place: the same pod, a new process.
-      await until("a running aggregator to kill", 120, async () => {
+      await until("a running aggregator to kill", 240, async () => {
         const pods = await stagePods("exact", "metrics");
         const pod = pods[Math.floor(next() * pods.length)];
         return pod !== undefined && signalPod(pod, "SIGKILL") > 0;
@@ -158,14 +158,14 @@ describe("exact tables under faults", () => {
       done.killed++;
     };
     const killOperator = async () => {
-      await until("a running operator to kill", 120, async () => {
+      await until("a running operator to kill", 240, async () => {
         const [pod] = await list("pods", operator, SYSTEM_NAMESPACE);
         return pod !== undefined && signalPod(pod, "SIGKILL") > 0;
       });
       done.operatorKilled++;
     };
     const stopped = (async () => {
-      const [pod] = await until("a running aggregator to stop", 60, async () => {
+      const [pod] = await until("a running aggregator to stop", 180, async () => {
         const pods = await stagePods("exact", "metrics");
         return pods.length > 0 && signalPod(pods[0] as never, "SIGSTOP") > 0 && pods;
       });

@@ -75,7 +75,7 @@ let database: Database;
 
 /** Opens the pipeline's database with the secret that the operator made. */
 async function openPipelineDatabase(): Promise<Database> {
-  const secret = await until("the secret of the pipeline's role", 60, async () =>
+  const secret = await until("the secret of the pipeline's role", 180, async () =>
     (await list<{ metadata: { name: string }; type?: string }>("secrets", "caudal.dev/pipeline=lifecycle")).find(
       (one) => one.type === "kubernetes.io/basic-auth",
     ),
@@ -115,13 +115,13 @@ afterAll(async () => {
 
 describe("the life of a pipeline", () => {
   it("fills its table", async () => {
-    await until("rows", 60, async () => (await count("kinds")) > 0);
+    await until("rows", 180, async () => (await count("kinds")) > 0);
   });
 
   it("rolls only the stage whose configuration changed", async () => {
     const [events, metrics] = [await uids("events"), await uids("metrics")];
     await apply(pipeline({ rate: 80 }));
-    await until("another generator's pod", 120, async () => {
+    await until("another generator's pod", 240, async () => {
       const now = await uids("events");
       return now.length === 1 && now[0] !== events[0];
     });
@@ -139,7 +139,7 @@ describe("the life of a pipeline", () => {
     );
     const changed = '{"spec":{"config":{"max.message.bytes":"2097164"}}}';
     await kubectl(["-n", NAMESPACE, "patch", "kafkatopic", "lifecycle-events", "--type=merge", "-p", changed]);
-    await until("the topic's configuration as the spec has it", 60, async () => {
+    await until("the topic's configuration as the spec has it", 180, async () => {
       const topic = await get("kafkatopic", "lifecycle-events");
       return (topic?.spec["config"] as Record<string, unknown> | undefined)?.["max.message.bytes"] === "1048588";
     });
@@ -148,8 +148,8 @@ describe("the life of a pipeline", () => {
 
   it("grows its partitions while it runs, and refuses to shrink them", async () => {
     await apply(pipeline({ partitions: 5 }));
-    await until("five partitions", 120, async () => (await kafka.ends("lifecycle-events")).size === 5);
-    await until("progress on all of them", 120, async () => {
+    await until("five partitions", 240, async () => (await kafka.ends("lifecycle-events")).size === 5);
+    await until("progress on all of them", 240, async () => {
       const rows = await database.query(
         "select distinct partition from caudal.progress where topic = 'lifecycle-events'",
       );
@@ -161,7 +161,7 @@ describe("the life of a pipeline", () => {
   it("adds a table that catches up from the beginning, and a second replica", async () => {
     await apply(pipeline({ partitions: 5, extraTable: true, replicas: 2 }));
     await untilCondition("lifecycle", "Ready", "True", 180);
-    await until("two aggregators", 120, async () => (await uids("metrics")).length === 2);
+    await until("two aggregators", 240, async () => (await uids("metrics")).length === 2);
   });
 
   it("drains and scales to zero when suspended, with every event in its tables", async () => {
@@ -171,7 +171,7 @@ describe("the life of a pipeline", () => {
     await untilExact("totals");
     await apply(pipeline({ partitions: 5, extraTable: true, replicas: 2, suspend: true }));
     await untilCondition("lifecycle", "Ready", "False", 120, "Suspended");
-    await until("no pods", 120, async () => (await list("pods", "caudal.dev/pipeline=lifecycle")).length === 0);
+    await until("no pods", 240, async () => (await list("pods", "caudal.dev/pipeline=lifecycle")).length === 0);
     await untilExact("kinds");
   });
 
@@ -182,7 +182,7 @@ describe("the life of a pipeline", () => {
     expect(await count("kinds")).toBe(before);
     await apply(pipeline({ partitions: 5, extraTable: true }));
     await untilCondition("lifecycle", "Ready", "True", 180);
-    await until("more rows than before", 120, async () => (await count("kinds")) > before);
+    await until("more rows than before", 240, async () => (await count("kinds")) > before);
     await apply(pipeline({ partitions: 5, extraTable: true, rate: 0.001 }));
     await untilCondition("lifecycle", "Ready", "True", 120);
     await untilExact("kinds");
@@ -197,17 +197,17 @@ describe("the life of a pipeline", () => {
 
   it("removes topic and database when it is deleted under Delete", async () => {
     await apply(pipeline({ partitions: 5, extraTable: true, policy: "Delete" }));
-    await until("the finalizer", 60, async () => {
+    await until("the finalizer", 180, async () => {
       const found = await get<Pipeline & { metadata: { finalizers?: string[] } }>("streampipeline", "lifecycle");
       return (found?.metadata.finalizers ?? []).length > 0;
     });
     await kubectl(["-n", NAMESPACE, "delete", "streampipeline", "lifecycle", "--timeout=180s"], undefined, 200_000);
-    await until("the topic gone", 60, async () => (await get("kafkatopic", "lifecycle-events")) === undefined);
+    await until("the topic gone", 180, async () => (await get("kafkatopic", "lifecycle-events")) === undefined);
     await until(
       "the database gone",
       60,
       async () => (await list("databases.postgresql.cnpg.io", "caudal.dev/pipeline=lifecycle")).length === 0,
     );
-    await until("every pod gone", 120, async () => (await list("pods", "caudal.dev/pipeline=lifecycle")).length === 0);
+    await until("every pod gone", 240, async () => (await list("pods", "caudal.dev/pipeline=lifecycle")).length === 0);
   });
 });
