@@ -1,7 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** Asks until the answer is true; fails with what was expected and, where asked throws, its last error. */
-export async function eventually(expected: string, ask: () => Promise<boolean> | boolean, seconds = 120): Promise<void> {
+export async function eventually(
+  expected: string,
+  ask: () => Promise<boolean> | boolean,
+  seconds = 120,
+): Promise<void> {
   const end = performance.now() + seconds * 1000;
   let last: string;
   for (;;) {
