@@ -23,7 +23,7 @@ interface Part {
   name: string;
   what: string;
   /** Parts of a lane run one after another, the two lanes beside each other: often a test waits for something. */
-  lane: "host" | "cluster";
+  lane: "workloads" | "kubernetes";
   commands: readonly Command[];
 }
 /** A command that is one test by its exit code, or a vitest project that counts its own. */
@@ -35,7 +35,7 @@ const parts: readonly Part[] = [
   {
     name: "static",
     what: "generated files, types, lint, formatting",
-    lane: "host",
+    lane: "workloads",
     commands: [
       { title: "generated files are what the schema gives", run: ["npm", "run", "-s", "verify"] },
       { title: "the types check", run: ["npm", "run", "-s", "typecheck"] },
@@ -43,41 +43,44 @@ const parts: readonly Part[] = [
       { title: "the code is formatted", run: ["npm", "run", "-s", "format:check"] },
     ],
   },
-  { name: "unit", what: "pure parts, beside the code", lane: "host", commands: [{ vitest: "unit" }] },
-  { name: "api", what: "the operator on a real API server", lane: "host", commands: [{ vitest: "api" }] },
-  { name: "telemetry", what: "traces to a collector", lane: "host", commands: [{ vitest: "telemetry" }] },
+  { name: "unit", what: "pure parts, beside the code", lane: "workloads", commands: [{ vitest: "unit" }] },
+  { name: "telemetry", what: "traces to a collector", lane: "workloads", commands: [{ vitest: "telemetry" }] },
   {
     name: "engine",
     what: "the workloads on a real broker and PostgreSQL",
-    lane: "host",
+    lane: "workloads",
     commands: [{ vitest: "engine", filesAtOnce: 2 }],
   },
   {
     name: "chaos",
     what: "random faults, and every guard taken out once",
-    lane: "host",
+    lane: "workloads",
     commands: [{ vitest: "chaos", filesAtOnce: 2 }],
   },
   {
     name: "demo",
     what: "everything from nothing to app-events, on a real cluster",
-    lane: "cluster",
+    lane: "kubernetes",
     commands: [{ title: "npm run demo fills the three tables", run: ["npm", "run", "-s", "demo"] }],
   },
   {
     name: "contract",
     what: "Strimzi's and CloudNativePG's contracts",
-    lane: "cluster",
+    lane: "kubernetes",
     commands: [{ vitest: "contract", filesAtOnce: 2 }],
   },
   {
     name: "charts",
     what: "helm lint, template, install, upgrade, test, uninstall; the dashboard's queries",
-    lane: "cluster",
+    lane: "kubernetes",
     commands: [{ vitest: "charts", filesAtOnce: 2 }],
   },
-  { name: "e2e", what: "end to end, with faults", lane: "cluster", commands: [{ vitest: "e2e", filesAtOnce: 2 }] },
+  { name: "e2e", what: "end to end, with faults", lane: "kubernetes", commands: [{ vitest: "e2e", filesAtOnce: 2 }] },
+  { name: "api", what: "the operator on a real API server", lane: "kubernetes", commands: [{ vitest: "api" }] },
 ];
+
+/** After which the cluster is removed. */
+const onCluster: ReadonlySet<string> = new Set(["demo", "contract", "charts", "e2e"]);
 
 interface Count {
   passed: number;
@@ -256,11 +259,11 @@ try {
 }
 const lanes = Map.groupBy(chosen, ({ lane }) => lane);
 await Promise.all([...lanes.values()].map(runLane));
-if (!values.keep && lanes.has("cluster")) {
+if (!values.keep && chosen.some(({ name }) => onCluster.has(name))) {
   const down: Part = {
     name: "down",
     what: "the cluster goes; --keep leaves it",
-    lane: "cluster",
+    lane: "kubernetes",
     commands: [{ title: "npm run demo:down", run: ["npm", "run", "-s", "demo:down"] }],
   };
   await runLane([down]);
