@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-/** Nothing in the tests keeps state in a module: one copy of all modules serves the files that a process runs. */
+/** What a file of tests leaves in a module harms no other: one copy of all modules serves the files that a process runs. */
 const oneCopy = { isolate: false };
 
 /** Unit tests lie beside the code; the slower suites have their own projects and are run by `npm test` in turn. */

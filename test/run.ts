@@ -79,9 +79,6 @@ const parts: readonly Part[] = [
   { name: "api", what: "the operator on a real API server", lane: "kubernetes", commands: [{ vitest: "api" }] },
 ];
 
-/** After which the cluster is removed. */
-const onCluster: ReadonlySet<string> = new Set(["demo", "contract", "charts", "e2e"]);
-
 interface Count {
   passed: number;
   failed: number;
@@ -94,8 +91,7 @@ interface Count {
  */
 function environment(): NodeJS.ProcessEnv {
   const own = join(root, ".cluster", "kubeconfig");
-  const made = chosen.some((part) => part.name === "demo");
-  return { ...process.env, KUBECONFIG: made ? own : (process.env["KUBECONFIG"] ?? own) };
+  return { ...process.env, KUBECONFIG: runs("demo") ? own : (process.env["KUBECONFIG"] ?? own) };
 }
 
 /** Runs one command with its output in a file; resolves to its exit code, 124 after `minutes`. */
@@ -210,6 +206,10 @@ if (values.help || unknown.length > 0) {
 rmSync(results, { recursive: true, force: true });
 mkdirSync(results, { recursive: true });
 const chosen = parts.filter((part) => positionals.length === 0 || positionals.includes(part.name));
+/** Whether one of these parts was chosen. */
+function runs(...names: readonly string[]): boolean {
+  return chosen.some(({ name }) => names.includes(name));
+}
 if (process.env["VENDOR_CRDS"] === undefined) {
   console.log(
     "test: VENDOR_CRDS is not set: the checks against the real CRDs of Strimzi and CloudNativePG are left out",
@@ -235,17 +235,15 @@ async function runLane(lane: readonly Part[]): Promise<void> {
  */
 async function prepare(): Promise<void> {
   const progress = progressTo();
-  const needed = (...names: readonly string[]) => chosen.some(({ name }) => names.includes(name));
-  if (needed("engine", "telemetry", "chaos")) await ensureTestPrograms(progress);
+  if (runs("engine", "telemetry", "chaos")) await ensureTestPrograms(progress);
   const programs = async () => {
-    if (needed("api", "charts"))
+    if (runs("api", "charts"))
       await progress.step("building Kubernetes (some 4 minutes the first time)", kubernetesBinaries);
-    if (needed("charts")) await progress.step("building helm (a minute the first time)", helmBinary);
-    if (needed("engine", "chaos"))
-      await progress.step("building an S3 server (a minute the first time)", s3ServerBinary);
+    if (runs("charts")) await progress.step("building helm (a minute the first time)", helmBinary);
+    if (runs("engine", "chaos")) await progress.step("building an S3 server (a minute the first time)", s3ServerBinary);
   };
   const images = async () => {
-    if (needed("demo") && !(await dockerAnswers())) await buildBaseImages(progress);
+    if (runs("demo") && !(await dockerAnswers())) await buildBaseImages(progress);
   };
   await Promise.all([programs(), images()]);
 }
@@ -259,7 +257,7 @@ try {
 }
 const lanes = Map.groupBy(chosen, ({ lane }) => lane);
 await Promise.all([...lanes.values()].map(runLane));
-if (!values.keep && chosen.some(({ name }) => onCluster.has(name))) {
+if (!values.keep && runs("demo", "contract", "charts", "e2e")) {
   const down: Part = {
     name: "down",
     what: "the cluster goes; --keep leaves it",

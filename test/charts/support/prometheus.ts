@@ -90,7 +90,7 @@ export async function startPrometheus({ config, rules }: PrometheusFiles): Promi
   try {
     await poll(ready, {
       seconds: 120,
-      onTimeout: async () => `Prometheus was not ready after 60 s:\n${(await readFile(logFile, "utf8")).slice(-2000)}`,
+      onTimeout: async () => `Prometheus was not ready after 120 s:\n${(await readFile(logFile, "utf8")).slice(-2000)}`,
     });
   } catch (error) {
     await stop();

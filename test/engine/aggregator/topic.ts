@@ -180,9 +180,9 @@ async function readTo(kafka: Kafka, topic: string, ends: ReadonlyMap<number, num
           eachMessage: async ({ partition, message }) => {
             const offset = Number(message.offset);
             const end = ends.get(partition) ?? 0;
-            const isNew = offset >= (next.get(partition) ?? 0);
-            if (isNew) next.set(partition, offset + 1);
-            if (isNew && offset < end)
+            if (offset < (next.get(partition) ?? 0)) return;
+            next.set(partition, offset + 1);
+            if (offset < end)
               records.push({
                 partition,
                 offset,
