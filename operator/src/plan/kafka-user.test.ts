@@ -42,7 +42,7 @@ test("it may write final rows to their topics", () => {
   const access = kafkaAccessOf(emitting, givenKafka({ ...scram, authorization: { type: "simple" } }));
   const [user] = buildKafkaUser(emitting, access);
   const { acls } = user?.spec?.["authorization"] as { acls: { resource: { name: string }; operations: string[] }[] };
-  expect(acls.find(({ resource }) => resource.name === "finals")?.operations).toEqual(["Describe", "Write"]);
+  expect(acls.find(({ resource }) => resource.name === "finals")?.operations).toEqual(["Describe", "Read", "Write"]);
 });
 
 test("the user goes with its pipeline", () => {

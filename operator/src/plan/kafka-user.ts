@@ -4,7 +4,7 @@ import { type KubeObject, resources } from "../kube/object.ts";
 import type { KafkaAccess } from "./kafka-access.ts";
 import { ownedMetadata } from "./metadata.ts";
 import { kafkaUserName, strimziClusterLabel } from "./names.ts";
-import { type ReadingStage, readingStagesOf } from "./stages.ts";
+import { readingStagesOf } from "./stages.ts";
 
 interface Acl {
   readonly resource: { readonly type: string; readonly name: string; readonly patternType: "literal" | "prefix" };
@@ -41,7 +41,9 @@ function buildAcls(pipeline: StreamPipeline): Acl[] {
   for (const { topic } of spec.generators ?? []) allow(topic, "Describe", "Read", "Write");
   for (const stage of readingStagesOf(pipeline)) {
     allow(stage.topic, "Describe", "Read");
-    for (const topic of [stage.deadLetterTopic, ...writtenTopics(stage)]) allow(topic, "Describe", "Write");
+    allow(stage.deadLetterTopic, "Describe", "Write");
+    // Read: Kafka lets nobody else see which transactions are open in a topic.
+    for (const topic of writtenTopics(stage)) allow(topic, "Describe", "Read", "Write");
   }
   const topics = [...operations].sort(([a], [b]) => (a < b ? -1 : 1));
   const prefix = `caudal.${metadata.namespace}.${metadata.name}.`;
@@ -61,8 +63,9 @@ function buildAcls(pipeline: StreamPipeline): Acl[] {
   ];
 }
 
-function writtenTopics(stage: ReadingStage): string[] {
-  if (stage.role === "source") return [stage.topic];
+/** In transactions. */
+function writtenTopics(stage: ReturnType<typeof readingStagesOf>[number]): string[] {
+  if (stage.role === "source") return [stage.topic, stage.deadLetterTopic];
   return stage.role === "aggregator"
     ? stage.tables.flatMap(({ emit }) => emit?.final.topic ?? [])
     : stage.to.flatMap(({ topic }) => topic ?? []);

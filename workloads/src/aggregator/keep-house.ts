@@ -1,6 +1,7 @@
 /** The chores of a stage, from its plan. */
 import { consumerGroup } from "@caudal/crds";
 import type { KafkaCluster } from "../kafka/cluster.ts";
+import { Forgotten } from "../outbox/forgotten.ts";
 import { Relay } from "../outbox/relay.ts";
 import { Connection } from "../postgres/connection.ts";
 import { describeError, reasonOf } from "../runtime/errors.ts";
@@ -52,26 +53,25 @@ export async function keepHouse(
 }
 
 function choresOf(
-  { config, metrics }: RuntimeContext,
+  { config, log, metrics }: RuntimeContext,
   { tables }: AggregatorPlan,
   { owner, cluster, sourceTopic }: HouseOptions,
   signal: AbortSignal,
 ): readonly Chore[] {
   const kept = tables.filter(({ retention }) => retention !== undefined);
   const sent = tables.flatMap((table) => (table.emit === undefined ? [] : [{ table, topic: table.emit.topic }]));
-  const relay = new Relay({
-    ...{ cluster, owner, metrics, signal },
-    id: `${consumerGroup(config)}.outbox`,
-    sourceTopic,
-    topics: new Map(sent.map(({ table, topic }) => [table.name, topic])),
-  });
+  const id = `${consumerGroup(config)}.outbox`;
+  const topics = new Map(sent.map(({ table, topic }) => [table.name, topic]));
+  const relay = new Relay({ cluster, owner, metrics, signal, id, sourceTopic, topics });
+  const writers = { idPrefix: id, topics: [...new Set(topics.values())], group: id };
+  const forgotten = new Forgotten({ cluster, writers, log, signal });
   const finality = new Finality(
     owner,
     sent.map(({ table }) => table),
     metrics,
   );
   return [
-    ...(sent.length === 0 ? [] : [finality, relay]),
+    ...(sent.length === 0 ? [] : [finality, relay, forgotten]),
     ...(kept.length === 0 ? [] : [new Retention(owner, kept, metrics)]),
   ];
 }

@@ -48,6 +48,7 @@ export class KafkaCluster {
   readonly #connections = new Map<string, Promise<Connection>>();
   #brokers: ReadonlyMap<number, HostPort> = new Map();
   #turn = 0;
+  #lostConnections = 0;
   #closed = false;
 
   /** Connects to nothing yet. @throws ConfigInvalid for a bootstrap server that is not host:port */
@@ -82,6 +83,16 @@ export class KafkaCluster {
       }))
       .sort((one, other) => one.partition - other.partition);
     return { name, topicId: topic.topicId, partitions };
+  }
+
+  /** How many connections have ended so far: another number than before says that brokers may have been away. */
+  get lostConnections(): number {
+    return this.#lostConnections;
+  }
+
+  /** Node ids of the brokers, as the last answer about a topic had them. */
+  get brokers(): readonly number[] {
+    return [...this.#brokers.keys()];
   }
 
   /**
@@ -144,7 +155,9 @@ export class KafkaCluster {
     const known = this.#connections.get(key);
     if (known !== undefined) return await known;
     const opening = this.#open(host, port, () => {
-      if (this.#connections.get(key) === opening) this.#connections.delete(key);
+      if (this.#connections.get(key) !== opening) return;
+      this.#connections.delete(key);
+      this.#lostConnections++;
     });
     this.#connections.set(key, opening);
     return await opening;

@@ -1,20 +1,16 @@
 /**
- * Takes a transactional id over from whoever wrote under it before, with the place that they have left.
- *
- * Brokers forget transactions: one that is decided when its coordinator starts again gets no end in partitions that have
- * no leader at that moment, and counts as over nevertheless (seen with Kafka 4.3.1: a broker that was killed, when it
- * comes back; the coordinator takes such partitions for deleted ones). Its records and its place would stay undecided
- * for ever, and committed reads would stop before them. So whoever finds the place undecided writes the end again.
+ * Takes a transactional id over from whoever wrote under it before, with the place that they have left. Brokers forget
+ * transactions ({@link file://./forgotten.ts}): what is found undecided afterwards is ended as it was decided.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { describeTransactionsV0 } from "@platformatic/kafka";
 import { retry } from "../runtime/retry.ts";
 import type { KafkaCluster } from "./cluster.ts";
 import { Coordinator } from "./coordinator.ts";
 import { OffsetsUnstable } from "./errors.ts";
+import { endEvery } from "./forgotten.ts";
 import { Group, type GroupOffset } from "./group.ts";
-import { Code, protocolError, withCodes } from "./protocol-errors.ts";
-import { TRANSACTION_MS, type TransactionEnd, TransactionalWriter } from "./transactions.ts";
+import { lastDecision, openTransactions, partitionsOf } from "./transaction-states.ts";
+import { TRANSACTION_MS, type TopicPartitions, type TransactionEnd, TransactionalWriter } from "./transactions.ts";
 
 export interface Succession {
   readonly transactionalId: string;
@@ -27,10 +23,19 @@ export interface Succession {
 /** A succession whose place is one of several partitions. */
 export interface SuccessionInPlaces extends Omit<Succession, "place"> {
   readonly places: { readonly group: string; readonly topic: string; readonly partitions: readonly number[] };
+  /** What the ids of the writers begin with that had the places before. */
+  readonly idPrefix: string;
   /** After which the broker undoes a transaction by itself. */
   readonly transactionMs: number;
   /** How long others, who have ids of their own, may take to end theirs. */
   readonly patienceMs: number;
+}
+
+export interface Opening extends Omit<Succession, "place"> {
+  /** Keeps the place of all who wrote under the id. */
+  readonly group: string;
+  /** After which the broker undoes a transaction by itself. */
+  readonly transactionMs?: number;
 }
 
 export interface TakenOver {
@@ -43,7 +48,30 @@ export interface TakenOver {
 const PATIENCE_MS = 2_000;
 const EVERY_MS = 100;
 const ATTEMPTS = 8;
-const DECIDED_TO_COMMIT = new Set(["PrepareCommit", "CompleteCommit"]);
+
+/**
+ * Opens a writer. What was written under the id before is decided when this returns, in all of the topics' partitions.
+ *
+ * @returns how the last transaction before ended, too
+ * @throws KafkaUnavailable
+ */
+export async function openWriter(
+  cluster: KafkaCluster,
+  { transactionalId, topics, group, transactionMs = TRANSACTION_MS }: Opening,
+  signal?: AbortSignal,
+): Promise<{ readonly writer: TransactionalWriter; readonly last: TransactionEnd }> {
+  const coordinator = new Coordinator(cluster, "transactional id", transactionalId, "control");
+  // Asked first: whoever opens the id overwrites it.
+  const last = await retry(async () => await lastDecision(coordinator, transactionalId), {
+    attempts: ATTEMPTS,
+    onRetry: () => coordinator.forget(),
+    ...optional(signal),
+  });
+  const writer = await TransactionalWriter.open(cluster, transactionalId, signal, transactionMs);
+  const open = (await openTransactions(cluster, topics)).filter(({ producerId }) => producerId === writer.producerId);
+  if (open.length > 0) await writer.endAgain(partitionsOf(open), group, last, signal);
+  return { writer, last };
+}
 
 /** @throws KafkaUnavailable, also when what was written before cannot be told yet */
 export async function takeOver(
@@ -52,7 +80,8 @@ export async function takeOver(
   signal?: AbortSignal,
 ): Promise<TakenOver> {
   const places = { group: place.group, topic: place.topic, partitions: [place.partition] };
-  const succession = { transactionalId, topics, places, transactionMs: TRANSACTION_MS, patienceMs: PATIENCE_MS };
+  const waits = { transactionMs: TRANSACTION_MS, patienceMs: PATIENCE_MS };
+  const succession = { transactionalId, idPrefix: transactionalId, topics, places, ...waits };
   const { writer, places: found } = await takeOverPlaces(cluster, succession, signal);
   return { writer, place: found.get(place.partition) };
 }
@@ -60,48 +89,43 @@ export async function takeOver(
 /** @throws KafkaUnavailable, also when what was written before cannot be told yet */
 export async function takeOverPlaces(
   cluster: KafkaCluster,
-  { transactionalId, places, topics, transactionMs, patienceMs }: SuccessionInPlaces,
+  { transactionalId, idPrefix, places, topics, transactionMs, patienceMs }: SuccessionInPlaces,
   signal?: AbortSignal,
 ): Promise<{ readonly writer: TransactionalWriter; readonly places: ReadonlyMap<number, GroupOffset> }> {
-  const last = await lastDecision(cluster, transactionalId, signal);
-  const writer = await TransactionalWriter.open(cluster, transactionalId, signal, transactionMs);
-  const group = new Group(cluster, { groupId: places.group, topic: places.topic, sessionMs: 0, rebalanceMs: 0 });
-  const read = async () => await group.committed(places.partitions);
-  try {
-    return { writer, places: await whenStable(read, PATIENCE_MS, signal) };
-  } catch (error) {
-    if (!(error instanceof OffsetsUnstable)) throw error;
-  }
-  const partitions = await Promise.all(
-    topics.map(async (name) => ({
-      name,
-      partitions: (await cluster.topic(name)).partitions.map((one) => one.partition),
-    })),
-  );
-  await writer.endAgain(partitions, places.group, last, signal);
-  return { writer, places: await whenStable(read, patienceMs, signal) };
+  const { group } = places;
+  const kept = new Group(cluster, { groupId: group, topic: places.topic, sessionMs: 0, rebalanceMs: 0 });
+  const read = async () => await kept.committed(places.partitions);
+  const { writer, last } = await openWriter(cluster, { transactionalId, topics, group, transactionMs }, signal);
+  const soon = await unlessUnstable(read, PATIENCE_MS, signal);
+  if (soon !== undefined) return { writer, places: soon };
+  await writer.endAgain(await allPartitions(cluster, topics), group, last, signal);
+  const later = await unlessUnstable(read, patienceMs, signal);
+  if (later !== undefined) return { writer, places: later };
+  // No transaction lasts so long: it was forgotten, of a writer that has another id and has not come back.
+  await endEvery(cluster, { idPrefix, topics, group }, transactionalId, signal);
+  return { writer, places: await whenStable(read, PATIENCE_MS, signal) };
 }
 
-/** How the last transaction of the id was to end: read before the id is taken over, which is all that is kept of it. */
-async function lastDecision(
-  cluster: KafkaCluster,
-  transactionalId: string,
+async function allPartitions(cluster: KafkaCluster, topics: readonly string[]): Promise<TopicPartitions[]> {
+  return await Promise.all(
+    topics.map(async (name) => ({
+      name,
+      partitions: (await cluster.topic(name)).partitions.map(({ partition }) => partition),
+    })),
+  );
+}
+
+async function unlessUnstable<T>(
+  read: () => Promise<T>,
+  patienceMs: number,
   signal: AbortSignal | undefined,
-): Promise<TransactionEnd> {
-  const coordinator = new Coordinator(cluster, "transactional id", transactionalId, "control");
-  const ask = async () => {
-    const answer = await coordinator.ask(
-      "describe_transactions",
-      async (connection) => await withCodes(describeTransactionsV0.api.async(connection, [transactionalId])),
-    );
-    const [found] = answer.transactionStates;
-    const code = found?.errorCode ?? Code.TransactionalIdNotFound;
-    if (code === Code.TransactionalIdNotFound) return "";
-    if (code !== Code.None) throw protocolError(code, `the transactional id ${transactionalId}`);
-    return found?.transactionState ?? "";
-  };
-  const state = await retry(ask, { attempts: ATTEMPTS, onRetry: () => coordinator.forget(), ...optional(signal) });
-  return DECIDED_TO_COMMIT.has(state) ? "commit" : "abort";
+): Promise<T | undefined> {
+  try {
+    return await whenStable(read, patienceMs, signal);
+  } catch (error) {
+    if (error instanceof OffsetsUnstable) return undefined;
+    throw error;
+  }
 }
 
 export async function whenStable<T>(

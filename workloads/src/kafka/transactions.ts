@@ -20,6 +20,7 @@ import { KafkaUnavailable, MembershipLost, ProducerFenced, RecordTooLarge } from
 import type { GroupOffset, Member } from "./group.ts";
 import { produce } from "./produce.ts";
 import { Code, protocolError, withCodes } from "./protocol-errors.ts";
+import { openTransactions, partitionsOf } from "./transaction-states.ts";
 
 /** Where a writer has come, kept by the group for one partition; the topic has to exist. */
 export interface Place {
@@ -71,12 +72,20 @@ export class TransactionalWriter {
   /** Of the group that keeps the place, which is always the same. */
   #groups: Coordinator | undefined;
   #spent = false;
+  /** How many connections the cluster had lost when this writer knew last that it owes no end. */
+  #lost: number;
 
   private constructor(cluster: KafkaCluster, id: string, coordinator: Coordinator, identity: Identity) {
     this.#cluster = cluster;
     this.#id = id;
     this.#coordinator = coordinator;
     this.#identity = identity;
+    this.#lost = cluster.lostConnections;
+  }
+
+  /** Of all writers under the id. */
+  get producerId(): bigint {
+    return this.#identity.producerId;
   }
 
   /**
@@ -118,13 +127,26 @@ export class TransactionalWriter {
   async write(batches: TopicBatches, place: Place | Places, signal?: AbortSignal): Promise<void> {
     if (this.#spent) throw new KafkaUnavailable(`a transaction of ${this.#id} has failed: open it anew`);
     this.#spent = true;
+    if (this.#lost !== this.#cluster.lostConnections) await this.#endBefore([...batches.keys()], place.group, signal);
     const partitions = [...batches].map(([name, ofTopic]) => ({ name, partitions: [...ofTopic.keys()] }));
     await this.#enlist(partitions, signal);
     await this.#enlistGroup(place.group);
     for (const [topic, partitions] of batches) await this.#produceAll(topic, partitions);
     await this.#keep(place);
     await this.#end("commit");
+    this.#lost = this.#cluster.lostConnections;
     this.#spent = false;
+  }
+
+  /**
+   * A broker that was away may have forgotten the end of the transaction before, which was committed: what is written
+   * now would be one with it, and undone with it.
+   */
+  async #endBefore(topics: readonly string[], group: string, signal: AbortSignal | undefined): Promise<void> {
+    const open = (await openTransactions(this.#cluster, topics)).filter(
+      ({ producerId }) => producerId === this.#identity.producerId,
+    );
+    await this.endAgain(partitionsOf(open), group, "commit", signal);
   }
 
   /**

@@ -1,6 +1,7 @@
 /** One connection to the database and one writer to Kafka, from the place on at which the one before has stopped. */
-import type { SourceConfig } from "@caudal/crds";
+import { consumerGroup, type SourceConfig } from "@caudal/crds";
 import type { KafkaCluster } from "../kafka/cluster.ts";
+import { watchForgotten } from "../kafka/forgotten.ts";
 import { Connection } from "../postgres/connection.ts";
 import { pause } from "../runtime/retry.ts";
 import type { RuntimeContext } from "../runtime/role.ts";
@@ -35,6 +36,8 @@ export async function withSession(
   work: (session: Session) => Promise<void>,
 ): Promise<void> {
   const connection = await openConnection(context, config, "source");
+  const over = new AbortController();
+  let watching: Promise<void> | undefined;
   try {
     await waitForTurn(context, config, connection);
     const server = await readServer(connection);
@@ -50,8 +53,14 @@ export async function withSession(
     context.health.setState("Running");
     context.health.clearError();
     context.log.info({ table: config.postgres.table, place: kept?.at ?? "the beginning" }, "reads the table");
+    const group = consumerGroup(context.config);
+    const writers = { idPrefix: group, topics: Object.values(target), group };
+    const signal = AbortSignal.any([context.drain.signal, over.signal]);
+    watching = watchForgotten(cluster, writers, { signal, log: context.log });
     await work({ context, config, connection, server, table, layout, sink, place: kept, of, origin });
   } finally {
+    over.abort();
+    await watching;
     await connection.close();
   }
 }

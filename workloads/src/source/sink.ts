@@ -8,8 +8,8 @@ import type { KafkaCluster } from "../kafka/cluster.ts";
 import { chunksOf } from "../kafka/core/chunks.ts";
 import { partitionOf } from "../kafka/core/murmur2.ts";
 import { RecordTooLarge } from "../kafka/errors.ts";
-import { takeOver } from "../kafka/take-over.ts";
-import { TransactionalWriter } from "../kafka/transactions.ts";
+import { openWriter, takeOver } from "../kafka/take-over.ts";
+import type { TransactionalWriter } from "../kafka/transactions.ts";
 import type { RuntimeContext } from "../runtime/role.ts";
 import { activeTraceparent } from "../runtime/telemetry.ts";
 import { type Place, PlaceInvalid, readPlace, writePlace } from "./core/place.ts";
@@ -162,7 +162,8 @@ export class Sink {
   }
 
   async #reopen(): Promise<void> {
-    this.#writer = await TransactionalWriter.open(this.#cluster, this.#group, this.#context.drain.signal);
+    const opening = { transactionalId: this.#group, topics: [this.#topic, this.#letters], group: this.#group };
+    ({ writer: this.#writer } = await openWriter(this.#cluster, opening, this.#context.drain.signal));
   }
 
   #count(entries: readonly Entry[], bytes: number): void {

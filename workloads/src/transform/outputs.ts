@@ -23,6 +23,11 @@ export interface OutputParts {
 /** Tells this process from others for as long as it lives; a pod's own name outlives its container. */
 const PROCESS = process.env["POD_NAME"] ?? randomUUID();
 
+/** What the transactional ids of all processes begin with that serve an output. */
+export function idPrefixOf(group: string): string {
+  return `${group}.`;
+}
+
 /**
  * The clients of Redis and S3 are loaded where they are used: they would be a third of the start.
  *
@@ -37,7 +42,8 @@ export async function makeOutput({ context, config, plan, sourceTopic, cluster }
         cluster,
         topic: config.topic,
         group,
-        transactionalId: `${group}.${PROCESS}`,
+        transactionalId: `${idPrefixOf(group)}${PROCESS}`,
+        idPrefix: idPrefixOf(group),
         signal: context.drain.signal,
       },
       sourceTopic,

@@ -8,8 +8,8 @@ import { BATCH_BYTES, type BatchEncoder } from "../kafka/batch-encoder.ts";
 import type { KafkaCluster } from "../kafka/cluster.ts";
 import { KafkaUnavailable, RecordTooLarge, TopicRecreated } from "../kafka/errors.ts";
 import { Group, type GroupOffset, type Member } from "../kafka/group.ts";
-import { takeOverPlaces, whenStable } from "../kafka/take-over.ts";
-import { type TopicBatches, TransactionalWriter } from "../kafka/transactions.ts";
+import { openWriter, takeOverPlaces, whenStable } from "../kafka/take-over.ts";
+import type { TopicBatches, TransactionalWriter } from "../kafka/transactions.ts";
 import type { Position } from "../stage/ports.ts";
 import { OutputRefused } from "./errors.ts";
 import type { Output, OutputBatch, Source } from "./output.ts";
@@ -20,8 +20,9 @@ export interface TopicOutputOptions {
   readonly topic: TopicConfig;
   /** The output's consumer group. */
   readonly group: string;
-  /** Of this process alone. */
+  /** Of this process alone; those of others begin in the same way. */
   readonly transactionalId: string;
+  readonly idPrefix: string;
   /** Ends the wait for others; what is being written is finished. */
   readonly signal: AbortSignal;
 }
@@ -90,13 +91,14 @@ export class TopicOutput implements Output {
 
   /** The writer, and where the group stands once whoever had the partitions before can change it no more. */
   async #succeed(topic: string, partitions: readonly number[]) {
-    const { cluster, transactionalId, group, signal } = this.#options;
+    const { cluster, transactionalId, idPrefix, group, signal } = this.#options;
     if (this.#writer !== undefined) {
       const places = await whenStable(async () => await this.#group.committed(partitions), PATIENCE_MS, signal);
       return { writer: this.#writer, places };
     }
     const succession = {
       transactionalId,
+      idPrefix,
       places: { group, topic, partitions },
       topics: [this.#options.topic.name],
       transactionMs: TRANSACTION_MS,
@@ -109,9 +111,12 @@ export class TopicOutput implements Output {
 
   /** What this process had begun is over when the writer is open. */
   async #open(): Promise<TransactionalWriter> {
-    const { cluster, transactionalId } = this.#options;
-    this.#writer ??= await TransactionalWriter.open(cluster, transactionalId, undefined, TRANSACTION_MS);
-    return this.#writer;
+    if (this.#writer !== undefined) return this.#writer;
+    const { cluster, transactionalId, topic, group } = this.#options;
+    const opening = { transactionalId, topics: [topic.name], group, transactionMs: TRANSACTION_MS };
+    const { writer } = await openWriter(cluster, opening);
+    this.#writer = writer;
+    return writer;
   }
 
   async #write(

@@ -2,6 +2,7 @@
 import { type OutputConfig, outputGroup, type TransformConfig } from "@caudal/crds";
 import { KafkaCluster } from "../kafka/cluster.ts";
 import { sendDeadLetters } from "../kafka/dead-letters.ts";
+import { watchForgotten } from "../kafka/forgotten.ts";
 import { Membership } from "../kafka/membership.ts";
 import { listOffsets } from "../kafka/offsets.ts";
 import { Producer } from "../kafka/producer.ts";
@@ -18,7 +19,7 @@ import { Holding } from "../stage/holding.ts";
 import type { DeadLetters } from "../stage/ports.ts";
 import { Trouble } from "../stage/trouble.ts";
 import { Lookups } from "./lookups.ts";
-import { makeOutput } from "./outputs.ts";
+import { idPrefixOf, makeOutput } from "./outputs.ts";
 import { Report, StageReport } from "./report.ts";
 import { Worker } from "./worker.ts";
 
@@ -103,12 +104,26 @@ async function serve(service: Service): Promise<void> {
   };
 
   membership.start();
+  const watching = watch(service, cluster, group, () => membership.assignment.partitions.includes(0));
   try {
     await new Holding(trouble, drain, health).repeat(session);
+    await watching;
   } finally {
     await membership.stop();
     await cluster.close();
   }
+}
+
+/** Of an output to a topic: whoever has the first partition looks after the writers of all, and of those that are gone. */
+async function watch(
+  { context, output: { topic } }: Service,
+  cluster: KafkaCluster,
+  group: string,
+  isOurs: () => boolean,
+): Promise<void> {
+  if (topic === undefined) return;
+  const writers = { idPrefix: idPrefixOf(group), topics: [topic.name], group };
+  await watchForgotten(cluster, writers, { signal: context.drain.signal, log: context.log, isOurs });
 }
 
 function deadLettersOf({ context, transform }: Service, cluster: KafkaCluster, producer: Producer): DeadLetters {
