@@ -11,12 +11,12 @@ const rounds: readonly [what: string, round: Round, least: Readonly<Record<strin
   ["tables and dead letters of an aggregator", plans.aggregates(2017, 45), { rows: 100, letters: 10 }],
   [
     "decisions, and what is kept of them",
-    plans.banking(7, 30),
+    plans.banking(27, 30),
     { decisions: 1_000, versions: 50, rows: 500, letters: 5 },
   ],
   [
     "what sources send, and what is delivered",
-    plans.customers(28, 30),
+    plans.customers(26, 30),
     { changes: 500, rows: 500, keys: 50, fileRows: 500 },
   ],
 ];
