@@ -24,10 +24,10 @@ export default defineConfig({
         test: {
           ...oneCopy,
           name: "api",
+          globalSetup: "test/api/support/shared-server.ts",
           include: ["test/api/**/*.test.ts"],
           testTimeout: 300_000,
           hookTimeout: 300_000,
-          fileParallelism: false,
         },
       },
       {

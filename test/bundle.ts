@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { bundle } from "../scripts/build.ts";
 import { repository } from "./cluster/host/paths.ts";
 
-/** Names the folder of the bundled programs, for the processes in which tests run. */
+/** Names the folder of the bundled programs, for the processes in which tests run. One that is named already is used. */
 const BUNDLE_VARIABLE = "CAUDAL_TEST_BUNDLE";
 
 /** Programs of the bundle → their sources. */
@@ -32,8 +32,9 @@ export const sourceFile = (name: Program): string => join(repository, programs[n
 export const withBundle = (printed: string): string =>
   printed.replace("npm run -s caudal --", `${process.execPath} ${programFile("caudal")}`);
 
-/** @returns what removes the bundle */
+/** @returns what removes the bundle, where this call has made it */
 export default async function bundlePrograms(): Promise<() => Promise<void>> {
+  if (process.env[BUNDLE_VARIABLE] !== undefined) return async () => await Promise.resolve();
   const cache = join(repository, ".cache");
   await removeLeft(cache);
   const folder = join(cache, `bundle-${process.pid}`);

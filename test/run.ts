@@ -9,6 +9,7 @@ import { spawn } from "node:child_process";
 import { appendFileSync, closeSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
+import bundlePrograms from "./bundle.ts";
 import { dockerAnswers } from "./cluster/docker/cluster.ts";
 import { helmBinary, kubernetesBinaries, s3ServerBinary } from "./cluster/host/binaries.ts";
 import { ClusterError } from "./cluster/host/errors.ts";
@@ -22,8 +23,8 @@ const results = join(root, ".cache", "test-results");
 interface Part {
   name: string;
   what: string;
-  /** Parts of a lane run one after another, the two lanes beside each other: often a test waits for something. */
-  lane: "workloads" | "kubernetes";
+  /** One after another, in this order. The others run beside them, and go on where these leave a processor. */
+  onCluster?: true;
   commands: readonly Command[];
 }
 /** A command that is one test by its exit code, or a vitest project that counts its own. */
@@ -31,11 +32,30 @@ type Command =
   | { readonly run: readonly string[]; readonly title: string }
   | { readonly vitest: string; readonly filesAtOnce?: number };
 
+/** Those that need no cluster in the order in which they are begun: what is short fills the end. */
 const parts: readonly Part[] = [
+  {
+    name: "demo",
+    what: "everything from nothing to app-events, on a real cluster",
+    onCluster: true,
+    commands: [{ title: "npm run demo fills the three tables", run: ["npm", "run", "-s", "demo"] }],
+  },
+  {
+    name: "contract",
+    what: "Strimzi's and CloudNativePG's contracts",
+    onCluster: true,
+    commands: [{ vitest: "contract", filesAtOnce: 2 }],
+  },
+  {
+    name: "charts",
+    what: "helm lint, template, install, upgrade, test, uninstall; the dashboard's queries",
+    onCluster: true,
+    commands: [{ vitest: "charts", filesAtOnce: 2 }],
+  },
+  { name: "e2e", what: "end to end, with faults", onCluster: true, commands: [{ vitest: "e2e", filesAtOnce: 2 }] },
   {
     name: "static",
     what: "generated files, types, lint, formatting",
-    lane: "workloads",
     commands: [
       { title: "generated files are what the schema gives", run: ["npm", "run", "-s", "verify"] },
       { title: "the types check", run: ["npm", "run", "-s", "typecheck"] },
@@ -43,40 +63,19 @@ const parts: readonly Part[] = [
       { title: "the code is formatted", run: ["npm", "run", "-s", "format:check"] },
     ],
   },
-  { name: "unit", what: "pure parts, beside the code", lane: "workloads", commands: [{ vitest: "unit" }] },
-  { name: "telemetry", what: "traces to a collector", lane: "workloads", commands: [{ vitest: "telemetry" }] },
   {
     name: "engine",
     what: "the workloads on a real broker and PostgreSQL",
-    lane: "workloads",
     commands: [{ vitest: "engine", filesAtOnce: 2 }],
   },
   {
     name: "chaos",
     what: "random faults, and every guard taken out once",
-    lane: "workloads",
     commands: [{ vitest: "chaos", filesAtOnce: 2 }],
   },
-  {
-    name: "demo",
-    what: "everything from nothing to app-events, on a real cluster",
-    lane: "kubernetes",
-    commands: [{ title: "npm run demo fills the three tables", run: ["npm", "run", "-s", "demo"] }],
-  },
-  {
-    name: "contract",
-    what: "Strimzi's and CloudNativePG's contracts",
-    lane: "kubernetes",
-    commands: [{ vitest: "contract", filesAtOnce: 2 }],
-  },
-  {
-    name: "charts",
-    what: "helm lint, template, install, upgrade, test, uninstall; the dashboard's queries",
-    lane: "kubernetes",
-    commands: [{ vitest: "charts", filesAtOnce: 2 }],
-  },
-  { name: "e2e", what: "end to end, with faults", lane: "kubernetes", commands: [{ vitest: "e2e", filesAtOnce: 2 }] },
-  { name: "api", what: "the operator on a real API server", lane: "kubernetes", commands: [{ vitest: "api" }] },
+  { name: "api", what: "the operator on a real API server", commands: [{ vitest: "api", filesAtOnce: 2 }] },
+  { name: "unit", what: "pure parts, beside the code", commands: [{ vitest: "unit" }] },
+  { name: "telemetry", what: "traces to a collector", commands: [{ vitest: "telemetry" }] },
 ];
 
 interface Count {
@@ -221,8 +220,8 @@ const lines: string[] = [];
 /** Told at the end again: the parts' own output is long. */
 const failures: string[] = [];
 
-async function runLane(lane: readonly Part[]): Promise<void> {
-  for (const part of lane) {
+async function runNext(queue: Part[]): Promise<void> {
+  for (let part = queue.shift(); part !== undefined; part = queue.shift()) {
     const { count, line } = await runPart(part);
     add(total, count);
     lines.push(line);
@@ -232,8 +231,10 @@ async function runLane(lane: readonly Part[]): Promise<void> {
 /**
  * What takes minutes to make, the first time: a test beside it would wait longer for its servers than it has. Programs
  * keep the processors busy, images wait for packages: side by side.
+ *
+ * @returns what removes the bundle that the parts share
  */
-async function prepare(): Promise<void> {
+async function prepare(): Promise<() => Promise<void>> {
   const progress = progressTo();
   if (runs("engine", "telemetry", "chaos")) await ensureTestPrograms(progress);
   const programs = async () => {
@@ -246,26 +247,30 @@ async function prepare(): Promise<void> {
     if (runs("demo") && !(await dockerAnswers())) await buildBaseImages(progress);
   };
   await Promise.all([programs(), images()]);
+  return await bundlePrograms();
 }
 
+let removeBundle: () => Promise<void>;
 try {
-  await prepare();
+  removeBundle = await prepare();
 } catch (error) {
   if (!(error instanceof ClusterError)) throw error;
   console.error(`\ntest: cannot begin. ${error.message}`);
   process.exit(1);
 }
-const lanes = Map.groupBy(chosen, ({ lane }) => lane);
-await Promise.all([...lanes.values()].map(runLane));
+// Two at a time: often a test waits for something, and more would only make each other late.
+const onCluster = chosen.filter((part) => part.onCluster);
+const others = chosen.filter((part) => !part.onCluster);
+await Promise.all([runNext(onCluster).then(async () => await runNext(others)), runNext(others)]);
 if (!values.keep && runs("demo", "contract", "charts", "e2e")) {
   const down: Part = {
     name: "down",
     what: "the cluster goes; --keep leaves it",
-    lane: "kubernetes",
     commands: [{ title: "npm run demo:down", run: ["npm", "run", "-s", "demo:down"] }],
   };
-  await runLane([down]);
+  await runNext([down]);
 }
+await removeBundle();
 for (const failure of failures) console.log(`\n✗ ${failure}`);
 console.log(`\n${lines.join("\n")}\n${seconds(began)} s in all\n`);
 console.log(`${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ""}`);

@@ -5,7 +5,7 @@ import { parse } from "yaml";
 import { checkFakeName } from "@caudal/workloads/generator/core/fake";
 import { checkSql } from "@caudal/workloads/sql/check";
 import { pathOf, resources } from "../../operator/src/kube/object.ts";
-import { definitions, type RawAnswer, TestServer } from "./support/server.ts";
+import { type RawAnswer, TestServer } from "./support/server.ts";
 import { World } from "./support/world.ts";
 
 interface BadSpec {
@@ -28,7 +28,7 @@ const checkSqlFile = join(import.meta.dirname, "../../workloads/src/sql/check-sq
 let server: TestServer;
 let world: World;
 beforeAll(async () => {
-  server = await TestServer.start(definitions.strimzi, definitions.cloudNativePg);
+  server = TestServer.shared();
   world = await World.create(server);
   await world.kafka();
   await world.operator({

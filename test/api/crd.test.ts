@@ -10,7 +10,7 @@ import { World } from "./support/world.ts";
 let server: TestServer;
 let world: World;
 beforeAll(async () => {
-  server = await TestServer.start();
+  server = TestServer.shared();
   world = await World.create(server);
 });
 afterAll(async () => await server.stop());

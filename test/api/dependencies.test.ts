@@ -1,18 +1,22 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { resources } from "../../operator/src/kube/object.ts";
 import { eventually } from "./support/eventually.ts";
 import { definitions, TestServer } from "./support/server.ts";
 import { World } from "./support/world.ts";
 
+const dependencies = [definitions.strimzi, definitions.cloudNativePg, definitions.podMonitors];
 let server: TestServer;
 let world: World;
-beforeEach(async () => {
+beforeAll(async () => {
   server = await TestServer.start();
+});
+afterAll(async () => await server.stop());
+beforeEach(async () => {
   world = await World.create(server);
 });
 afterEach(async () => {
   await world.stop();
-  await server.stop();
+  for (const file of dependencies) await server.undefine(file);
 });
 
 test("Strimzi and CloudNativePG that are not installed are conditions, and are noticed when they arrive", async () => {

@@ -9,12 +9,12 @@ import {
 import { type KubeObject, pathOf, resources } from "../../operator/src/kube/object.ts";
 import { eventually } from "./support/eventually.ts";
 import { crashAt, failSome, faulty } from "./support/faults.ts";
-import { definitions, TestServer } from "./support/server.ts";
+import { TestServer } from "./support/server.ts";
 import { World } from "./support/world.ts";
 
 let server: TestServer;
 beforeAll(async () => {
-  server = await TestServer.start(definitions.strimzi, definitions.cloudNativePg, definitions.podMonitors);
+  server = TestServer.shared();
 });
 afterAll(async () => await server.stop());
 

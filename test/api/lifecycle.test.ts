@@ -1,13 +1,13 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { pathOf, resources } from "../../operator/src/kube/object.ts";
 import { eventually } from "./support/eventually.ts";
-import { definitions, TestServer } from "./support/server.ts";
+import { TestServer } from "./support/server.ts";
 import { database, World } from "./support/world.ts";
 
 let server: TestServer;
 let world: World;
 beforeAll(async () => {
-  server = await TestServer.start(definitions.strimzi, definitions.cloudNativePg);
+  server = TestServer.shared();
 });
 afterAll(async () => await server.stop());
 beforeEach(async () => {

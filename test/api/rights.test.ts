@@ -9,7 +9,7 @@ import { type KubeObject, pathOf, type Resource, resources } from "../../operato
 import { Transport } from "../../operator/src/kube/transport.ts";
 import { helmBinary } from "../cluster/index.ts";
 import { eventually } from "./support/eventually.ts";
-import { definitions, TestServer } from "./support/server.ts";
+import { TestServer } from "./support/server.ts";
 import { World } from "./support/world.ts";
 
 const chart = join(import.meta.dirname, "../../charts/caudal");
@@ -30,7 +30,7 @@ let account = "";
 let env: Record<string, string> = {};
 
 beforeAll(async () => {
-  server = await TestServer.start(definitions.strimzi, definitions.cloudNativePg, definitions.podMonitors);
+  server = TestServer.shared();
   world = await World.create(server);
   const helm = await helmBinary();
   const rendered = execFileSync(

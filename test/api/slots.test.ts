@@ -7,7 +7,7 @@ import { resources } from "../../operator/src/kube/object.ts";
 import { slotsOf } from "../../operator/src/plan/slots.ts";
 import { type Database, type Postgres, startPostgres } from "../engine/postgres.ts";
 import { eventually } from "./support/eventually.ts";
-import { definitions, TestServer } from "./support/server.ts";
+import { TestServer } from "./support/server.ts";
 import { World } from "./support/world.ts";
 
 let server: TestServer;
@@ -15,10 +15,8 @@ let postgres: Postgres;
 let database: Database;
 let world: World;
 beforeAll(async () => {
-  [server, postgres] = await Promise.all([
-    TestServer.start(definitions.strimzi, definitions.cloudNativePg),
-    startPostgres({ settings: { wal_level: "logical" } }),
-  ]);
+  server = TestServer.shared();
+  postgres = await startPostgres({ settings: { wal_level: "logical" } });
   database = await postgres.database("shop");
   await database.query("create table customers (id int primary key, name text)");
 });

@@ -1,4 +1,4 @@
-/** One API server a test file, with the definitions that the test asks for. */
+/** An API server with the definitions that a file of tests asks for, or the one that files share. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
@@ -17,6 +17,9 @@ export const definitions = {
   podMonitors: join(import.meta.dirname, "../fixtures/podmonitor-crd.yaml"),
 } as const;
 
+/** Names the kubeconfig of the server that files share, for the processes in which tests run. */
+export const SHARED_VARIABLE = "CAUDAL_TEST_API_SERVER";
+
 const crd: Resource = {
   apiVersion: "apiextensions.k8s.io/v1",
   kind: "CustomResourceDefinition",
@@ -34,31 +37,38 @@ export interface RawAnswer {
 export class TestServer {
   readonly client: KubeClient;
   readonly config: KubeConfig;
-  readonly #server: ApiServer;
+  readonly kubeconfigPath: string;
+  /** Of this object alone; undefined where files share one. */
+  readonly #server: ApiServer | undefined;
   readonly #transport: Transport;
-  #count = 0;
 
-  private constructor(server: ApiServer) {
+  private constructor(kubeconfigPath: string, server?: ApiServer) {
+    this.kubeconfigPath = kubeconfigPath;
     this.#server = server;
     this.config = new KubeConfig();
-    this.config.loadFromFile(server.kubeconfigPath);
+    this.config.loadFromFile(kubeconfigPath);
     this.#transport = new Transport(this.config, () => undefined);
     this.client = new HttpKubeClient(this.#transport);
   }
 
-  get kubeconfigPath(): string {
-    return this.#server.kubeconfigPath;
+  /** The server that files share, with all definitions: for tests that keep to namespaces of their own. */
+  static shared(): TestServer {
+    const kubeconfigPath = process.env[SHARED_VARIABLE];
+    if (kubeconfigPath === undefined) throw new TypeError(`${SHARED_VARIABLE} names no server: run the project api`);
+    return new TestServer(kubeconfigPath);
   }
 
+  /** A server of its own: for tests that change definitions, or look at all namespaces. */
   static async start(...files: readonly string[]): Promise<TestServer> {
-    const server = new TestServer(await startApiServer());
+    const started = await startApiServer();
+    const server = new TestServer(started.kubeconfigPath, started);
     for (const file of [definitions.caudal, ...files]) await server.define(file);
     return server;
   }
 
   async stop(): Promise<void> {
     this.#transport.close();
-    await this.#server.stop();
+    await this.#server?.stop();
   }
 
   /** Creates every CustomResourceDefinition of a file and waits until they are served. */
@@ -80,19 +90,23 @@ export class TestServer {
     }
   }
 
+  /** Deletes every CustomResourceDefinition of a file, with its objects, and waits until they are gone. */
   async undefine(file: string): Promise<void> {
-    for (const { metadata } of documentsIn(file)) await this.raw("DELETE", pathOf(crd, undefined, metadata.name));
+    for (const { metadata } of documentsIn(file)) {
+      const path = pathOf(crd, undefined, metadata.name);
+      await this.raw("DELETE", path);
+      await eventually(`${metadata.name} is gone`, async () => (await this.raw("GET", path)).status === 404);
+    }
   }
 
   /** A namespace of its own, so that tests do not meet. */
   async namespace(): Promise<string> {
-    const name = `test-${++this.#count}`;
-    await this.send("POST", pathOf(namespaces, undefined), {
+    const { metadata } = await this.send("POST", pathOf(namespaces, undefined), {
       apiVersion: "v1",
       kind: "Namespace",
-      metadata: { name },
+      metadata: { generateName: "test-" },
     });
-    return name;
+    return metadata.name;
   }
 
   async raw(
