@@ -34,7 +34,7 @@ export default defineConfig({
         test: {
           ...oneCopy,
           name: "engine",
-          globalSetup: "test/bundle.ts",
+          globalSetup: ["test/bundle.ts", "test/engine/shared-broker.ts"],
           include: ["test/engine/**/*.test.ts", "test/cli/engine/**/*.test.ts"],
           testTimeout: 300_000,
           // Alone, without `npm test`, the first one builds the S3 server.

@@ -30,6 +30,8 @@ export interface Broker {
   tool(mainClass: string, args: readonly string[], input?: string): Promise<string>;
 }
 
+/** Tells the processes in which tests run of the broker that files share. */
+export const SHARED_VARIABLE = "CAUDAL_TEST_BROKER";
 const startSeconds = 180;
 /** Where, in a broker's folder, it keeps its topics. */
 const DATA = "data";
@@ -62,6 +64,10 @@ async function classArchive(jars: string): Promise<string> {
   return join(folder, archive);
 }
 
+async function quickStart(jars: string): Promise<string[]> {
+  return [...shortLived, `-XX:SharedArchiveFile=${await classArchive(jars)}`];
+}
+
 /** A folder as Kafka formats it before a broker's first start, which takes a Java of its own: made once and copied. */
 async function formattedStorage(jars: string): Promise<string> {
   const folder = await cached("kafka-storage", contentKey([jars, clusterId]), async (unfinished) => {
@@ -81,7 +87,7 @@ function java(jars: string, mainClass: string, args: readonly string[], options:
 
 export async function startBroker({ properties = {}, jvm, behind }: BrokerOptions = {}): Promise<Broker> {
   const jars = await kafkaJars();
-  const quickly = jvm === undefined ? [...shortLived, `-XX:SharedArchiveFile=${await classArchive(jars)}`] : shortLived;
+  const quickly = jvm === undefined ? await quickStart(jars) : shortLived;
   const folder = await mkdtemp(join(tmpdir(), "caudal-broker-"));
   const [port = 0, controllerPort = 0, hiddenPort = 0] = await freePorts(3);
   const told = await behind?.(hiddenPort);
@@ -130,9 +136,37 @@ export async function startBroker({ properties = {}, jvm, behind }: BrokerOption
     kill: async () => await end("SIGKILL"),
     freeze: () => void child?.kill("SIGSTOP"),
     thaw: () => void child?.kill("SIGCONT"),
-    tool: async (mainClass, args, input) =>
-      await run("java", java(jars, mainClass, args, quickly), input === undefined ? {} : { input }),
+    tool: toolOf(jars, quickly),
   };
+}
+
+/**
+ * The broker that files share, which runs on when a file is done with it. Where there is none, one of its own.
+ *
+ * @throws TypeError when it is killed, frozen or started again: such a file starts its own
+ */
+export async function sharedBroker(): Promise<Broker> {
+  const shared = process.env[SHARED_VARIABLE];
+  if (shared === undefined) return await startBroker();
+  const { bootstrap, data } = JSON.parse(shared) as Pick<Broker, "bootstrap" | "data">;
+  const jars = await kafkaJars();
+  const refuse = (): never => {
+    throw new TypeError("other files use this broker too: start one of your own with startBroker()");
+  };
+  return {
+    bootstrap,
+    data,
+    pid: undefined,
+    stop: async () => await Promise.resolve(),
+    ...{ restart: refuse, kill: refuse, freeze: refuse, thaw: refuse },
+    tool: toolOf(jars, await quickStart(jars)),
+  };
+}
+
+/** @param options of the tool's Java */
+function toolOf(jars: string, options: readonly string[]): Broker["tool"] {
+  return async (mainClass, args, input) =>
+    await run("java", java(jars, mainClass, args, options), input === undefined ? {} : { input });
 }
 
 interface Listener {

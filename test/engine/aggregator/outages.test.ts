@@ -7,7 +7,7 @@ import { useScene } from "./scene.ts";
 import { startWorker, untilDone, type Worker } from "./stage.ts";
 import { createTopic } from "./topic.ts";
 
-const newScene = useScene("outage");
+const newScene = useScene("outage", { own: true });
 const soon = { timeout: 120_000, interval: 100 };
 const lines = (seed: number, count: number, from = 0) =>
   makeEvents(seed, count, from).map((event) => JSON.stringify(event));

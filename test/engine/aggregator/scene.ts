@@ -1,6 +1,6 @@
 /** One broker and one PostgreSQL for a file of tests, and for each test a topic and a database of its own. */
 import { afterAll, afterEach, beforeAll } from "vitest";
-import { type Broker, startBroker } from "../broker.ts";
+import { type Broker, sharedBroker, startBroker } from "../broker.ts";
 import { type Database, type Postgres, type PostgresOptions, startPostgres } from "../postgres.ts";
 import { actualTables, differences, expectedTables } from "./expected.ts";
 import { killWorkers, stageConfig, type StageOptions } from "./stage.ts";
@@ -18,14 +18,20 @@ export interface Scene {
   wrong(ends: ReadonlyMap<number, number>, keep?: (record: LoggedRecord) => boolean): Promise<string[]>;
 }
 
-/** @param name of the file's topics and databases: the tests' are numbered */
-export function useScene(name: string, postgres: PostgresOptions = {}): (partitions: number) => Promise<Scene> {
+/**
+ * @param name of the file's topics and databases: the tests' are numbered
+ * @param own whether the file needs a broker that nobody else uses
+ */
+export function useScene(
+  name: string,
+  { own = false, ...postgres }: PostgresOptions & { readonly own?: boolean } = {},
+): (partitions: number) => Promise<Scene> {
   let broker: Broker;
   let server: Postgres;
   let count = 0;
   const open: Topic[] = [];
   beforeAll(async () => {
-    [broker, server] = await Promise.all([startBroker(), startPostgres(postgres)]);
+    [broker, server] = await Promise.all([own ? startBroker() : sharedBroker(), startPostgres(postgres)]);
   });
   afterEach(async () => {
     await killWorkers();

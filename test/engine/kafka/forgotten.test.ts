@@ -46,7 +46,7 @@ const batch = (value: string): BatchEncoder => {
   encoder.append(1_700_000_000_000, "key", value);
   return encoder;
 };
-const writers = () => ({ idPrefix: `${name}.`, topics: [name], group: name });
+const writers = () => ({ own: (id: string) => id.startsWith(`${name}.`), topics: [name], group: name });
 const kept = async () =>
   await new Group(cluster, { groupId: name, topic: name, sessionMs: 0, rebalanceMs: 0 }).committed([0]);
 const committed = async (): Promise<string[]> => (await readToEnd(cluster, name)).rows.map(({ line }) => line).sort();
@@ -127,7 +127,7 @@ describe("a transaction without an end in one of its partitions", () => {
     expect((await openTransactions(cluster, [name])).length).toBe(2);
     expect(await endForgotten(cluster, writers())).toEqual([]);
     await decide(id, slow, "commit");
-    const ended = await endForgotten(cluster, { ...writers(), idPrefix: "other." });
+    const ended = await endForgotten(cluster, { ...writers(), own: (one) => one === "other.gone" });
     expect(ended).toMatchObject([{ transactionalId: "other.gone", partitions: [`${name}/1`] }]);
     expect(await settled()).toEqual(["of other.gone", "slow"]);
   });
@@ -148,7 +148,7 @@ describe("a transaction without an end in one of its partitions", () => {
     await expect(kept()).rejects.toThrow("UNSTABLE_OFFSET_COMMIT");
     const succession = {
       transactionalId: `${name}.new`,
-      idPrefix: `${name}.`,
+      own: writers().own,
       places: { group: name, topic: name, partitions: [0] },
       topics: [name],
       transactionMs: 30_000,

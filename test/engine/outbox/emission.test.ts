@@ -6,7 +6,7 @@ import { type Scene, useScene } from "../aggregator/scene.ts";
 import { startWorker, untilDone, type Worker } from "../aggregator/stage.ts";
 import { createTopic, type Topic } from "../aggregator/topic.ts";
 
-const newScene = useScene("emit");
+const newScene = useScene("emit", { own: true });
 const soon = { timeout: 120_000, interval: 200 };
 const open: Topic[] = [];
 afterEach(async () => {

@@ -10,14 +10,14 @@ import { randomFrom } from "../aggregator/events.ts";
 import { delta } from "../aggregator/plans.ts";
 import { killWorkers, stageConfig, startWorker, type Worker } from "../aggregator/stage.ts";
 import { createTopic } from "../aggregator/topic.ts";
-import { type Broker, startBroker } from "../broker.ts";
+import { type Broker, sharedBroker } from "../broker.ts";
 import { type Postgres, startPostgres } from "../postgres.ts";
 import { programFile } from "../../bundle.ts";
 
 let broker: Broker;
 let server: Postgres;
 beforeAll(async () => {
-  [broker, server] = await Promise.all([startBroker(), startPostgres()]);
+  [broker, server] = await Promise.all([sharedBroker(), startPostgres()]);
 });
 afterEach(killWorkers);
 afterAll(async () => {

@@ -8,7 +8,7 @@ import { poll } from "../../cluster/host/poll.ts";
 import { randomFrom } from "../aggregator/events.ts";
 import { killWorkers, startWorker, type Worker } from "../aggregator/stage.ts";
 import { createTopic, type LoggedRecord, type Topic } from "../aggregator/topic.ts";
-import { type Broker, startBroker } from "../broker.ts";
+import { type Broker, sharedBroker } from "../broker.ts";
 import { type Database, type Postgres, startPostgres } from "../postgres.ts";
 import { type Redis, startRedis } from "../redis.ts";
 import { bankingSeed, bankingStages, decide, readKnown, type Transaction, TRANSACTIONS } from "./banking-stages.ts";
@@ -22,7 +22,7 @@ let database: Database;
 let topics: readonly [source: Topic, decided: Topic, ...letters: Topic[]];
 
 beforeAll(async () => {
-  [broker, server, redis] = await Promise.all([startBroker(), startPostgres(), startRedis()]);
+  [broker, server, redis] = await Promise.all([sharedBroker(), startPostgres(), startRedis()]);
   database = await server.database("bank");
   await database.query(bankingSeed());
   const make = async (name: string, partitions: number) => await createTopic(broker, name, partitions);

@@ -7,7 +7,7 @@ import { type Postgres, startPostgres } from "../postgres.ts";
 import { dropSlot, invalidateSlot } from "./lose-slot.ts";
 import { failure, field, latest, type Sent, type SourceScene, untilSent, useSource } from "./scene.ts";
 
-const source = useSource("cdc");
+const source = useSource("cdc", { own: true });
 
 const cdc = { mode: "cdc", timestampColumn: undefined } as const;
 const items = {

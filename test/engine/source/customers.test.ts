@@ -15,7 +15,7 @@ import { repository } from "../../cluster/host/paths.ts";
 import { poll } from "../../cluster/host/poll.ts";
 import { killWorkers, startWorker } from "../aggregator/stage.ts";
 import { createTopic, type Topic } from "../aggregator/topic.ts";
-import { type Broker, startBroker } from "../broker.ts";
+import { type Broker, sharedBroker } from "../broker.ts";
 import { readLake } from "../outputs/lake.ts";
 import { type Database, type Postgres, startPostgres } from "../postgres.ts";
 import { type S3, startS3 } from "../s3.ts";
@@ -33,7 +33,7 @@ const programs = new Set<ChildProcess>();
 
 beforeAll(async () => {
   [broker, server, s3] = await Promise.all([
-    startBroker(),
+    sharedBroker(),
     startPostgres({ settings: { wal_level: "logical" } }),
     startS3(),
   ]);

@@ -4,7 +4,7 @@ import type { SourceConfig, StageStatus, WorkloadConfig } from "@caudal/crds";
 import { poll } from "../../cluster/host/poll.ts";
 import { killWorkers, startWorker, type Worker, type WorkerOptions } from "../aggregator/stage.ts";
 import { createTopic, type LoggedRecord, type Topic } from "../aggregator/topic.ts";
-import { type Broker, startBroker } from "../broker.ts";
+import { type Broker, sharedBroker, startBroker } from "../broker.ts";
 import { type Database, type Postgres, type PostgresOptions, startPostgres } from "../postgres.ts";
 
 type Fields = SourceConfig["topic"]["fields"];
@@ -79,10 +79,13 @@ export function sourceConfig(
 
 export const field = (name: string, type: string, nullable = false): Fields[number] => ({ name, type, nullable });
 
-/** @param name of the file's topics and databases: the tests' are numbered */
+/**
+ * @param name of the file's topics and databases: the tests' are numbered
+ * @param own whether the file needs a broker that nobody else uses
+ */
 export function useSource(
   name: string,
-  postgres: PostgresOptions = {},
+  { own = false, ...postgres }: PostgresOptions & { readonly own?: boolean } = {},
 ): (options: SourceOptions) => Promise<SourceScene> {
   let broker: Broker;
   let server: Postgres;
@@ -95,7 +98,10 @@ export function useSource(
       max_replication_slots: "50",
       ...postgres.settings,
     };
-    [broker, server] = await Promise.all([startBroker(), startPostgres({ ...postgres, settings })]);
+    [broker, server] = await Promise.all([
+      own ? startBroker() : sharedBroker(),
+      startPostgres({ ...postgres, settings }),
+    ]);
   });
   afterEach(async () => {
     await killWorkers();

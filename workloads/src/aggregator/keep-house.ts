@@ -63,7 +63,7 @@ function choresOf(
   const id = `${consumerGroup(config)}.outbox`;
   const topics = new Map(sent.map(({ table, topic }) => [table.name, topic]));
   const relay = new Relay({ cluster, owner, metrics, signal, id, sourceTopic, topics });
-  const writers = { idPrefix: id, topics: [...new Set(topics.values())], group: id };
+  const writers = { own: (other: string) => other === id, topics: [...new Set(topics.values())], group: id };
   const forgotten = new Forgotten({ cluster, writers, log, signal });
   const finality = new Finality(
     owner,

@@ -12,8 +12,8 @@ import { type TransactionEnd, TransactionalWriter } from "./transactions.ts";
 
 /** Writers that are alike: replicas of one another, or one after another. */
 export interface Writers {
-  /** What their transactional ids begin with. */
-  readonly idPrefix: string;
+  /** Whether a transactional id is one of theirs. */
+  readonly own: (transactionalId: string) => boolean;
   /** Topics that they write to. */
   readonly topics: readonly string[];
   /** Keeps their place. */
@@ -41,11 +41,11 @@ export const LOOK_MS = 15_000;
  * @throws KafkaUnavailable; ProducerFenced when another process does the same
  */
 export async function endForgotten(cluster: KafkaCluster, writers: Writers, signal?: AbortSignal): Promise<Ended[]> {
-  const { idPrefix, topics, group } = writers;
+  const { own, topics, group } = writers;
   const before = await openTransactions(cluster, topics);
   if (before.length === 0) return [];
   const ended = await endedTransactions(cluster, [...new Set(before.map(({ producerId }) => producerId))]);
-  const ours = ended.filter(({ transactionalId }) => transactionalId.startsWith(idPrefix));
+  const ours = ended.filter(({ transactionalId }) => own(transactionalId));
   if (ours.length === 0) return [];
   const still = new Set((await openTransactions(cluster, topics)).map(keyOf));
   const done: Ended[] = [];
@@ -67,13 +67,13 @@ export async function endForgotten(cluster: KafkaCluster, writers: Writers, sign
  */
 export async function endEvery(
   cluster: KafkaCluster,
-  { idPrefix, topics, group }: Writers,
+  { own, topics, group }: Writers,
   but: string,
   signal?: AbortSignal,
 ): Promise<void> {
   const open = await openTransactions(cluster, topics);
   for (const { transactionalId, producerId, end } of await endedTransactions(cluster, [])) {
-    if (!transactionalId.startsWith(idPrefix) || transactionalId === but) continue;
+    if (!own(transactionalId) || transactionalId === but) continue;
     const writer = await TransactionalWriter.open(cluster, transactionalId, signal);
     const partitions = partitionsOf(open.filter((one) => one.producerId === producerId));
     await writer.endAgain(partitions, group, end, signal);

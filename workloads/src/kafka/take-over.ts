@@ -7,7 +7,7 @@ import { retry } from "../runtime/retry.ts";
 import type { KafkaCluster } from "./cluster.ts";
 import { Coordinator } from "./coordinator.ts";
 import { OffsetsUnstable } from "./errors.ts";
-import { endEvery } from "./forgotten.ts";
+import { endEvery, type Writers } from "./forgotten.ts";
 import { Group, type GroupOffset } from "./group.ts";
 import { lastDecision, openTransactions, partitionsOf } from "./transaction-states.ts";
 import { TRANSACTION_MS, type TopicPartitions, type TransactionEnd, TransactionalWriter } from "./transactions.ts";
@@ -23,8 +23,8 @@ export interface Succession {
 /** A succession whose place is one of several partitions. */
 export interface SuccessionInPlaces extends Omit<Succession, "place"> {
   readonly places: { readonly group: string; readonly topic: string; readonly partitions: readonly number[] };
-  /** What the ids of the writers begin with that had the places before. */
-  readonly idPrefix: string;
+  /** Whether an id is of a writer that may have had the places before; none but the id itself by default. */
+  readonly own?: Writers["own"];
   /** After which the broker undoes a transaction by itself. */
   readonly transactionMs: number;
   /** How long others, who have ids of their own, may take to end theirs. */
@@ -80,8 +80,7 @@ export async function takeOver(
   signal?: AbortSignal,
 ): Promise<TakenOver> {
   const places = { group: place.group, topic: place.topic, partitions: [place.partition] };
-  const waits = { transactionMs: TRANSACTION_MS, patienceMs: PATIENCE_MS };
-  const succession = { transactionalId, idPrefix: transactionalId, topics, places, ...waits };
+  const succession = { transactionalId, topics, places, transactionMs: TRANSACTION_MS, patienceMs: PATIENCE_MS };
   const { writer, places: found } = await takeOverPlaces(cluster, succession, signal);
   return { writer, place: found.get(place.partition) };
 }
@@ -89,7 +88,7 @@ export async function takeOver(
 /** @throws KafkaUnavailable, also when what was written before cannot be told yet */
 export async function takeOverPlaces(
   cluster: KafkaCluster,
-  { transactionalId, idPrefix, places, topics, transactionMs, patienceMs }: SuccessionInPlaces,
+  { transactionalId, own, places, topics, transactionMs, patienceMs }: SuccessionInPlaces,
   signal?: AbortSignal,
 ): Promise<{ readonly writer: TransactionalWriter; readonly places: ReadonlyMap<number, GroupOffset> }> {
   const { group } = places;
@@ -102,7 +101,7 @@ export async function takeOverPlaces(
   const later = await unlessUnstable(read, patienceMs, signal);
   if (later !== undefined) return { writer, places: later };
   // No transaction lasts so long: it was forgotten, of a writer that has another id and has not come back.
-  await endEvery(cluster, { idPrefix, topics, group }, transactionalId, signal);
+  if (own !== undefined) await endEvery(cluster, { own, topics, group }, transactionalId, signal);
   return { writer, places: await whenStable(read, PATIENCE_MS, signal) };
 }
 

@@ -54,7 +54,7 @@ export async function withSession(
     context.health.clearError();
     context.log.info({ table: config.postgres.table, place: kept?.at ?? "the beginning" }, "reads the table");
     const group = consumerGroup(context.config);
-    const writers = { idPrefix: group, topics: Object.values(target), group };
+    const writers = { own: (id: string) => id === group, topics: Object.values(target), group };
     const signal = AbortSignal.any([context.drain.signal, over.signal]);
     watching = watchForgotten(cluster, writers, { signal, log: context.log });
     await work({ context, config, connection, server, table, layout, sink, place: kept, of, origin });

@@ -23,9 +23,9 @@ export interface OutputParts {
 /** Tells this process from others for as long as it lives; a pod's own name outlives its container. */
 const PROCESS = process.env["POD_NAME"] ?? randomUUID();
 
-/** What the transactional ids of all processes begin with that serve an output. */
-export function idPrefixOf(group: string): string {
-  return `${group}.`;
+/** Whether a transactional id is of a process that serves, or has served, the output with this group. */
+export function isWriterOf(group: string): (transactionalId: string) => boolean {
+  return (id) => id.startsWith(`${group}.`);
 }
 
 /**
@@ -42,8 +42,8 @@ export async function makeOutput({ context, config, plan, sourceTopic, cluster }
         cluster,
         topic: config.topic,
         group,
-        transactionalId: `${idPrefixOf(group)}${PROCESS}`,
-        idPrefix: idPrefixOf(group),
+        transactionalId: `${group}.${PROCESS}`,
+        own: isWriterOf(group),
         signal: context.drain.signal,
       },
       sourceTopic,

@@ -20,9 +20,10 @@ export interface TopicOutputOptions {
   readonly topic: TopicConfig;
   /** The output's consumer group. */
   readonly group: string;
-  /** Of this process alone; those of others begin in the same way. */
+  /** Of this process alone. */
   readonly transactionalId: string;
-  readonly idPrefix: string;
+  /** Whether an id is of any process that serves the output. */
+  readonly own: (transactionalId: string) => boolean;
   /** Ends the wait for others; what is being written is finished. */
   readonly signal: AbortSignal;
 }
@@ -91,14 +92,14 @@ export class TopicOutput implements Output {
 
   /** The writer, and where the group stands once whoever had the partitions before can change it no more. */
   async #succeed(topic: string, partitions: readonly number[]) {
-    const { cluster, transactionalId, idPrefix, group, signal } = this.#options;
+    const { cluster, transactionalId, own, group, signal } = this.#options;
     if (this.#writer !== undefined) {
       const places = await whenStable(async () => await this.#group.committed(partitions), PATIENCE_MS, signal);
       return { writer: this.#writer, places };
     }
     const succession = {
       transactionalId,
-      idPrefix,
+      own,
       places: { group, topic, partitions },
       topics: [this.#options.topic.name],
       transactionMs: TRANSACTION_MS,

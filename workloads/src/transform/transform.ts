@@ -19,7 +19,7 @@ import { Holding } from "../stage/holding.ts";
 import type { DeadLetters } from "../stage/ports.ts";
 import { Trouble } from "../stage/trouble.ts";
 import { Lookups } from "./lookups.ts";
-import { idPrefixOf, makeOutput } from "./outputs.ts";
+import { isWriterOf, makeOutput } from "./outputs.ts";
 import { Report, StageReport } from "./report.ts";
 import { Worker } from "./worker.ts";
 
@@ -122,7 +122,7 @@ async function watch(
   isOurs: () => boolean,
 ): Promise<void> {
   if (topic === undefined) return;
-  const writers = { idPrefix: idPrefixOf(group), topics: [topic.name], group };
+  const writers = { own: isWriterOf(group), topics: [topic.name], group };
   await watchForgotten(cluster, writers, { signal: context.drain.signal, log: context.log, isOurs });
 }
 
