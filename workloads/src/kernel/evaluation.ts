@@ -50,6 +50,7 @@ export class Evaluation {
   readonly #where: string | undefined;
   readonly #conditions: readonly Condition[];
   readonly #values: readonly Computed[];
+  readonly #checks: readonly Check[];
   /** What of the table `event` the expressions read. */
   readonly #fields: readonly string[];
   /** Where all that they read are texts. */
@@ -73,6 +74,7 @@ export class Evaluation {
     this.#where = where;
     this.#conditions = conditions;
     this.#values = values;
+    this.#checks = checksOf(values);
     const read = topic.fields.flatMap(({ name, type }) => {
       const column = inputs.has(name) ? fields.get(name) : undefined;
       return column === undefined ? [] : [[name, duckdbTypeOf(type), column] as const];
@@ -106,16 +108,37 @@ export class Evaluation {
     const duckdb = await this.#duckdb();
     await this.#events.load(duckdb, rows);
     await this.#lookups?.join(duckdb);
+    return (await this.#runAtOnce(duckdb)) ?? (await this.#runInSteps(duckdb));
+  }
+
+  /** In one statement. @returns undefined when an event cannot be evaluated, or no table could keep what it gives */
+  async #runAtOnce(duckdb: DuckDB): Promise<Evaluated | undefined> {
+    const unless = this.#checks.length === 0 ? {} : { unless: this.#checks.map(isTrue).join(" or ") };
+    try {
+      const left = await readColumns(
+        duckdb,
+        { from: `(${this.#query()}) as evaluated`, row: ROW, ...unless },
+        this.#wanted,
+      );
+      return left === undefined ? undefined : { rows: Int32Array.from(left), findings: new Map() };
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Finds the events that cannot be evaluated, and goes on without them. */
+  async #runInSteps(duckdb: DuckDB): Promise<Evaluated> {
     const findings = new Map(await this.#evaluate(duckdb));
     const unfit = await this.#findUnfit(duckdb);
     if (unfit.size > 0) await duckdb.connection.run(`delete from evaluated where ${ROW} in (${rowList(unfit.keys())})`);
     for (const [row, why] of unfit) findings.set(row, why);
-    const left = await readColumns(
-      duckdb,
-      { from: "evaluated", row: ROW },
-      [...this.#conditions, ...this.#values].map(({ name, duckdbType, column }) => ({ sql: name, duckdbType, column })),
-    );
-    return { rows: Int32Array.from(left), findings };
+    const left = await readColumns(duckdb, { from: "evaluated", row: ROW }, this.#wanted);
+    return { rows: Int32Array.from(left ?? []), findings };
+  }
+
+  get #wanted() {
+    const computed = [...this.#conditions, ...this.#values];
+    return computed.map(({ name, duckdbType, column }) => ({ sql: name, duckdbType, column }));
   }
 
   /** @param among condition over the rows of `event` */
@@ -163,38 +186,50 @@ from (select ${[ROW, ...this.#fields, ...columns(this.#conditions)].join(", ")} 
     return failed;
   }
 
-  /** Results that no table could keep: NUL in text, numbers that are not finite, times out of range. */
+  /** The values that no table could keep. */
   async #findUnfit(duckdb: DuckDB): Promise<ReadonlyMap<number, Finding>> {
-    const checks: { readonly condition: string; readonly found: Finding }[] = [];
-    for (const { name, sql, duckdbType } of this.#values) {
-      if (isText(duckdbType))
-        checks.push({
-          condition: `contains(${name}, chr(0))`,
-          found: finding("NulInText", `${sql} gives a text with NUL`),
-        });
-      if (mayBeInfinite(duckdbType))
-        checks.push({
-          condition: `not isfinite(${name})`,
-          found: finding("EvaluationFailed", `${sql} does not give a finite ${isTime(duckdbType) ? "time" : "number"}`),
-        });
-      if (isTime(duckdbType))
-        checks.push({
-          condition: `isfinite(${name}) and year(${name}) not between 1 and 9999`,
-          found: finding("OutOfRange", `${sql} gives a year before 1 or after 9999`),
-        });
-    }
     const found = new Map<number, Finding>();
-    if (checks.length === 0) return found;
-    const conditions = checks.map(({ condition: check }) => `coalesce(${check}, false)`);
+    if (this.#checks.length === 0) return found;
+    const conditions = this.#checks.map(isTrue);
     const rows = await duckdb.rows(
       `select ${ROW} as n, list_position([${conditions.join(", ")}], true) as c from evaluated where ${conditions.join(" or ")}`,
     );
     for (const { n, c } of rows) {
-      const check = checks[Number(c) - 1];
+      const check = this.#checks[Number(c) - 1];
       if (check !== undefined) found.set(Number(n), check.found);
     }
     return found;
   }
+}
+
+/** What no table could keep: NUL in text, numbers that are not finite, times out of range. */
+interface Check {
+  readonly condition: string;
+  readonly found: Finding;
+}
+
+const isTrue = ({ condition }: Check): string => `coalesce(${condition}, false)`;
+
+function checksOf(values: readonly Computed[]): Check[] {
+  const checks: Check[] = [];
+  for (const { name, sql, duckdbType } of values) {
+    if (isText(duckdbType))
+      checks.push({
+        condition: `contains(${name}, chr(0))`,
+        found: finding("NulInText", `${sql} gives a text with NUL`),
+      });
+    if (mayBeInfinite(duckdbType))
+      checks.push({
+        condition: `not isfinite(${name})`,
+        found: finding("EvaluationFailed", `${sql} does not give a finite ${isTime(duckdbType) ? "time" : "number"}`),
+      });
+    if (isTime(duckdbType))
+      checks.push({
+        condition: `isfinite(${name}) and year(${name}) not between 1 and 9999`,
+        found: finding("OutOfRange", `${sql} gives a year before 1 or after 9999`),
+      });
+  }
+  return checks;
 }
 
 function messageOf(error: unknown): string {

@@ -1,5 +1,5 @@
 /** Columns into DuckDB's tables and out of them, in chunks, without an object a row. */
-import type { DuckDBVector } from "@duckdb/node-api";
+import type { DuckDBDataChunk, DuckDBVector } from "@duckdb/node-api";
 import type { DuckDB } from "../sql/duckdb.ts";
 import { type Column, setInteger, setNull } from "./columns.ts";
 import { storageOf } from "./storage.ts";
@@ -23,10 +23,20 @@ export interface Source {
   readonly row: string;
   /** Row by place; a row's place is its row without it. */
   readonly rows?: readonly number[];
+  /** Condition under which a row cannot be read: then none is. */
+  readonly unless?: string;
 }
 
-/** Reads expressions over a table of DuckDB into columns. @returns the rows that the table has: others stay as they are */
-export async function readColumns(duckdb: DuckDB, source: Source, wanted: readonly Wanted[]): Promise<number[]> {
+/**
+ * Reads expressions over a table of DuckDB into columns.
+ *
+ * @returns the rows that the table has, others stay as they are; undefined when one cannot be read
+ */
+export async function readColumns(
+  duckdb: DuckDB,
+  source: Source,
+  wanted: readonly Wanted[],
+): Promise<number[] | undefined> {
   const found: number[] = [];
   const selected = wanted.map(({ sql, duckdbType }) => {
     const storage = storageOf(duckdbType);
@@ -40,10 +50,13 @@ export async function readColumns(duckdb: DuckDB, source: Source, wanted: readon
     const stored = storageOf(duckdbType).stored(sql);
     return `case when abs(${stored}) > ${MAX_SAFE} then ${stored}::varchar end`;
   });
+  const unless = source.unless === undefined ? [] : [source.unless];
   const result = await duckdb.connection.run(
-    `select ${[`${source.row}::double`, ...selected, ...texts].join(", ")} from ${source.from}`,
+    `select ${[`${source.row}::double`, ...selected, ...texts, ...unless].join(", ")} from ${source.from}`,
   );
-  for (const chunk of await result.fetchAllChunks()) {
+  const chunks = await result.fetchAllChunks();
+  if (unless.length > 0 && chunks.some((chunk) => holdsTrue(chunk, chunk.columnCount - 1))) return undefined;
+  for (const chunk of chunks) {
     const count = chunk.rowCount;
     const places = chunk.getColumnVector(0);
     const rows = Array.from({ length: count }, (_, i) => {
@@ -56,6 +69,12 @@ export async function readColumns(duckdb: DuckDB, source: Source, wanted: readon
       fillLarge(column, rows, chunk.getColumnVector(1 + wanted.length + index));
   }
   return found;
+}
+
+function holdsTrue(chunk: DuckDBDataChunk, index: number): boolean {
+  const vector = chunk.getColumnVector(index);
+  for (let i = 0; i < chunk.rowCount; i++) if (vector.getItem(i) === true) return true;
+  return false;
 }
 
 function fill(column: Column, rows: readonly number[], vector: DuckDBVector): void {

@@ -31,8 +31,11 @@ export interface WorkerParts {
 
 const WAIT_MS = 500;
 const WAIT_WITH_BATCH_MS = 10;
-/** Rows are held as they are, not merged: what an output takes at once is worth no more memory. */
-const LIMITS = { ...BOUNDS, maxBytes: 16 * 1024 * 1024, lagMaxMs: 1_000 };
+/**
+ * Rows are held as they are, not merged: what an output takes at once is worth no more memory. A commit, which may be a
+ * transaction of Kafka, costs about as much with one row as with hundreds: a worker that has caught up does ten a second.
+ */
+const LIMITS = { ...BOUNDS, maxBytes: 16 * 1024 * 1024, lagMaxMs: 1_000, caughtUpMinMs: BOUNDS.caughtUpMaxMs };
 /** Of an output that gathers: many small files are worse than some memory. */
 const GATHERED_BYTES = 64 * 1024 * 1024;
 
