@@ -247,7 +247,7 @@ async function prepare(): Promise<() => Promise<void>> {
     if (runs("demo") && !(await dockerAnswers())) await buildBaseImages(progress);
   };
   await Promise.all([programs(), images()]);
-  return await bundlePrograms();
+  return runs("unit", "telemetry", "engine", "chaos", "e2e") ? await bundlePrograms() : async () => undefined;
 }
 
 let removeBundle: () => Promise<void>;
@@ -262,7 +262,7 @@ try {
 const onCluster = chosen.filter((part) => part.onCluster);
 const others = chosen.filter((part) => !part.onCluster);
 await Promise.all([runNext(onCluster).then(async () => await runNext(others)), runNext(others)]);
-if (!values.keep && runs("demo", "contract", "charts", "e2e")) {
+if (!values.keep && chosen.some((part) => part.onCluster)) {
   const down: Part = {
     name: "down",
     what: "the cluster goes; --keep leaves it",

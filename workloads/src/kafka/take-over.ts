@@ -9,7 +9,7 @@ import { Coordinator } from "./coordinator.ts";
 import { OffsetsUnstable } from "./errors.ts";
 import { endEvery, type Writers } from "./forgotten.ts";
 import { Group, type GroupOffset } from "./group.ts";
-import { lastDecision, openTransactions, partitionsOf } from "./transaction-states.ts";
+import { lastDecision, openPartitions } from "./transaction-states.ts";
 import { TRANSACTION_MS, type TopicPartitions, type TransactionEnd, TransactionalWriter } from "./transactions.ts";
 
 export interface Succession {
@@ -68,8 +68,8 @@ export async function openWriter(
     ...optional(signal),
   });
   const writer = await TransactionalWriter.open(cluster, transactionalId, signal, transactionMs);
-  const open = (await openTransactions(cluster, topics)).filter(({ producerId }) => producerId === writer.producerId);
-  if (open.length > 0) await writer.endAgain(partitionsOf(open), group, last, signal);
+  const open = await openPartitions(cluster, topics, writer.producerId);
+  if (open.length > 0) await writer.endAgain(open, group, last, signal);
   return { writer, last };
 }
 

@@ -52,6 +52,15 @@ export async function openTransactions(cluster: KafkaCluster, topics: readonly s
   return found.flat();
 }
 
+/** The topics' partitions in which a transaction of this producer is open. @throws KafkaUnavailable */
+export async function openPartitions(
+  cluster: KafkaCluster,
+  topics: readonly string[],
+  producerId: bigint,
+): Promise<TopicPartitions[]> {
+  return partitionsOf((await openTransactions(cluster, topics)).filter((open) => open.producerId === producerId));
+}
+
 /** By topic, each partition once. */
 export function partitionsOf(open: readonly OpenTransaction[]): TopicPartitions[] {
   return [...Map.groupBy(open, ({ topic }) => topic)].map(([name, list]) => ({

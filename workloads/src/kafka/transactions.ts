@@ -20,7 +20,7 @@ import { KafkaUnavailable, MembershipLost, ProducerFenced, RecordTooLarge } from
 import type { GroupOffset, Member } from "./group.ts";
 import { produce } from "./produce.ts";
 import { Code, protocolError, withCodes } from "./protocol-errors.ts";
-import { openTransactions, partitionsOf } from "./transaction-states.ts";
+import { openPartitions } from "./transaction-states.ts";
 
 /** Where a writer has come, kept by the group for one partition; the topic has to exist. */
 export interface Place {
@@ -143,10 +143,8 @@ export class TransactionalWriter {
    * now would be one with it, and undone with it.
    */
   async #endBefore(topics: readonly string[], group: string, signal: AbortSignal | undefined): Promise<void> {
-    const open = (await openTransactions(this.#cluster, topics)).filter(
-      ({ producerId }) => producerId === this.#identity.producerId,
-    );
-    await this.endAgain(partitionsOf(open), group, "commit", signal);
+    const open = await openPartitions(this.#cluster, topics, this.#identity.producerId);
+    await this.endAgain(open, group, "commit", signal);
   }
 
   /**

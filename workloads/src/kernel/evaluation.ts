@@ -12,7 +12,7 @@ import type { Column, NumberColumn } from "./columns.ts";
 import { ROW, rowList } from "./event-columns.ts";
 import { EventTable } from "./event-table.ts";
 import { type Evaluated, Memo } from "./memo.ts";
-import { readColumns } from "./transfer.ts";
+import { readColumns, type Wanted } from "./transfer.ts";
 
 /** One expression and the column that gets its values. */
 export interface Computed {
@@ -51,6 +51,8 @@ export class Evaluation {
   readonly #conditions: readonly Condition[];
   readonly #values: readonly Computed[];
   readonly #checks: readonly Check[];
+  /** Where the results go. */
+  readonly #wanted: readonly Wanted[];
   /** What of the table `event` the expressions read. */
   readonly #fields: readonly string[];
   /** Where all that they read are texts. */
@@ -75,6 +77,11 @@ export class Evaluation {
     this.#conditions = conditions;
     this.#values = values;
     this.#checks = checksOf(values);
+    this.#wanted = [...conditions, ...values].map(({ name, duckdbType, column }) => ({
+      sql: name,
+      duckdbType,
+      column,
+    }));
     const read = topic.fields.flatMap(({ name, type }) => {
       const column = inputs.has(name) ? fields.get(name) : undefined;
       return column === undefined ? [] : [[name, duckdbTypeOf(type), column] as const];
@@ -134,11 +141,6 @@ export class Evaluation {
     for (const [row, why] of unfit) findings.set(row, why);
     const left = await readColumns(duckdb, { from: "evaluated", row: ROW }, this.#wanted);
     return { rows: Int32Array.from(left ?? []), findings };
-  }
-
-  get #wanted() {
-    const computed = [...this.#conditions, ...this.#values];
-    return computed.map(({ name, duckdbType, column }) => ({ sql: name, duckdbType, column }));
   }
 
   /** @param among condition over the rows of `event` */
