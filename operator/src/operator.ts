@@ -20,7 +20,7 @@ import { Caches } from "./observe/caches.ts";
 import { type AskStage, askOverHttp, StagePoller } from "./observe/stages.ts";
 import { reconcile, type ReconcileContext } from "./reconcile.ts";
 import type { CheckInput } from "./validate/check.ts";
-import { type AskSql, SqlChecks } from "./validate/sql.ts";
+import { type AskSql, SqlChecks } from "./validate/sql-checks.ts";
 
 export interface OperatorOptions {
   readonly config: OperatorConfig;
@@ -61,7 +61,11 @@ export class Operator {
     const { client, config, log, metrics } = options;
     this.#options = options;
     this.#now = options.now ?? Date.now;
-    this.#sql = new SqlChecks(options.askSql);
+    this.#sql = new SqlChecks({
+      ask: options.askSql,
+      onChecked: (key) => this.#queue?.add(key),
+      onResult: (result) => metrics.countSqlCheck(result),
+    });
     this.#queueObserver = metrics.queueObserver();
     this.#controllerObserver = metrics.controllerObserver(config.workers);
     this.#caches = new Caches({
@@ -137,7 +141,7 @@ export class Operator {
     await this.#beginning;
     await this.#stopController();
     await this.#election?.stop();
-    await Promise.all([this.#stages.stop(), this.#caches.stop()]);
+    await Promise.all([this.#stages.stop(), this.#caches.stop(), this.#sql.stop()]);
     await this.#http?.close();
   }
 
@@ -145,7 +149,11 @@ export class Operator {
     const { client, config, log, metrics } = this.#options;
     const hmacKey = this.#hmacKey;
     if (hmacKey === undefined) return;
-    const queue = new KeyedQueue({ observer: this.#queueObserver });
+    const queue = new KeyedQueue({
+      observer: this.#queueObserver,
+      // One is left to the others, whatever a namespace does.
+      atOnceByTenant: Math.max(1, config.workers - 1),
+    });
     const events = new EventRecorder({ client, reporter: config.identity, log });
     const context: ReconcileContext = {
       client,

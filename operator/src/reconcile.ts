@@ -32,7 +32,7 @@ import { announce } from "./status/announce.ts";
 import type { Facts, Failure } from "./status/facts.ts";
 import { statusOf } from "./status/status.ts";
 import type { CheckInput } from "./validate/check.ts";
-import type { SqlChecks, SqlFindings } from "./validate/sql.ts";
+import type { SqlChecks, SqlState } from "./validate/sql-checks.ts";
 import { validate } from "./validate/validate.ts";
 
 export interface ReconcileContext extends ObserveContext {
@@ -57,7 +57,9 @@ export async function reconcile(context: ReconcileContext, key: string): Promise
   if (pipeline.metadata.deletionTimestamp !== undefined) return await deletePipeline(context, pipeline);
 
   const observation = await observe(context, pipeline);
-  const findings = await findProblems(context, observation);
+  const findings = findProblems(context, observation);
+  // A check takes about a second: no status in between.
+  if (findings.unchecked?.isNew === true) return { requeueAfterMs: findings.unchecked.againMs };
   const accepted = findings.problems.length === 0 && findings.unchecked === undefined;
   const planned = accepted ? plan(observation, context.settings) : undefined;
   const done = planned === undefined ? undefined : await applyPlan(context, observation, planned);
@@ -72,12 +74,12 @@ export async function reconcile(context: ReconcileContext, key: string): Promise
   };
   const laterMs = await writeStatus(context, done?.pipeline ?? pipeline, facts);
 
-  if (findings.unchecked !== undefined || done?.retry === true) return { failed: true };
+  if (done?.retry === true) return { failed: true };
   const waits = [...observation.secrets.values()].some(({ exists }) => !exists) ? MISSING_SECRET_MS : context.resyncMs;
-  return { requeueAfterMs: Math.min(waits, laterMs ?? waits) };
+  return { requeueAfterMs: Math.min(waits, laterMs ?? waits, findings.unchecked?.againMs ?? waits) };
 }
 
-async function findProblems(context: ReconcileContext, { pipeline, kafka, claims }: Observation): Promise<SqlFindings> {
+function findProblems(context: ReconcileContext, { pipeline, kafka, claims }: Observation): SqlState {
   const { checkFakeName } = context;
   const input: CheckInput = {
     pipeline,
@@ -87,7 +89,7 @@ async function findProblems(context: ReconcileContext, { pipeline, kafka, claims
   };
   const problems = validate(input);
   // SQL is bound against fields: while these are wrong its messages would only confuse.
-  return problems.length > 0 ? { problems } : await context.sql.check(pipeline);
+  return problems.length > 0 ? { problems } : context.sql.check(pipeline);
 }
 
 interface Done {

@@ -32,7 +32,7 @@ beforeAll(async () => {
   world = await World.create(server);
   await world.kafka();
   await world.operator({
-    askSql: (question) => checkSql(question, { command: [process.execPath, checkSqlFile], timeoutMs: 30_000 }),
+    askSql: (question) => checkSql(question, { command: [process.execPath, checkSqlFile], cpuMs: 30_000 }),
     checkFakeName,
   });
 });

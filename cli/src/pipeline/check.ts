@@ -1,6 +1,6 @@
 /** Everything that API server and operator check of a pipeline, on a file: schema, rules, names, SQL. */
 import { customResourceDefinition, KIND, API_VERSION, type StreamPipeline, withDefaults } from "@caudal/crds";
-import { SqlChecks } from "@caudal/operator/validate/sql";
+import { findSqlProblems } from "@caudal/operator/validate/sql";
 import { validate } from "@caudal/operator/validate/validate";
 import { checkFakeName } from "@caudal/workloads/generator/core/fake";
 import { checkAll } from "@caudal/workloads/sql/check-sql";
@@ -22,7 +22,7 @@ export async function checkPipeline(written: WrittenPipeline): Promise<Checked> 
   // Rules and checks rely on what was checked before them.
   if (problems.length > 0) return { pipeline, problems };
   const found = validate({ pipeline, checkFakeName });
-  const all = found.length > 0 ? found : (await new SqlChecks(checkAll).check(pipeline)).problems;
+  const all = found.length > 0 ? found : (await findSqlProblems(pipeline, checkAll)).problems;
   return { pipeline, problems: all.map(({ message }) => message) };
 }
 

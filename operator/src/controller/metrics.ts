@@ -3,6 +3,7 @@ import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from "prom
 import { CONDITION_TYPES, type StreamPipeline } from "@caudal/crds";
 import type { CountRequest } from "../kube/transport.ts";
 import type { ControllerObserver } from "./controller.ts";
+import { SQL_CHECK_RESULTS, type SqlCheckResult } from "../validate/sql-checks.ts";
 import type { QueueObserver } from "./queue.ts";
 
 const CONTROLLER = "streampipeline";
@@ -24,6 +25,7 @@ export class Metrics {
   readonly #lag: Gauge<"namespace" | "pipeline" | "stage" | "role">;
   readonly #writes: Counter<"kind" | "action">;
   readonly #asked: Counter<"result">;
+  readonly #sqlChecks: Counter<"result">;
   readonly #requests: Counter<"code" | "method" | "host">;
   readonly #ready = new Map<string, string>();
   /** The stages shown of each pipeline, so that they can be taken away. */
@@ -68,6 +70,13 @@ export class Metrics {
       labelNames: ["result"],
       registers,
     });
+    this.#sqlChecks = new Counter({
+      name: "caudal_operator_sql_checks_total",
+      help: "Checks of pipelines' SQL: valid, invalid, limited (ended at a bound, and made again) or failed.",
+      labelNames: ["result"],
+      registers,
+    });
+    for (const result of SQL_CHECK_RESULTS) this.#sqlChecks.inc({ result }, 0);
     this.#requests = new Counter({
       name: "rest_client_requests_total",
       help: "Requests to the API server, by answer.",
@@ -84,6 +93,10 @@ export class Metrics {
 
   countAsked(result: "ok" | "error"): void {
     this.#asked.inc({ result });
+  }
+
+  countSqlCheck(result: SqlCheckResult): void {
+    this.#sqlChecks.inc({ result });
   }
 
   queueObserver(): QueueObserver {

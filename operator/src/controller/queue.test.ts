@@ -60,7 +60,7 @@ test("retries of a key double until it is forgotten", () => {
   add.mockRestore();
 });
 
-test("a bucket bounds the retries of all keys together", () => {
+test("a bucket bounds the retries of a namespace together", () => {
   vi.useFakeTimers();
   const delays: number[] = [];
   const queue = new KeyedQueue({ firstRetryMs: 1, lastRetryMs: 1, retriesPerSecond: 10, retryBurst: 5 });
@@ -76,4 +76,32 @@ test("closing lets every worker go", async () => {
   queue.close();
   expect(await Promise.all(waiting)).toEqual([undefined, undefined]);
   expect(await queue.take()).toBeUndefined();
+});
+
+test("a tenant with a thousand keys delays another by one", async () => {
+  const queue = new KeyedQueue();
+  for (let i = 0; i < 1000; i++) queue.add(`many/${i}`);
+  queue.add("one/a");
+  expect([await queue.take(), await queue.take()]).toEqual(["many/0", "one/a"]);
+});
+
+test("a tenant whose keys do not end leaves a worker to the others, and goes on when one ends", async () => {
+  const queue = new KeyedQueue({ atOnceByTenant: 2 });
+  for (let i = 0; i < 10; i++) queue.add(`hangs/${i}`);
+  expect([await queue.take(), await queue.take()]).toEqual(["hangs/0", "hangs/1"]);
+  const third = queue.take();
+  queue.add("other/a");
+  expect(await third).toBe("other/a");
+  const fourth = queue.take();
+  queue.done("hangs/0");
+  expect(await fourth).toBe("hangs/2");
+});
+
+test("what one tenant has tried again does not delay another's", () => {
+  vi.useFakeTimers();
+  const queue = new KeyedQueue({ retryBurst: 1, retriesPerSecond: 1, firstRetryMs: 10 });
+  for (let i = 0; i < 60; i++) queue.retry(`fails/${i}`);
+  queue.retry("other/a");
+  vi.advanceTimersByTime(50);
+  expect(queue.depth).toBe(2);
 });

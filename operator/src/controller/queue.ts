@@ -1,8 +1,10 @@
 /**
  * Keys that wait for a worker: a key waits at most once and is with one worker at a time; one that is added while it is
- * being worked on comes again afterwards. Failures back off by key, and a bucket bounds the whole.
+ * being worked on comes again afterwards. Tenants take turns, none has all workers, and each has a bucket of its own for
+ * what is tried again. Failures back off by key.
  */
 import { Backoff } from "../kube/backoff.ts";
+import { FairLine } from "./fair-line.ts";
 
 export interface QueueObserver {
   onAdd(): void;
@@ -14,32 +16,45 @@ export interface QueueObserver {
 export interface QueueOptions {
   readonly firstRetryMs?: number;
   readonly lastRetryMs?: number;
-  /** Retries a second in the long run, and how many may come at once. */
+  /** Keys of one tenant that are worked on at once. */
+  readonly atOnceByTenant?: number;
+  /** Retries of a tenant a second in the long run, and how many may come at once. */
   readonly retriesPerSecond?: number;
   readonly retryBurst?: number;
   readonly observer?: QueueObserver;
   readonly now?: () => number;
 }
 
+/** What a tenant may still have tried again at once. */
+interface Bucket {
+  tokens: number;
+  filledAt: number;
+}
+
+/** Keys are `namespace/name`, and a namespace is a tenant. */
+export function tenantOf(key: string): string {
+  return key.slice(0, Math.max(0, key.indexOf("/")));
+}
+
 export class KeyedQueue {
   readonly #options: QueueOptions;
   readonly #now: () => number;
-  /** Keys in the order in which they came, with the time. */
+  readonly #line = new FairLine<string>();
+  /** Since when each key waits. */
   readonly #waiting = new Map<string, number>();
   readonly #working = new Set<string>();
+  /** How many keys of each tenant are worked on. */
+  readonly #busy = new Map<string, number>();
   readonly #again = new Set<string>();
   readonly #timers = new Map<string, { at: number; timer: NodeJS.Timeout }>();
   readonly #backoffs = new Map<string, Backoff>();
   readonly #takers: ((key: string | undefined) => void)[] = [];
-  #tokens: number;
-  #refilledAt: number;
+  readonly #buckets = new Map<string, Bucket>();
   #closed = false;
 
   constructor(options: QueueOptions = {}) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
-    this.#tokens = options.retryBurst ?? 100;
-    this.#refilledAt = this.#now();
   }
 
   get depth(): number {
@@ -54,6 +69,7 @@ export class KeyedQueue {
     }
     if (this.#waiting.has(key)) return;
     this.#waiting.set(key, this.#now());
+    this.#line.add(tenantOf(key), key);
     this.#options.observer?.onAdd();
     this.#hand();
   }
@@ -85,7 +101,7 @@ export class KeyedQueue {
       this.#backoffs.set(key, backoff);
     }
     this.#options.observer?.onRetry();
-    this.addAfter(key, Math.max(atLeastMs, backoff.next(), this.#bucketDelay()));
+    this.addAfter(key, Math.max(atLeastMs, backoff.next(), this.#bucketDelay(tenantOf(key))));
   }
 
   forget(key: string): void {
@@ -102,8 +118,14 @@ export class KeyedQueue {
   }
 
   done(key: string): void {
-    this.#working.delete(key);
+    if (this.#working.delete(key)) {
+      const tenant = tenantOf(key);
+      const busy = (this.#busy.get(tenant) ?? 1) - 1;
+      if (busy > 0) this.#busy.set(tenant, busy);
+      else this.#busy.delete(tenant);
+    }
     if (this.#again.delete(key)) this.add(key);
+    else this.#hand();
   }
 
   close(): void {
@@ -111,30 +133,33 @@ export class KeyedQueue {
     for (const { timer } of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
     this.#waiting.clear();
+    this.#line.clear();
     for (const taker of this.#takers.splice(0)) taker(undefined);
   }
 
   #hand(): void {
-    for (const [key, since] of this.#waiting) {
-      const taker = this.#takers.shift();
-      if (taker === undefined) break;
+    const most = this.#options.atOnceByTenant ?? Infinity;
+    while (this.#takers.length > 0) {
+      const key = this.#line.take((tenant) => (this.#busy.get(tenant) ?? 0) < most);
+      if (key === undefined) break;
+      const since = this.#waiting.get(key) ?? this.#now();
       this.#waiting.delete(key);
       this.#working.add(key);
+      this.#busy.set(tenantOf(key), (this.#busy.get(tenantOf(key)) ?? 0) + 1);
       this.#options.observer?.onTaken(this.#now() - since);
-      taker(key);
+      this.#takers.shift()?.(key);
     }
     this.#options.observer?.onDepth(this.#waiting.size);
   }
 
-  #bucketDelay(): number {
-    const perSecond = this.#options.retriesPerSecond ?? 10;
+  #bucketDelay(tenant: string): number {
+    const { retriesPerSecond = 10, retryBurst = 100 } = this.#options;
     const now = this.#now();
-    this.#tokens = Math.min(
-      this.#options.retryBurst ?? 100,
-      this.#tokens + ((now - this.#refilledAt) / 1000) * perSecond,
-    );
-    this.#refilledAt = now;
-    this.#tokens -= 1;
-    return this.#tokens >= 0 ? 0 : (-this.#tokens / perSecond) * 1000;
+    for (const [name, { tokens, filledAt }] of this.#buckets)
+      if (tokens + ((now - filledAt) / 1000) * retriesPerSecond >= retryBurst) this.#buckets.delete(name);
+    const { tokens, filledAt } = this.#buckets.get(tenant) ?? { tokens: retryBurst, filledAt: now };
+    const left = Math.min(retryBurst, tokens + ((now - filledAt) / 1000) * retriesPerSecond) - 1;
+    this.#buckets.set(tenant, { tokens: left, filledAt: now });
+    return left >= 0 ? 0 : (-left / retriesPerSecond) * 1000;
   }
 }

@@ -5,7 +5,7 @@ import { type StreamPipeline, withDefaults } from "@caudal/crds";
 import { checkAll } from "@caudal/workloads/sql/check-sql";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
-import { SqlChecks } from "./sql.ts";
+import { findSqlProblems } from "./sql.ts";
 import { validate } from "./validate.ts";
 
 const root = join(import.meta.dirname, "../../..");
@@ -15,7 +15,7 @@ const blocks = [...readFileSync(join(root, "docs/transforms.md"), "utf8").matchA
 const metadata = { name: "payments", namespace: "ns", uid: "u1", generation: 1, resourceVersion: "1" };
 const problemsOf = async (pipeline: StreamPipeline) => [
   ...validate({ pipeline }),
-  ...(await new SqlChecks(checkAll).check(pipeline)).problems,
+  ...(await findSqlProblems(pipeline, checkAll)).problems,
 ];
 const payments = (more: Partial<StreamPipeline["spec"]> = {}): StreamPipeline => {
   const [first] = blocks;
@@ -25,7 +25,7 @@ const payments = (more: Partial<StreamPipeline["spec"]> = {}): StreamPipeline =>
 
 test("the pipeline of the page about transforms, with the columns that it says", async () => {
   expect(await problemsOf(payments())).toEqual([]);
-  const { columns } = await new SqlChecks(checkAll).check(payments());
+  const { columns } = await findSqlProblems(payments(), checkAll);
   expect(columns?.get("large")?.map(({ name, type }) => `${name} ${type}`)).toEqual([
     ...["payment_id uuid", "account_id text", "amount numeric(12,2)", "paid_at timestamptz", "instant boolean"],
   ]);

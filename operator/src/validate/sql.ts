@@ -1,4 +1,4 @@
-/** SQL of the stages, bound by DuckDB in a process of its own; what was asked once is not asked again. */
+/** What is asked about the SQL of a pipeline, and what the answer means for it. */
 import { createHash } from "node:crypto";
 import type {
   Aggregator,
@@ -23,14 +23,11 @@ export interface SqlQuestion {
   readonly transforms: readonly { readonly path: string; readonly config: TransformConfig }[];
 }
 
-/** What the outputs of transforms get, by the stage's path in the spec. */
-interface Answer {
+/** What the outputs of transforms get is by the stage's path in the spec. */
+export interface SqlAnswer {
   readonly problems: readonly Found[];
   readonly transforms: readonly { readonly path: string; readonly columns: readonly Column[] }[];
 }
-
-/** Throws where the SQL could not be checked, which says nothing about it. */
-export type AskSql = (question: SqlQuestion) => Promise<Answer>;
 
 interface Found {
   readonly path: string;
@@ -43,66 +40,44 @@ export interface SqlFindings {
   readonly problems: readonly Problem[];
   /** What the outputs of transforms get, by the stage's name. */
   readonly columns?: Columns;
-  /** The check itself failed. */
-  readonly unchecked?: Problem;
 }
 
 type Column = NonNullable<StageSummary["columns"]>[number];
 export type Columns = ReadonlyMap<string, readonly Column[]>;
 
-const CACHE_SIZE = 1000;
+/** @returns undefined where no stage has SQL */
+export function questionOf(pipeline: StreamPipeline): SqlQuestion | undefined {
+  const aggregators = stagesOf(pipeline).flatMap((stage) => {
+    if (stage.role !== "aggregator") return [];
+    return {
+      path: pathOf(stage),
+      config: buildAggregatorConfig(pipeline, stage),
+      targets: targetsOf(pipeline, stage),
+    };
+  });
+  const transforms = stagesOf(pipeline).flatMap((stage) => {
+    if (stage.role !== "transform") return [];
+    return { path: pathOf(stage), config: buildTransformConfig(pipeline, stage) };
+  });
+  return aggregators.length + transforms.length === 0 ? undefined : { aggregators, transforms };
+}
 
-export class SqlChecks {
-  readonly #ask: AskSql;
-  readonly #known = new Map<string, SqlFindings>();
+/** Asks about a pipeline's SQL, and waits for the answer. */
+export async function findSqlProblems(
+  pipeline: StreamPipeline,
+  ask: (question: SqlQuestion) => Promise<SqlAnswer>,
+): Promise<SqlFindings> {
+  const question = questionOf(pipeline);
+  return question === undefined ? { problems: [] } : findingsOf(await ask(question));
+}
 
-  constructor(ask: AskSql) {
-    this.#ask = ask;
-  }
-
-  async check(pipeline: StreamPipeline): Promise<SqlFindings> {
-    const aggregators = stagesOf(pipeline).flatMap((stage) => {
-      if (stage.role !== "aggregator") return [];
-      return {
-        path: pathOf(stage),
-        config: buildAggregatorConfig(pipeline, stage),
-        targets: targetsOf(pipeline, stage),
-      };
-    });
-    const transforms = stagesOf(pipeline).flatMap((stage) => {
-      if (stage.role !== "transform") return [];
-      return { name: stage.name, path: pathOf(stage), config: buildTransformConfig(pipeline, stage) };
-    });
-    if (aggregators.length + transforms.length === 0) return { problems: [] };
-    const question = { aggregators, transforms: transforms.map(({ path, config }) => ({ path, config })) };
-    const key = keyOf(question);
-    const known = this.#known.get(key);
-    if (known !== undefined) return known;
-    try {
-      const { problems: said, transforms: answered } = await this.#ask(question);
-      const problems = said.map(({ path, message, reason = "SqlInvalid" }) => ({
-        reason,
-        message: `${path}: ${message}`,
-      }));
-      const names = new Map(transforms.map(({ path, name }) => [path, name]));
-      const columns = new Map(answered.map(({ path, columns: inferred }) => [names.get(path) ?? path, inferred]));
-      const findings: SqlFindings = columns.size === 0 ? { problems } : { problems, columns };
-      this.#remember(key, findings);
-      return findings;
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      return {
-        problems: [],
-        unchecked: { reason: "SqlNotChecked", message: `the SQL could not be checked: ${message}` },
-      };
-    }
-  }
-
-  #remember(key: string, findings: SqlFindings): void {
-    const oldest = this.#known.keys().next().value;
-    if (this.#known.size >= CACHE_SIZE && oldest !== undefined) this.#known.delete(oldest);
-    this.#known.set(key, findings);
-  }
+export function findingsOf(answer: SqlAnswer): SqlFindings {
+  const problems = answer.problems.map(({ path, message, reason = "SqlInvalid" }) => ({
+    reason,
+    message: `${path}: ${message}`,
+  }));
+  const columns = new Map(answer.transforms.map(({ path, columns: inferred }) => [nameOf(path), inferred]));
+  return columns.size === 0 ? { problems } : { problems, columns };
 }
 
 function targetsOf({ spec }: StreamPipeline, { tables }: Aggregator): readonly TopicConfig[] {
@@ -114,8 +89,13 @@ function pathOf({ role, name }: StageSpec): string {
   return `spec.${role}s[${name}]`;
 }
 
-/** The number of replicas says nothing about SQL. */
-function keyOf({ aggregators, transforms }: SqlQuestion): string {
+/** The name of the stage at a path such as `spec.transforms[approve]`. */
+function nameOf(path: string): string {
+  return path.slice(path.indexOf("[") + 1, -1);
+}
+
+/** A hash of what an answer depends on: the number of replicas says nothing about SQL. */
+export function keyOf({ aggregators, transforms }: SqlQuestion): string {
   const meaning = [...aggregators, ...transforms].map(({ config, ...rest }) => ({
     ...rest,
     config: { ...config, replicas: 0 },

@@ -3,7 +3,6 @@ import { describe, expect, test } from "vitest";
 import type { Field, GeneratorValue } from "@caudal/crds";
 import { givenPipeline } from "../testing/given.ts";
 import { readsAs } from "./field-text.ts";
-import { SqlChecks } from "./sql.ts";
 import { validate } from "./validate.ts";
 
 test("the example is valid", () => {
@@ -55,36 +54,3 @@ test.each<[string, string, boolean]>([
   ["date", "2026-02-31x", false],
   ["json", "{", false],
 ])("of type %s, the text %s is a value: %s", (type, text, expected) => expect(readsAs(text, type)).toBe(expected));
-
-describe("SQL", () => {
-  test("is asked once, also when only the number of replicas changes, and again when it changes", async () => {
-    let asked = 0;
-    const checks = new SqlChecks(async () => {
-      asked++;
-      return { problems: [{ path: "spec.x", message: "m" }], transforms: [] };
-    });
-    const first = await checks.check(givenPipeline());
-    expect(first.problems).toEqual([{ reason: "SqlInvalid", message: "spec.x: m" }]);
-    const scaled = givenPipeline((spec) => {
-      for (const stage of spec.aggregators ?? []) stage.replicas = 9;
-    });
-    expect(await checks.check(scaled)).toEqual(first);
-    expect(asked).toBe(1);
-    const changed = givenPipeline((spec) => {
-      for (const stage of spec.aggregators ?? []) stage.where = "false";
-    });
-    await checks.check(changed);
-    expect(asked).toBe(2);
-  });
-
-  test("that could not be checked is unknown, not wrong, and asked again", async () => {
-    let asked = 0;
-    const checks = new SqlChecks(async () => {
-      asked++;
-      throw new TypeError("no child");
-    });
-    expect(await checks.check(givenPipeline())).toMatchObject({ problems: [], unchecked: { reason: "SqlNotChecked" } });
-    await checks.check(givenPipeline());
-    expect(asked).toBe(2);
-  });
-});

@@ -6,72 +6,78 @@ import type { CheckInput, CheckOutput } from "./check-sql.ts";
 export interface CheckOptions {
   /** The program and its arguments, such as `[process.execPath, "dist/check-sql.js"]`. */
   readonly command: readonly [program: string, ...args: string[]];
-  readonly timeoutMs: number;
-  /** Resident memory at which the process is ended, 512 MiB without one. Only where /proc tells it (Linux). */
+  /** Processor time at which the process is ended. */
+  readonly cpuMs: number;
+  /** Time on the clock at which it is ended: it stands still, or the machine does. Ten times {@link cpuMs} without one. */
+  readonly timeoutMs?: number;
+  /** Resident memory at which the process is ended, 256 MiB without one. Only where /proc tells it (Linux). */
   readonly memoryBytes?: number;
+  /** Ends the check. */
+  readonly signal?: AbortSignal;
 }
 
 /** The check could not run, which says nothing about the SQL. */
 export class CheckFailed extends Error {
-  readonly code = "SQL_CHECK_FAILED";
-  readonly reason = "SqlCheckFailed";
+  readonly code: string = "SQL_CHECK_FAILED";
+  readonly reason: string = "SqlCheckFailed";
   readonly retryable = true;
+}
+
+/** The check was ended at one of its bounds, which says nothing about the SQL either: the machine may have been busy. */
+export class CheckLimited extends CheckFailed {
+  override readonly code = "SQL_CHECK_LIMITED";
+  override readonly reason = "SqlCheckLimited";
 }
 
 const POLL_MS = 20;
 const MAX_STDERR = 2_000;
+const MIB = 1024 * 1024;
+/** What Linux counts processor time in, on every architecture that Node runs on: USER_HZ. */
+const TICK_MS = 10;
 
 /**
- * @returns problems and tables; SQL that takes too long or too much memory is a problem of each stage's path
+ * @returns problems and tables
+ * @throws CheckLimited when it takes too much time or memory
  * @throws CheckFailed when the process cannot be started or ends with an error
  */
 export async function checkSql(input: CheckInput, options: CheckOptions): Promise<CheckOutput> {
-  if (stagesOf(input).length === 0) return { problems: [], tables: [], transforms: [] };
-  const outcome = await runBounded(JSON.stringify(input), options);
-  switch (outcome.kind) {
-    case "done":
-      return JSON.parse(outcome.stdout) as CheckOutput;
-    case "too long":
-      return refuse(input, `it took longer than ${options.timeoutMs} ms to check`);
-    case "too large":
-      return refuse(input, "it took too much memory to check");
-  }
+  if (input.aggregators.length + (input.transforms ?? []).length === 0)
+    return { problems: [], tables: [], transforms: [] };
+  return JSON.parse(await runBounded(JSON.stringify(input), options)) as CheckOutput;
 }
 
-function stagesOf({ aggregators, transforms = [] }: CheckInput): readonly { readonly path: string }[] {
-  return [...aggregators, ...transforms];
-}
-
-function refuse(input: CheckInput, what: string): CheckOutput {
-  const message = `SQL took too long or too much to check: ${what}; look for constants that are large to compute, such as repeat('x', 1000000000) or range(…)`;
-  return { problems: stagesOf(input).map(({ path }) => ({ path, message })), tables: [], transforms: [] };
-}
-
-type Outcome = { readonly kind: "done"; readonly stdout: string } | { readonly kind: "too long" | "too large" };
-
-async function runBounded(stdin: string, options: CheckOptions): Promise<Outcome> {
-  const [program, ...args] = options.command;
+async function runBounded(stdin: string, options: CheckOptions): Promise<string> {
+  const { command, cpuMs, timeoutMs = 10 * cpuMs, memoryBytes = 256 * MIB, signal } = options;
+  const [program, ...args] = command;
   const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"] });
-  const limit = options.memoryBytes ?? 512 * 1024 * 1024;
-  return await new Promise<Outcome>((resolve, reject) => {
+  return await new Promise<string>((resolve, reject) => {
     let stdout = "";
     let stderr = "";
-    let ended: "too long" | "too large" | undefined;
-    const end = (why: "too long" | "too large") => {
+    let ended: Error | undefined;
+    const end = (why: Error) => {
       ended ??= why;
       child.kill("SIGKILL");
     };
+    const limited = (what: string) => {
+      end(new CheckLimited(`it was ended because it ${what}`));
+    };
     const timeout = setTimeout(() => {
-      end("too long");
-    }, options.timeoutMs);
+      limited(`was not done after ${timeoutMs / 1000} s`);
+    }, timeoutMs);
     const watch = setInterval(() => {
-      void residentBytes(child.pid).then((bytes) => {
-        if (bytes > limit) end("too large");
+      void usageOf(child.pid).then((usage) => {
+        if (usage.memoryBytes > memoryBytes) limited(`took more than ${Math.floor(memoryBytes / MIB)} MiB of memory`);
+        if (usage.cpuMs > cpuMs) limited(`took more than ${cpuMs / 1000} s of a processor`);
       });
     }, POLL_MS);
+    const abort = () => {
+      end(new CheckFailed("it was called off"));
+    };
+    signal?.addEventListener("abort", abort, { once: true });
     const settle = (finish: () => void) => {
       clearTimeout(timeout);
       clearInterval(watch);
+      signal?.removeEventListener("abort", abort);
       finish();
     };
     child.stdout.setEncoding("utf8").on("data", (chunk: string) => (stdout += chunk));
@@ -81,26 +87,41 @@ async function runBounded(stdin: string, options: CheckOptions): Promise<Outcome
         reject(new CheckFailed(`cannot start ${program}: ${error.message}`, { cause: error }));
       });
     });
-    child.on("close", (code, signal) => {
+    child.on("close", (code, by) => {
       settle(() => {
-        if (ended !== undefined) resolve({ kind: ended });
-        else if (code === 0) resolve({ kind: "done", stdout });
-        else reject(new CheckFailed(`the SQL check ended with ${signal ?? `code ${code ?? -1}`}: ${stderr.trim()}`));
+        if (ended !== undefined) reject(ended);
+        else if (code === 0) resolve(stdout);
+        else reject(new CheckFailed(`the SQL check ended with ${by ?? `code ${code ?? -1}`}: ${stderr.trim()}`));
       });
     });
     // A process that ends early says so by its exit, not by our failing to write to it.
     child.stdin.on("error", () => undefined);
     child.stdin.end(stdin);
+    if (signal?.aborted === true) abort();
   });
 }
 
-/** 0 where it cannot be told, also when the process is gone. */
-async function residentBytes(pid: number | undefined): Promise<number> {
-  if (pid === undefined) return 0;
+interface Usage {
+  readonly cpuMs: number;
+  readonly memoryBytes: number;
+}
+
+/** What a process has used; nothing where it cannot be told, also when the process is gone. */
+async function usageOf(pid: number | undefined): Promise<Usage> {
+  if (pid === undefined) return { cpuMs: 0, memoryBytes: 0 };
   try {
-    const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, "utf8"))?.[1];
-    return Number(kilobytes ?? 0) * 1024;
+    const [status, stat] = await Promise.all([
+      readFile(`/proc/${pid}/status`, "utf8"),
+      readFile(`/proc/${pid}/stat`, "utf8"),
+    ]);
+    const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
+    // Behind the name, which is in parentheses, utime and stime are the 12th and 13th (proc(5)).
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return {
+      cpuMs: (Number(fields[11]) + Number(fields[12])) * TICK_MS,
+      memoryBytes: Number(kilobytes ?? 0) * 1024,
+    };
   } catch {
-    return 0;
+    return { cpuMs: 0, memoryBytes: 0 };
   }
 }
