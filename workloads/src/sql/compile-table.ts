@@ -74,7 +74,7 @@ async function compileGroup(scope: Scope, text: string) {
 async function compileAggregate(scope: Scope, text: string) {
   const expression = await scope.parse(text);
   const call = readAggregate(expression, scope.functions);
-  const { fields } = await scope.bind(expression, text);
+  const { fields } = await scope.bind(expression, text, true);
   if (expression.alias === "") throw new SqlError(`it needs a name: write "${text.trim()} as name"`);
   const name = checkName(expression.alias, text);
   return { column: planAggregate(name, call, await scope.typeOf(call.argument)), fields };

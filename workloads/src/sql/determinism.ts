@@ -10,6 +10,10 @@ export interface Functions {
   /** Those that give the same result for the same arguments; macros join when `admitMacros` has met them. */
   readonly scalar: Set<string>;
   readonly aggregate: ReadonlySet<string>;
+  /** Those that give rows. */
+  readonly table: ReadonlySet<string>;
+  /** Why a macro that `admitMacros` has met may not be called. */
+  readonly refused: Map<string, string>;
   readonly macros: ReadonlyMap<string, { readonly sql: string; readonly parameters: readonly string[] }>;
 }
 
@@ -54,7 +58,7 @@ export async function readFunctions(duckdb: DuckDB): Promise<Functions> {
   const rows = await duckdb.rows(`select function_name as name, function_type as type,
     bool_and(stability is not distinct from 'CONSISTENT') as consistent,
     any_value(macro_definition) as macro, to_json(any_value(parameters))::varchar as parameters
-    from duckdb_functions() where function_type in ('scalar', 'aggregate', 'macro') group by all order by all`);
+    from duckdb_functions() group by all order by all`);
   const named = (type: string) => rows.filter((row) => row["type"] === type);
   const scalar = new Set(
     named("scalar")
@@ -63,11 +67,13 @@ export async function readFunctions(duckdb: DuckDB): Promise<Functions> {
   );
   for (const name of NOT_CONSISTENT) scalar.delete(name);
   const aggregate = new Set(named("aggregate").map((row) => String(row["name"])));
+  const table = new Set([...named("table"), ...named("table_macro")].map((row) => String(row["name"])));
   const macros = named("macro").map((row) => {
     const parameters = JSON.parse(String(row["parameters"])) as readonly string[];
     return [String(row["name"]), { sql: String(row["macro"]), parameters }] as const;
   });
-  return { known: new Set(rows.map((row) => String(row["name"]))), scalar, aggregate, macros: new Map(macros) };
+  const known = new Set(rows.map((row) => String(row["name"])));
+  return { known, scalar, aggregate, table, refused: new Map(), macros: new Map(macros) };
 }
 
 /** Looks into the macros that an expression calls: one is as good as the SQL that it stands for. */
@@ -86,8 +92,8 @@ export async function admitMacros(duckdb: DuckDB, functions: Functions, node: No
       readFields(meaning, macro.parameters);
       functions.scalar.add(name);
     } catch (error) {
-      // It stays out of the functions that may be called.
       if (!(error instanceof SqlError)) throw error;
+      functions.refused.set(name, error.message);
     }
   }
 }
@@ -146,9 +152,20 @@ function checkKind(part: Node, functions: Functions): void {
     throw new SqlError(
       `${name} is an aggregate: it stands alone in aggregates, as in "${name}(…) as name", and nowhere else`,
     );
-  if (functions.known.has(name) && !functions.scalar.has(name)) throw new SqlError(volatile(name));
+  if (functions.known.has(name) && !functions.scalar.has(name)) throw new SqlError(whyRefused(name, functions));
   if (name === "age" && part.children?.length === 1)
     throw new SqlError("age(x) looks at the clock: write age(a, b) with both times");
+}
+
+function whyRefused(name: string, functions: Functions): string {
+  const macro = functions.refused.get(name);
+  if (macro !== undefined) return `${name} is a macro that cannot be used here: ${macro}`;
+  return functions.table.has(name) ? givesRows(name) : volatile(name);
+}
+
+/** Why something that gives more or fewer rows than one cannot stand in an expression. */
+export function givesRows(name: string): string {
+  return `${name} gives any number of rows, and an event is one: write an expression that gives one value, such as items->>0, list_transform(items::json[], lambda x: x->>'name'), list_sum(items::double[]), array_to_string(items::varchar[], ',') or len(items::json[])`;
 }
 
 function volatile(name: string): string {

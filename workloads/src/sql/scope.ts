@@ -1,9 +1,11 @@
 /** What the SQL of one stage is bound against: the event's fields, the functions, and the problems found so far. */
-import { admitMacros, checkKinds, type Functions, readFields } from "./determinism.ts";
+import { readPlan } from "./bound-plan.ts";
+import { checkConstants } from "./constants.ts";
+import { admitMacros, checkKinds, type Functions, givesRows, readFields } from "./determinism.ts";
 import type { DuckDB } from "./duckdb.ts";
 import { quote } from "./quote.ts";
 import { describeSqlError, SqlError, type SqlProblem } from "./sql-error.ts";
-import { type Expression, type Node, parseExpression } from "./syntax.ts";
+import { type Expression, type Node, parseExpression, PREFIX } from "./syntax.ts";
 import type { LookupPlan } from "./transform-plan.ts";
 
 export interface Bound {
@@ -17,7 +19,10 @@ export interface Bound {
   readonly lookups: readonly string[];
 }
 
-const PREFIX = "describe select ";
+const DESCRIBE = "describe ";
+/** Operators of a plan that give one row for one event. */
+const ONE_ROW = new Set(["LOGICAL_PROJECTION", "LOGICAL_GET", "LOGICAL_DUMMY_SCAN"]);
+const AGGREGATE = "LOGICAL_AGGREGATE_AND_GROUP_BY";
 
 export class Scope {
   readonly problems: SqlProblem[] = [];
@@ -90,14 +95,21 @@ export class Scope {
   }
 
   /**
-   * Finds an expression's type and its fields.
+   * Finds an expression's type and its fields. It gives one value for one event, and its constants can be computed.
    *
    * @param text as the spec has it, so that messages can point into it
+   * @param aggregate whether it is one call of an aggregate
    * @throws SqlError for names and types that do not fit
    */
-  async bind(expression: Expression, text: string): Promise<Bound> {
-    const duckdbType = await this.#describe(this.#fields.includes(text.trim()) ? quote(text.trim()) : text, text);
+  async bind(expression: Expression, text: string, aggregate = false): Promise<Bound> {
+    const sql = this.#fields.includes(text.trim()) ? quote(text.trim()) : text;
+    const duckdbType = await this.#describe(sql, text);
     const used = readFields(expression.node, this.#fields, this.#lookups);
+    const plan = await readPlan(this.#duckdb, this.#select(sql));
+    for (const operator of plan.operators)
+      if (!ONE_ROW.has(operator) && !(aggregate && operator === AGGREGATE))
+        throw new SqlError(givesRows(operator.replace(/^LOGICAL_/, "").toLowerCase()));
+    await checkConstants(this.#duckdb, expression, plan, text);
     return {
       sql: expression.sql,
       node: expression.node,
@@ -114,10 +126,16 @@ export class Scope {
 
   async #describe(sql: string, text: string): Promise<string> {
     try {
-      const [row] = await this.#duckdb.rows(`${PREFIX}${sql}\nfrom event`);
+      const [row, another] = await this.#duckdb.rows(`${DESCRIBE}${this.#select(sql)}`);
+      if (another !== undefined) throw new SqlError("it gives several columns: write one expression for each");
       return String(row?.["column_type"]);
     } catch (error) {
-      throw new SqlError(describeSqlError(error, text, PREFIX.length));
+      if (error instanceof SqlError) throw error;
+      throw new SqlError(describeSqlError(error, text, DESCRIBE.length + PREFIX.length));
     }
+  }
+
+  #select(sql: string): string {
+    return `${PREFIX}${sql}\nfrom event`;
   }
 }

@@ -39,9 +39,12 @@ export interface Expression {
   readonly argument: string | null;
   /** SQL of what follows `filter (where`. */
   readonly filter: string | null;
+  /** The whole tree as DuckDB printed it, with every digit of its numbers: what `printPart` reads. */
+  readonly tree: string;
 }
 
-const PREFIX = "select ";
+/** What stands before an expression where it is parsed and bound: places in errors count from there. */
+export const PREFIX = "select ";
 const EMPTY_SELECT = {
   type: "SELECT_NODE",
   modifiers: [],
@@ -56,8 +59,10 @@ const EMPTY_SELECT = {
   qualify: null,
 };
 
-/** DuckDB expression that prints the node under `path` of the tree `t` as SQL, without its alias; NULL if there is none. */
-function printed(path: string): string {
+const ROOT = "$.statements[0].node.select_list[0]";
+
+/** What stands before and after a node in the tree of a select of it alone. */
+function shellOf(): readonly [before: string, after: string] {
   const shell = JSON.stringify({
     error: false,
     statements: [
@@ -72,7 +77,13 @@ function printed(path: string): string {
     ],
   });
   const [before = "", after = ""] = shell.split('"@"');
-  const node = `(t->'$.statements[0].node.select_list[0]${path}')`;
+  return [before, after];
+}
+
+/** DuckDB expression that prints the node under `path` of the tree `t` as SQL, without its alias; NULL if there is none. */
+function printed(path: string): string {
+  const [before, after] = shellOf();
+  const node = `(t->'${ROOT}${path}')`;
   return `case when json_type(${node}) = 'OBJECT' then json_deserialize_sql(('${before}' || json_merge_patch(${node}, '{"alias":""}')::varchar || '${after}')::json) end`;
 }
 
@@ -99,7 +110,8 @@ export async function parseExpression(duckdb: DuckDB, text: string): Promise<Exp
   } catch (error) {
     throw new SqlError(describeSqlError(error, text, PREFIX.length));
   }
-  const tree = JSON.parse(String(row?.["tree"])) as Tree;
+  const printedTree = String(row?.["tree"]);
+  const tree = JSON.parse(printedTree) as Tree;
   if (tree.error) throw new SqlError(describeSqlError(syntaxError(tree), text, PREFIX.length));
   const node = onlyExpression(tree, text);
   const sql = (value: unknown) => (typeof value === "string" ? value.replace(/^SELECT /, "") : null);
@@ -109,7 +121,30 @@ export async function parseExpression(duckdb: DuckDB, text: string): Promise<Exp
     sql: sql(row?.["sql"]) ?? "",
     argument: sql(row?.["argument"]),
     filter: sql(row?.["filter"]),
+    tree: printedTree,
   };
+}
+
+/**
+ * SQL of a part of an expression.
+ *
+ * @param tree of the expression
+ * @param path of JSON from the expression to the part, such as `.children[0]`
+ * @param type as trees and plans have it: the part is cast to it
+ */
+export async function printPart(duckdb: DuckDB, tree: string, path: string, type?: unknown): Promise<string> {
+  const [before, after] = shellOf();
+  const place = { alias: "", query_location: 0 };
+  const cast = JSON.stringify({
+    ...{ class: "CAST", type: "OPERATOR_CAST", ...place },
+    ...{ child: "@", cast_type: type, try_cast: false },
+  }).split('"@"');
+  const [open = "", close = ""] = type === undefined ? [] : cast;
+  const [row] = await duckdb.rows(
+    `select json_deserialize_sql(($1::varchar || json_merge_patch($2::json->$3::varchar, '{"alias":""}')::varchar || $4::varchar)::json) as sql`,
+    [before + open, tree, ROOT + path, close + after],
+  );
+  return String(row?.["sql"]).replace(/^SELECT /, "");
 }
 
 function syntaxError(tree: Tree): Error {
@@ -160,6 +195,7 @@ function nodesIn(value: unknown): readonly Node[] {
   return isNode(value) ? [value] : Object.values(value).flatMap(nodesIn);
 }
 
-function isNode(value: object): value is Node {
+/** Whether part of a tree is a node. */
+export function isNode(value: object): value is Node {
   return "class" in value && typeof value.class === "string" && "type" in value && typeof value.type === "string";
 }
