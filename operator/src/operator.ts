@@ -1,7 +1,7 @@
 /** The parts of the operator put together: caches and probes on every replica, the controller on the one that leads. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
-import { label } from "@caudal/crds";
+import { label, type StreamPipeline } from "@caudal/crds";
 import { ensureHmacKey } from "./apply/hmac-key.ts";
 import { StatusWriter } from "./apply/status.ts";
 import { Writes } from "./apply/writes.ts";
@@ -17,7 +17,9 @@ import { EventRecorder } from "./kube/events.ts";
 import { LeaderElection } from "./kube/lease.ts";
 import { type KubeObject, type Resource, resources } from "./kube/object.ts";
 import { Caches } from "./observe/caches.ts";
-import { type AskStage, askOverHttp, StagePoller } from "./observe/stages.ts";
+import { type AskStage, askOverHttp } from "./observe/ask-stage.ts";
+import { StagePoller } from "./observe/stages.ts";
+import { stagesOf } from "./plan/stages.ts";
 import { reconcile, type ReconcileContext } from "./reconcile.ts";
 import type { CheckInput } from "./validate/check.ts";
 import { type AskSql, SqlChecks } from "./validate/sql-checks.ts";
@@ -77,7 +79,8 @@ export class Operator {
       ...(options.discoverEveryMs === undefined ? {} : { discoverEveryMs: options.discoverEveryMs }),
     });
     this.#stages = new StagePoller({
-      pods: () => (this.#controller === undefined ? [] : this.#caches.all(resources.pod)),
+      pods: () =>
+        this.#controller === undefined ? [] : this.#caches.all(resources.pod).filter((pod) => this.#isOfPipeline(pod)),
       ask: options.askStage ?? askOverHttp,
       onChange: (key) => this.#queue?.add(key),
       onAsked: (result) => metrics.countAsked(result),
@@ -205,6 +208,15 @@ export class Operator {
     this.#queue = undefined;
     this.#options.metrics.leader.set({ name: this.#options.config.leaseName }, 0);
     await controller?.stop();
+  }
+
+  /** Whether a pod's labels name a stage that a pipeline has. */
+  #isOfPipeline({ metadata: { namespace, labels = {} } }: KubeObject): boolean {
+    const pipeline = this.#caches.get(resources.streamPipeline, namespace, labels[label.pipeline] ?? "");
+    return (
+      pipeline !== undefined &&
+      stagesOf(pipeline as unknown as StreamPipeline).some(({ name }) => name === labels[label.stage])
+    );
   }
 
   /** Finds the pipelines that an object is about. */

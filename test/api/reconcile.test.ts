@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { resources } from "../../operator/src/kube/object.ts";
 import { eventually } from "./support/eventually.ts";
 import { definitions, TestServer } from "./support/server.ts";
-import { healthyStage, World } from "./support/world.ts";
+import { answerOf, healthyStage, World } from "./support/world.ts";
 
 let server: TestServer;
 let world: World;
@@ -64,7 +64,7 @@ describe("the example", () => {
   });
 
   test("stays Ready when its generator has reached its limit", async () => {
-    await world.operator({ askStage: async () => healthyStage({ state: "Completed" }) });
+    await world.operator({ askStage: async () => answerOf(healthyStage({ state: "Completed" })) });
     await world.ready("app-events");
     const condition = await world.expectCondition("app-events", "WorkloadsReady", "True");
     expect(condition.message).toContain("2 completed");
@@ -76,7 +76,7 @@ describe("the example", () => {
     await world.operator({
       askStage: async () => {
         if (!answers) throw new TypeError("connection refused");
-        return healthyStage({ heartbeat: Date.now() - 59_000 });
+        return answerOf(healthyStage({ heartbeat: Date.now() - 59_000 }));
       },
     });
     await world.ready("app-events");

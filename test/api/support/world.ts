@@ -7,6 +7,7 @@ import { parse } from "yaml";
 import type { Condition, StageStatus, StreamPipeline } from "@caudal/crds";
 import type { OperatorConfig } from "../../../operator/src/config.ts";
 import { Metrics } from "../../../operator/src/controller/metrics.ts";
+import type { PodAnswer } from "../../../operator/src/observe/ask-stage.ts";
 import { type KubeObject, pathOf, type Resource, resources } from "../../../operator/src/kube/object.ts";
 import { Operator, type OperatorOptions } from "../../../operator/src/operator.ts";
 import { eventually } from "./eventually.ts";
@@ -68,7 +69,7 @@ export class World {
       metrics: new Metrics(),
       log: pino({ level: process.env["LOG_LEVEL"] ?? "silent" }),
       askSql: async () => ({ problems: [], transforms: [] }),
-      askStage: async () => healthyStage(),
+      askStage: async () => answerOf(healthyStage()),
       discoverEveryMs: 300,
       askEveryMs: 200,
       leaseDurationMs: 3_000,
@@ -256,6 +257,11 @@ function rolledOut({ metadata, spec = {} }: KubeObject): unknown {
     readyReplicas: replicas,
     availableReplicas: replicas,
   };
+}
+
+/** As a pod sends it. */
+export function answerOf(body: StageStatus): PodAnswer {
+  return { body, bytes: JSON.stringify(body).length };
 }
 
 export function healthyStage(change: Partial<StageStatus> = {}): StageStatus {
