@@ -1,9 +1,10 @@
 /** The two sessions with PostgreSQL that a worker holds: one commits, one reads and keeps watermarks. */
 import type { Logger } from "../runtime/log.ts";
 import { pause } from "../runtime/retry.ts";
-import { type CallObserver, Connection, type Statement } from "../postgres/connection.ts";
+import { type CallObserver, Connection, LOCK_LIMIT, type Statement } from "../postgres/connection.ts";
 import type { Owner } from "../postgres/core/table-decision.ts";
 import { merge } from "../postgres/core/merge.ts";
+import { noDelta } from "../postgres/core/no-rows.ts";
 import { revise } from "../postgres/core/revise.ts";
 import { oldestEnds } from "../postgres/core/window-ends.ts";
 import { FinalMoved, TransactionConflict } from "../postgres/errors.ts";
@@ -31,6 +32,8 @@ export interface LedgerOptions {
 }
 
 const CONFLICT_ATTEMPTS = 10;
+/** A lock that somebody keeps for longer is told. */
+const CONFLICT_MS = 5_000;
 const CONTROL_TIMEOUT_MS = 15_000;
 
 export class Ledger {
@@ -75,12 +78,13 @@ export class Ledger {
     const deltas = batch.deltas
       .filter(({ rows }) => rows > 0)
       .sort((a, b) => (order.get(a.table.name) ?? 0) - (order.get(b.table.name) ?? 0));
+    const began = performance.now();
     for (let attempt = 1; ; attempt++) {
       try {
         await (await this.#connection()).transaction("commit", this.#statements(scope, batch, deltas));
         return;
       } catch (error) {
-        if (attempt >= CONFLICT_ATTEMPTS) throw error;
+        if (attempt >= CONFLICT_ATTEMPTS || performance.now() - began > CONFLICT_MS) throw error;
         if (error instanceof FinalMoved) await this.#readFinals();
         else if (!(error instanceof TransactionConflict)) throw error;
         this.#options.onRetry();
@@ -88,6 +92,17 @@ export class Ledger {
         await pause(attempt * 10);
       }
     }
+  }
+
+  /**
+   * Does what a commit of these tables does but for their rows, and undoes it: the answer to a record that was refused alone.
+   *
+   * @param batch with moves, and without deltas
+   * @throws what stands in the way of every record
+   */
+  async rehearse(scope: MoveScope, batch: SealedBatch, tables: readonly TablePlan[]): Promise<void> {
+    const statements = [...this.#statements(scope, batch, []), ...tables.map(noDelta).flatMap(merge)];
+    await (await this.#connection()).rehearse("rehearse", statements);
   }
 
   #statements(scope: MoveScope, batch: SealedBatch, deltas: readonly Delta[]): readonly Statement[] {
@@ -125,7 +140,7 @@ export class Ledger {
 
   async #connection(): Promise<Connection> {
     if (this.#commits === undefined || this.#commits.lost)
-      this.#commits = await Connection.open(session(this.#options, "commit"));
+      this.#commits = await Connection.open({ ...session(this.#options, "commit"), settings: LOCK_LIMIT });
     return this.#commits;
   }
 }

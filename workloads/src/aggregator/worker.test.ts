@@ -103,6 +103,7 @@ class World {
           query: async (_: string, { values }: Statement) => await this.#judge(values),
         } as unknown as Connection,
         commit: async (_, batch) => await this.#commit(batch),
+        rehearse: async () => await Promise.resolve(),
       },
       deadLetters: {
         send: async (_, letters: readonly Letter[]) => {

@@ -23,7 +23,7 @@ export interface WorkerParts {
   readonly tables: readonly TablePlan[];
   readonly latePolicy: Judgement["policy"];
   readonly openReader: (topic: { readonly name: string; readonly topicId: string }) => Reader;
-  readonly ledger: Pick<Ledger, "control" | "commit">;
+  readonly ledger: Pick<Ledger, "control" | "commit" | "rehearse">;
   readonly deadLetters: DeadLetters;
   readonly keeper: Pick<WatermarkKeeper, "current" | "floors" | "expire" | "isDue" | "keep">;
   readonly report: Pick<Report, "assigned" | "seen" | "committed" | "idleDue" | "groupOffsets" | "publish">;
@@ -145,8 +145,10 @@ export class Worker {
     await this.#waitForCommits(0);
     let lane = this.#now(from);
     const nextOffset = (to: number): number => (to >= rows.to ? next : (block.offsets[to] ?? next));
-    const finish = async (batch: OpenBatch, moved: Lane): Promise<void> => {
+    const finish = async (batch: OpenBatch, moved: Lane, rehearse: boolean): Promise<void> => {
       const sealed = await batch.seal(this.#parts.keeper.current);
+      // Before the dead letter: what stands in the way of everything is no fault of this record.
+      if (rehearse) await this.#parts.ledger.rehearse(this.#assignment.scope, sealed, this.#tablesOf(moved));
       await this.#commit(sealed);
       const judged = judgedAnew(moved, sealed.judgements);
       this.#replace(judged);
@@ -157,7 +159,7 @@ export class Worker {
         const batch = await this.#batch(lane);
         const piece = { block, from: first, to, nextOffset: nextOffset(to) };
         try {
-          await finish(batch, await batch.add(lane, piece, this.#judgement(lane), performance.now()));
+          await finish(batch, await batch.add(lane, piece, this.#judgement(lane), performance.now()), false);
           return undefined;
         } catch (error) {
           if (!(error instanceof RowRefused)) throw error;
@@ -168,7 +170,7 @@ export class Worker {
         const batch = await this.#batch(lane);
         const piece = { block, from: row, to: row + 1, nextOffset: nextOffset(row + 1) };
         const letter = { partition: block.partition, record: block.original(row), reason: "RefusedByDatabase", detail };
-        await finish(batch, batch.bury(lane, piece, letter, this.#judgement(lane), performance.now()));
+        await finish(batch, batch.bury(lane, piece, letter, this.#judgement(lane), performance.now()), true);
       },
     });
     if (next >= (this.#parts.refused.get(block.partition) ?? 0)) this.#parts.refused.delete(block.partition);
@@ -295,12 +297,16 @@ export class Worker {
       this.#parts.refused.set(partition, Math.max(to, this.#parts.refused.get(partition) ?? 0));
   }
 
+  #tablesOf(lane: Lane): readonly TablePlan[] {
+    const names = new Set(lane.tables.map(({ table }) => table));
+    return this.#parts.tables.filter(({ name }) => names.has(name));
+  }
+
   async #batch(lane: Lane): Promise<OpenBatch> {
     const key = laneKey(lane);
     const open = this.#batches.get(key);
     if (open !== undefined) return open;
-    const names = new Set(lane.tables.map(({ table }) => table));
-    const tables = this.#parts.tables.filter(({ name }) => names.has(name));
+    const tables = this.#tablesOf(lane);
     const batch = new OpenBatch(await this.#parts.kernel(tables), tables);
     this.#batches.set(key, batch);
     return batch;

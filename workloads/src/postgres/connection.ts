@@ -1,6 +1,13 @@
 import type { Client, QueryResult, QueryResultRow } from "pg";
 import { connectClient, destroySocket } from "./client.ts";
-import { databaseError, DatabaseUnavailable, DatabaseUnsupported } from "./errors.ts";
+import {
+  databaseError,
+  DatabaseRefused,
+  DatabaseUnavailable,
+  DatabaseUnsupported,
+  RowRefused,
+  rowsError,
+} from "./errors.ts";
 import { type DatabaseSecret, readSecret } from "./secret.ts";
 
 /** Told of each call: its name, how long it took and "ok" or the error's reason. */
@@ -22,6 +29,8 @@ export interface Statement {
   readonly values?: readonly unknown[];
   /** Named statements are prepared once a connection. */
   readonly name?: string;
+  /** Whether it writes rows that data makes: what it meets may be one row's. */
+  readonly writesRows?: true;
   /** How long an answer may take; by default, as long as the session's statements may. */
   readonly timeoutMs?: number;
 }
@@ -29,6 +38,11 @@ export interface Statement {
 const STATEMENT_TIMEOUT_MS = 60_000;
 /** A server that answers nothing at all: later than its own timeout, so that its answer wins where there is one. */
 const ANSWER_MS = 10_000;
+/**
+ * Of sessions that write rows: whoever waits for a lock that somebody holds is told so, by another SQLSTATE than one whose
+ * statement itself takes too long, which may be a row's fault.
+ */
+export const LOCK_LIMIT = { lock_timeout: "20000" } as const;
 /** How long a stopped worker can hold rows that others wait for. */
 const IDLE_IN_TRANSACTION_MS = 10_000;
 const TCP_USER_TIMEOUT_MS = 20_000;
@@ -128,25 +142,46 @@ export class Connection {
    * held for no round trip. Nothing is committed unless every statement succeeded: the server skips what follows an
    * error, and COMMIT then rolls back.
    *
-   * After any error the connection is closed: what a half-refused pipeline left in it is not worth knowing. If the
-   * connection was lost, the outcome is unknown (DatabaseUnavailable).
+   * After an error the connection is closed, unless it is RowRefused: rows are found by many of them. If the connection
+   * was lost, the outcome is unknown (DatabaseUnavailable).
    */
   async transaction(call: string, statements: readonly Statement[]): Promise<void> {
+    await this.#whole(call, statements, "COMMIT");
+  }
+
+  /**
+   * Runs the statements in one transaction, as {@link transaction} does, and undoes it: whether the database takes them.
+   *
+   * @throws what stands in the way, which is never RowRefused: a row is not asked about
+   */
+  async rehearse(call: string, statements: readonly Statement[]): Promise<void> {
+    try {
+      await this.#whole(call, statements, "ROLLBACK");
+    } catch (error) {
+      if (!(error instanceof RowRefused)) throw error;
+      throw new DatabaseRefused(error.message, { cause: error });
+    }
+  }
+
+  async #whole(call: string, statements: readonly Statement[], end: "COMMIT" | "ROLLBACK"): Promise<void> {
     const started = performance.now();
-    const all = [{ text: "begin" }, ...statements, { text: "commit" }];
+    const all: readonly Statement[] = [{ text: "begin" }, ...statements, { text: end, writesRows: true }];
     const results = await Promise.allSettled(all.map((statement) => this.#send(statement)));
-    const failed = results.find((result) => result.status === "rejected");
+    const failedAt = results.findIndex((result) => result.status === "rejected");
+    const failed = results[failedAt];
     const last = results.at(-1);
-    const committed = last?.status === "fulfilled" && last.value.command === "COMMIT";
     const seconds = (performance.now() - started) / 1000;
-    if (failed === undefined && committed) {
+    if (failed === undefined && last?.status === "fulfilled" && last.value.command === end) {
       this.#onCall(call, seconds, "ok");
       return;
     }
-    const error = failed?.reason as unknown;
-    const typed = databaseError(error ?? new DatabaseUnavailable(`${call}: COMMIT did not commit`), call);
+    const error: unknown =
+      failed?.status === "rejected" ? failed.reason : new DatabaseUnavailable(`${call}: ${end} did not happen`);
+    const typed = all[failedAt]?.writesRows === true ? rowsError(error, call) : databaseError(error, call);
     this.#onCall(call, seconds, typed.reason);
-    await this.close();
+    // The server has answered the end of the transaction too: nothing of it is left in the session.
+    const isOver = failedAt === all.length - 1 || last?.status === "fulfilled";
+    if (!(typed instanceof RowRefused && isOver)) await this.close();
     throw typed;
   }
 

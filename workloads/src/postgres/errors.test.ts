@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { databaseError, DatabaseRefused } from "./errors.ts";
+import { databaseError, DatabaseRefused, rowsError } from "./errors.ts";
 
 const failed = (code?: string) => Object.assign(new Error("text"), code === undefined ? {} : { code });
 
@@ -29,4 +29,24 @@ it.each([
 it("keeps an error that has its class already", () => {
   const refused = new DatabaseRefused("no");
   expect(databaseError(refused, "commit")).toBe(refused);
+});
+
+it.each([
+  ["a trigger's own error", { code: "P0001", file: "pl_exec.c", routine: "exec_stmt_raise" }, "RefusedByDatabase"],
+  ["a full disk that a trigger makes up", { code: "53100", file: "pl_exec.c" }, "RefusedByDatabase"],
+  ["a conflict of progress that a trigger makes up", { code: "CD001", file: "pl_exec.c" }, "RefusedByDatabase"],
+  ["an error of plpython's", { code: "57P01", file: "plpy_elog.c" }, "RefusedByDatabase"],
+  ["a full disk", { code: "53100", file: "md.c", routine: "mdextend" }, "DatabaseExhausted"],
+  ["an error of the planner", { code: "53200", file: "planner.c" }, "DatabaseExhausted"],
+  ["a deadlock", { code: "40P01", file: "deadlock.c" }, "TransactionConflict"],
+  ["a shutdown", { code: "57P01", file: "postgres.c" }, "DatabaseUnavailable"],
+  ["a statement that takes too long", { code: "57014", file: "postgres.c" }, "RefusedByDatabase"],
+  ["a privilege", { code: "42501", file: "aclchk.c", routine: "aclcheck_error" }, "DatabaseRefused"],
+  ["a privilege of a sequence", { code: "42501", file: "sequence.c", routine: "nextval_internal" }, "DatabaseRefused"],
+  ["row security", { code: "42501", file: "execMain.c", routine: "ExecWithCheckOptions" }, "RefusedByDatabase"],
+  ["a check option", { code: "44000", file: "execMain.c" }, "RefusedByDatabase"],
+  ["a damaged index", { code: "XX002", file: "nbtpage.c" }, "DatabaseRefused"],
+  ["a lost socket", { code: "ECONNRESET" }, "DatabaseUnavailable"],
+])("of a statement that writes rows, %s", (_, fields, reason) => {
+  expect(rowsError(Object.assign(new Error("text"), fields), "commit").reason).toBe(reason);
 });

@@ -24,7 +24,7 @@ export class TransactionConflict extends DatabaseError {
   readonly retryable = true;
 }
 
-/** Some row of the transaction cannot be stored (SQLSTATE classes 22, 23, 54): find it, never try again blindly. */
+/** Some row of the transaction may be what cannot be stored: find it, never try again blindly. */
 export class RowRefused extends DatabaseError {
   readonly code = "EROWREFUSED";
   readonly reason = "RefusedByDatabase";
@@ -101,6 +101,50 @@ export function databaseError(error: unknown, doing: string): DatabaseError {
   if (state === undefined) return new DatabaseUnavailable(message, { cause: error });
   const withState = `${message} (SQLSTATE ${state})`;
   return new (classOf(state))(withState, { cause: error });
+}
+
+/**
+ * What a statement that writes rows, or the COMMIT behind it, has met. Whatever is not clearly the server's own trouble may
+ * be a row's: a trigger raises any SQLSTATE, a policy or a view's check option has its own. Whether it is, only the same
+ * transaction without the row can tell ({@link Connection.rehearse}).
+ *
+ * @param error as thrown by `pg`
+ */
+export function rowsError(error: unknown, doing: string): DatabaseError {
+  const known = databaseError(error, doing);
+  const state = sqlState(error);
+  if (known instanceof RowRefused || state === undefined || isServers(error, state)) return known;
+  return new RowRefused(known.message, { cause: error });
+}
+
+/** What the server says of itself, whatever row it is at. */
+const OF_THE_SERVER = new Set([
+  ...["40001", "40P01", "55P03"], // it met another transaction, or waited for one
+  ...["25P03", "25006", "55006"],
+  ...["XX001", "XX002"], // a page or an index is damaged
+]);
+const CLASSES_OF_THE_SERVER = new Set(["08", "53", "58"]);
+
+/** A statement that was cancelled, by its time limit for one, may have met one row that takes too long. */
+const CANCELLED = "57014";
+
+function isServers(error: unknown, state: string): boolean {
+  const { file, routine } = sourceOf(error);
+  // A function's own `raise` says what its author chose: 53100 of a trigger is no full disk.
+  if (RAISED.test(file)) return false;
+  if (OF_THE_SERVER.has(state) || CLASSES_OF_THE_SERVER.has(state.slice(0, 2))) return true;
+  if (state.startsWith("57")) return state !== CANCELLED;
+  // A privilege is of a role and an object; row security has the same SQLSTATE, and is about the row.
+  return state === "42501" && routine !== "ExecWithCheckOptions";
+}
+
+/** Where in the server's sources errors begin that a procedural language raises: pl_exec.c, plpy_elog.c, plperl.c. */
+const RAISED = /^pl(?!an)/;
+
+function sourceOf(error: unknown): { readonly file: string; readonly routine: string } {
+  const { file, routine } = (error ?? {}) as { readonly file?: unknown; readonly routine?: unknown };
+  // Of a build outside the source tree the file has a path.
+  return { file: String(file ?? "").replace(/^.*\//, ""), routine: String(routine ?? "") };
 }
 
 function sqlState(error: unknown): string | undefined {

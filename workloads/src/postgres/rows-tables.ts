@@ -1,7 +1,16 @@
 /** Tables of events: claimed, made, widened or taken over when a worker connects, in one transaction, one process at a time. */
 import { claimTable, inheritTable, isPresent, readClaim, readColumns } from "./claims.ts";
 import type { Connection } from "./connection.ts";
-import { addColumn, createRowsTable, type RowsTable, rowsColumns, rowsPlace, rowsText } from "./core/rows-table.ts";
+import { readRelation, readTarget, type Relation } from "./target.ts";
+import {
+  addColumn,
+  createRowsTable,
+  type RowsTable,
+  rowsColumns,
+  rowsPlace,
+  rowsText,
+  type TargetForm,
+} from "./core/rows-table.ts";
 import { claimRefusal, forget, type Owner } from "./core/table-decision.ts";
 import { DatabaseRefused, type TableProblem, TableRefused } from "./errors.ts";
 import { SCHEMA_LOCK } from "./schema.ts";
@@ -10,25 +19,33 @@ import { SCHEMA_LOCK } from "./schema.ts";
  * Claims the table for the owner. One that is not there is made; one that nobody has claimed is used where its columns
  * fit; to one of ours, columns that are new are added.
  *
+ * @returns how its rows are written, of a table that people made
  * @throws TableRefused when the owner may not write to it, or rows do not fit; nothing is changed then
  */
-export async function prepareRowsTable(connection: Connection, owner: Owner, table: RowsTable): Promise<void> {
-  await connection.inTransaction("prepare tables", async () => {
+export async function prepareRowsTable(
+  connection: Connection,
+  owner: Owner,
+  table: RowsTable,
+): Promise<TargetForm | undefined> {
+  return await connection.inTransaction("prepare tables", async () => {
     await connection.query("prepare tables", { text: `select pg_advisory_xact_lock(${SCHEMA_LOCK})` });
     const claim = await readClaim(connection, table.name);
     const columns = await readColumns(connection, { schema: "public", name: table.name });
     const claimantAlive = claim !== null && claim.uid !== owner.uid && (await isPresent(connection, claim.uid));
     const refusal = claimRefusal({ table: table.name, claim, claimantAlive }, owner);
     if (refusal !== undefined) throw new TableRefused(refusal.reason, refusal.message);
-    if (claim === null && columns === null) {
+    const relation = await readRelation(connection, table);
+    if (claim === null && relation === undefined) {
       for (const text of createRowsTable(table)) await connection.query("create table", { text });
-      return await claimTable(connection, owner, table);
+      await claimTable(connection, owner, table);
+      return undefined;
     }
-    if (columns === null)
+    if (relation === undefined || (columns === null && claim?.adopted === false))
       throw refused("TableMissing", `table ${table.name} was dropped and its progress was not: restore it, or`, table);
     if (claim === null) {
-      await checkFits(connection, table);
-      return await claimTable(connection, owner, table, true);
+      const target = await checkFits(connection, table, relation);
+      await claimTable(connection, owner, table, true);
+      return target;
     }
     if (claim.plan !== table.hash)
       throw refused(
@@ -36,9 +53,10 @@ export async function prepareRowsTable(connection: Connection, owner: Owner, tab
         `table ${table.name} was made with another key: put it back, give this table another name, or`,
         table,
       );
-    if (claim.adopted) await checkFits(connection, table);
-    else await widen(connection, table, new Map(columns.map(({ name, type }) => [name, type])));
+    const target = claim.adopted ? await checkFits(connection, table, relation) : undefined;
+    if (!claim.adopted) await widen(connection, table, new Map(columns?.map(({ name, type }) => [name, type])));
     if (claim.uid !== owner.uid) await inheritTable(connection, owner, table.name);
+    return target;
   });
 }
 
@@ -58,9 +76,14 @@ async function widen(connection: Connection, table: RowsTable, actual: ReadonlyM
 }
 
 /** Whether rows can be inserted: the database itself says so, of none. */
-async function checkFits(connection: Connection, table: RowsTable): Promise<void> {
-  const about = `table ${table.name} exists, and no pipeline made it; rows of this select do not fit`;
-  const instead = "change the select or the table so that they do, or give this table another name";
+async function checkFits(connection: Connection, table: RowsTable, { kind, writable }: Relation): Promise<TargetForm> {
+  if (!writable)
+    throw new TableRefused(
+      "TableExists",
+      `${table.name} is a ${kind}, which takes no rows: give this table another name, or drop it`,
+    );
+  const about = `${kind} ${table.name} exists, and no pipeline made it; rows of this select do not fit`;
+  const instead = `change the select or the ${kind} so that they do, or give this table another name`;
   const names = table.columns.map(({ name }) => name);
   const { rows } = await connection.query<{ name: string }>("observe table", {
     text: `select a.attname as name from pg_attribute a
@@ -73,8 +96,10 @@ async function checkFits(connection: Connection, table: RowsTable): Promise<void
       "TableExists",
       `${about}: ${rows.map(({ name }) => name).join(", ")} may not be NULL, and the select has no such column: ${instead}`,
     );
+  const target = await readTarget(connection, table);
   try {
-    await connection.query("check table", { text: rowsText(table), values: table.columns.map(() => []) });
+    await connection.query("check table", { text: rowsText(table, target), values: table.columns.map(() => []) });
+    return target;
   } catch (error) {
     if (!(error instanceof DatabaseRefused)) throw error;
     throw new TableRefused("TableExists", `${about}: ${error.message}: ${instead}`);

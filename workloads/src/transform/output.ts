@@ -66,6 +66,14 @@ export interface Output {
    */
   commit(source: Source, batch: OutputBatch): Promise<void>;
 
+  /**
+   * Does all that a commit does but for its rows, and undoes it: the answer to a row that was refused alone. An output that
+   * knows what it refuses has none.
+   *
+   * @throws what stands in the way of every row
+   */
+  rehearse?(source: Source, batch: OutputBatch): Promise<void>;
+
   /** Lets go of connections; it never rejects. */
   close(): Promise<void>;
 }

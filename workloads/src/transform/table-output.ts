@@ -1,7 +1,8 @@
 /** An output to a table of PostgreSQL: rows and progress in one transaction, progress by compare-and-set. */
 import { announce } from "../postgres/claims.ts";
-import { type CallObserver, Connection } from "../postgres/connection.ts";
-import { insertRows, type RowsTable } from "../postgres/core/rows-table.ts";
+import { type CallObserver, Connection, LOCK_LIMIT, type Statement } from "../postgres/connection.ts";
+import { noValues } from "../postgres/core/no-rows.ts";
+import { insertRows, type RowsTable, type TargetForm } from "../postgres/core/rows-table.ts";
 import type { Owner } from "../postgres/core/table-decision.ts";
 import { RowRefused, TransactionConflict } from "../postgres/errors.ts";
 import { readPlaces } from "../postgres/places.ts";
@@ -20,16 +21,22 @@ export interface TableOutputOptions {
   readonly owner: Owner;
   readonly table: RowsTable;
   readonly onCall: CallObserver;
+  /** Of the session, in place of or besides those that it has. */
+  readonly settings?: Readonly<Record<string, string>>;
   readonly onRetry: () => void;
 }
 
 const CONFLICT_ATTEMPTS = 10;
+/** A lock that somebody keeps for longer is told. */
+const CONFLICT_MS = 5_000;
 
 export class TableOutput implements Output {
   readonly wants = new Set(["columns"] as const);
   readonly #options: TableOutputOptions;
   #connection: Connection | undefined;
   #prepared = false;
+  /** How rows are written to a table that people made. */
+  #target: TargetForm | undefined;
 
   constructor(options: TableOutputOptions) {
     this.#options = options;
@@ -44,7 +51,7 @@ export class TableOutput implements Output {
     const connection = await this.#open();
     if (!this.#prepared) {
       await migrate(connection);
-      await prepareRowsTable(connection, owner, table);
+      this.#target = await prepareRowsTable(connection, owner, table);
       this.#prepared = true;
     }
     if (starts.size === 0) return [];
@@ -58,25 +65,40 @@ export class TableOutput implements Output {
 
   async commit(source: Source, batch: OutputBatch): Promise<void> {
     const { table, onRetry } = this.#options;
-    const moves = batch.moves.map((move) => ({ ...move, output: table.name, plan: table.hash, maxEventTime: null }));
     const statements = [
-      compareAndMove(this.#scope(source), moves),
-      ...(batch.count === 0 ? [] : [insertRows(table, batch.columns)]),
+      this.#move(source, batch),
+      ...(batch.count === 0 ? [] : [insertRows(table, batch.columns, this.#target)]),
     ];
+    const began = performance.now();
     for (let attempt = 1; ; attempt++) {
       try {
         return await (await this.#open()).transaction("commit", statements);
       } catch (error) {
         if (error instanceof RowRefused) throw new OutputRefused(error.message, error.reason, { cause: error });
         if (!(error instanceof TransactionConflict) || attempt >= CONFLICT_ATTEMPTS) throw error;
+        if (performance.now() - began > CONFLICT_MS) throw error;
         onRetry();
         await pause(attempt * 10);
       }
     }
   }
 
+  async rehearse(source: Source, batch: OutputBatch): Promise<void> {
+    const { table } = this.#options;
+    const statements = [this.#move(source, batch), insertRows(table, noValues(table.columns), this.#target)];
+    await (await this.#open()).rehearse("rehearse", statements);
+  }
+
   async close(): Promise<void> {
     await this.#connection?.close().catch(() => undefined);
+  }
+
+  #move(source: Source, { moves }: OutputBatch): Statement {
+    const { name: output, hash: plan } = this.#options.table;
+    return compareAndMove(
+      this.#scope(source),
+      moves.map((move) => ({ ...move, output, plan, maxEventTime: null })),
+    );
   }
 
   #scope({ topic, topicId }: Source): MoveScope {
@@ -85,9 +107,14 @@ export class TableOutput implements Output {
 
   async #open(): Promise<Connection> {
     if (this.#connection !== undefined && !this.#connection.lost) return this.#connection;
-    const { secret, owner, onCall, table } = this.#options;
+    const { secret, owner, onCall, table, settings } = this.#options;
     const applicationName = `caudal ${owner.pipeline} ${owner.stage} ${table.name}`;
-    const connection = await Connection.open({ secret, onCall, applicationName });
+    const connection = await Connection.open({
+      secret,
+      onCall,
+      applicationName,
+      settings: { ...LOCK_LIMIT, ...settings },
+    });
     try {
       await announce(connection, owner);
     } catch (error) {

@@ -18,7 +18,7 @@ export interface WorkerParts {
   readonly context: Pick<RuntimeContext, "tracer"> & { readonly drain: Drain; readonly health: WorkHealth };
   readonly name: string;
   readonly source: Source;
-  readonly output: Pick<Output, "commit" | "gather">;
+  readonly output: Pick<Output, "commit" | "gather" | "rehearse">;
   readonly projection: BatchProjection;
   readonly reader: Reader;
   readonly deadLetters: DeadLetters;
@@ -116,7 +116,7 @@ export class Worker {
 
   /** Commits the block in parts until each record that the output refuses stands alone, and is buried. */
   async #takeCarefully(block: RecordBlock): Promise<void> {
-    const { refused, name } = this.#parts;
+    const { refused, name, source, output } = this.#parts;
     await this.#seal();
     await this.#waitForCommits(0);
     const nextOffset = (to: number): number =>
@@ -142,7 +142,10 @@ export class Worker {
           const detail = `output ${name}: ${message}`;
           const letter = { partition: block.partition, record: block.original(row), reason: letterReason, detail };
           this.#positions.set(block.partition, this.#batch.bury(position, piece, letter, performance.now()));
-          await this.#commit(this.#batch.seal());
+          const sealed = this.#batch.seal();
+          // Before the dead letter: what stands in the way of everything is no fault of this record.
+          await output.rehearse?.(source, sealed.rows);
+          await this.#commit(sealed);
         },
       },
     );

@@ -15,12 +15,13 @@ export function mergeSessions(delta: Delta, sessions: NonNullable<Delta["session
   const groups = groupArrays(delta);
   const numbers = binaryArray(NUMBER, { kind: "number", values: sessions.group, bigs: new Map() });
   return [
-    { name: "plan by index", text: planByIndex, values: [] },
-    { name: `lock ${table.name}`, text: lockGroupsText(table), values: groups },
+    { name: "plan by index", text: planByIndex, values: [], writesRows: true },
+    { name: `lock ${table.name}`, text: lockGroupsText(table), values: groups, writesRows: true },
     {
       name: `merge ${table.name}`,
       text: mergeSessionsText(table),
       values: [windowStarts(windowStart), windowStarts(sessions.lastEvent), numbers, ...groups, ...partArrays(delta)],
+      writesRows: true,
     },
   ];
 }

@@ -30,8 +30,10 @@ export function revise(owner: Owner, delta: Delta, final: number | null): readon
   const [update, insert] = table.panes ? [revisePanes(table), sendWindows(table)] : [undefined, reviseRows(table)];
   return [
     lock,
-    ...(update === undefined ? [] : [{ name: `revise ${table.name}`, text: update, values: given }]),
-    { name: `send ${table.name}`, text: insert, values: [...given, owner.pipeline, owner.stage] },
+    ...(update === undefined
+      ? []
+      : [{ name: `revise ${table.name}`, text: update, values: given, writesRows: true as const }]),
+    { name: `send ${table.name}`, text: insert, values: [...given, owner.pipeline, owner.stage], writesRows: true },
   ];
 }
 

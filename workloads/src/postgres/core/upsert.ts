@@ -10,6 +10,7 @@ export interface UpsertStatement {
   readonly name: string;
   readonly text: string;
   readonly values: readonly unknown[];
+  readonly writesRows: true;
 }
 
 /** How a stored part and a new one become one; NULL is neutral in each. */
@@ -48,6 +49,7 @@ export function upsert(delta: Delta): UpsertStatement {
     name: `upsert ${table.name}`,
     text: upsertText(table),
     values: [windowStarts(windowStart), ...groupArrays(delta), ...partArrays(delta)],
+    writesRows: true,
   };
 }
 
