@@ -2,6 +2,7 @@
 import type { Functions } from "./determinism.ts";
 import { checkKinds } from "./determinism.ts";
 import type { AggregateColumn, Part } from "./plan.ts";
+import { whyNotDistinct, whyNotKept } from "./other-aggregates.ts";
 import { quote } from "./quote.ts";
 import { SqlError } from "./sql-error.ts";
 import type { Expression } from "./syntax.ts";
@@ -33,14 +34,8 @@ export function readAggregate(expression: Expression, functions: Functions): Agg
     );
   const called = node.function_name.toLowerCase();
   const name = NAMES.find((known) => known === (called === "count_star" ? "count" : called));
-  if (name === undefined)
-    throw new SqlError(
-      functions.aggregate.has(called)
-        ? `${called} cannot be added up over batches: ${form}`
-        : `${called} is not an aggregate: ${form}`,
-    );
-  if (node.distinct === true)
-    throw new SqlError(`${name}(distinct …) cannot be added up over batches: ${form}, or put the value into groupBy`);
+  if (name === undefined) throw new SqlError(otherAggregate(called, functions, form));
+  if (node.distinct === true) throw new SqlError(whyNotDistinct(name));
   if ((node.order_bys?.orders.length ?? 0) > 0) throw new SqlError(`order by has no effect in ${name}: leave it out`);
   const children = node.children ?? [];
   if (children.length > 1) throw new SqlError(`${name} takes one argument: ${form}`);
@@ -52,6 +47,16 @@ export function readAggregate(expression: Expression, functions: Functions): Agg
     name,
     argument: expression.filter === null ? argument : `case when ${expression.filter} then ${argument} end`,
   };
+}
+
+function otherAggregate(called: string, functions: Functions, form: string): string {
+  const meaning = functions.aliases.get(called) ?? called;
+  if (NAMES.some((known) => known === meaning)) return `${called} is written as ${meaning}(x)`;
+  const why = whyNotKept(called, meaning);
+  if (why !== undefined) return why;
+  return functions.aggregate.has(called)
+    ? `${called} is none of the aggregates that a table keeps: ${form}`
+    : `${called} is not an aggregate: ${form}`;
 }
 
 /**

@@ -6,8 +6,11 @@ import { directOf } from "./direct.ts";
 import { checkFields, inScope } from "./event-scope.ts";
 import { duckdbTypeOf, fieldType } from "./fields.ts";
 import { mayBeNull } from "./nullable.ts";
+import { quote } from "./quote.ts";
 import type { Bound, Scope } from "./scope.ts";
 import { SqlError, type SqlProblem } from "./sql-error.ts";
+import { starItems } from "./star.ts";
+import type { Expression } from "./syntax.ts";
 import { checkTopicFields, withScale } from "./topic-fields.ts";
 import type { LookupPlan, ProjectedColumn, TransformPlan } from "./transform-plan.ts";
 import { postgresType } from "./types.ts";
@@ -113,8 +116,7 @@ async function compileSelect(
   for (const [index, text] of select.entries()) {
     const place = `${path}.select[${index}]`;
     await scope.attempt(place, async () => {
-      const found =
-        text.trim() === "*" ? topic.fields.map(fieldColumn) : [await compileColumn(scope, topic, text, read)];
+      const found = await compileItem(scope, topic, text, read);
       for (const column of found) {
         const twin = columns.find(({ name }) => name.toLowerCase() === column.name.toLowerCase());
         if (twin !== undefined)
@@ -128,8 +130,31 @@ async function compileSelect(
   return { columns, read };
 }
 
-async function compileColumn(scope: Scope, topic: TopicConfig, text: string, read: Bound[]): Promise<ProjectedColumn> {
+/** One text of a select: all fields, or one column. */
+async function compileItem(
+  scope: Scope,
+  topic: TopicConfig,
+  text: string,
+  read: Bound[],
+): Promise<readonly ProjectedColumn[]> {
   const expression = await scope.parse(text);
+  if (expression.node.class !== "STAR") return [await compileColumn(scope, topic, expression, text, read)];
+  const columns: ProjectedColumn[] = [];
+  for (const { name, field, sql } of await starItems(scope, topic, expression)) {
+    const replaced = `${sql ?? ""} as ${quote(name)}`;
+    if (sql === undefined) columns.push({ ...fieldColumn(field), name });
+    else columns.push(await compileColumn(scope, topic, await scope.parse(replaced), replaced, read));
+  }
+  return columns;
+}
+
+async function compileColumn(
+  scope: Scope,
+  topic: TopicConfig,
+  expression: Expression,
+  text: string,
+  read: Bound[],
+): Promise<ProjectedColumn> {
   checkKinds(expression.node, scope.functions);
   const bound = await scope.bind(expression, text);
   const field =

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { compile } from "./compile.ts";
+import { openDuckDB } from "./duckdb.ts";
 import { configOf, tableOf, topicOf } from "../kernel/testing/block.ts";
 
 const topic = {
@@ -171,12 +172,23 @@ const badAggregates: readonly Bad[] = [
   ["sum(wide) as x", /DECIMAL\(38,2\), whose sum may run over 38 digits: write \(…\)::decimal\(28,2\)/],
   ["count( as x", /syntax error at or near "as"/],
   ["sum(ms", /syntax error at end of input \(at the end\)/],
-  ["median(ms) as x", /median cannot be added up over batches: write count/],
+  ["median(ms) as x", /median cannot be added up over batches: it needs all values.*group by a rounded value/],
   ["count(distinct user_id) as x", /distinct.*cannot be added up over batches.*groupBy/],
+  ["stddev(ms) as x", /stddev is not kept, though it can be computed.*sum\(x \* x\)/],
+  ["bool_or(ok) as x", /bool_or is written as max\(x\)/],
+  ["every(ok) as x", /every is written as min\(x\)/],
+  ["count_if(ok) as x", /count_if is written as count\(\*\) filter \(where x\)/],
+  ["countif(ok) as x", /countif is written as count/],
+  ["mean(ms) as x", /mean is written as avg\(x\)/],
+  ["string_agg(kind, ',') as x", /cannot be added up over batches.*let a transform write/],
+  ["collect_list(kind) as x", /cannot be added up over batches.*let a transform write/],
+  ["last(kind ) as x", /depends on the order of events.*whose key is the group/],
+  ["max(distinct ms) as x", /max is the same without distinct/],
+  ["count(distinct kind) filter (where ok) as x", /put the value into groupBy/],
   ["sum(ms) / 2 as x", /stands alone|not an aggregate/],
   ["ms as x", /an aggregate stands alone/],
   ["lower(kind) as x", /lower is not an aggregate: write count/],
-  ["sum(sum(ms)) as x", /sum is an aggregate: it stands alone/],
+  ["sum(sum(ms)) as x", /sum is an aggregate over many events.*it stands alone/],
   ["sum(ms) over () as x", /window function/],
   ["sum(ms) as x, count(*) as y", /write one expression/],
   ["sum(ms) as x from event", /write one expression, without from/],
@@ -204,6 +216,17 @@ test.for(badAggregates)("the aggregate %s is refused", async ([sql, message]) =>
   expect(problems).toEqual([
     { path: "spec.aggregators[m].tables[counts].aggregates[0]", message: expect.stringMatching(message) as string },
   ]);
+});
+
+test("of each of DuckDB's aggregates that is not kept, what to do instead is said", async () => {
+  const duckdb = await openDuckDB({ memoryLimit: "256MB" });
+  const rows = await duckdb.rows(`select distinct function_name as name from duckdb_functions()
+    where function_type = 'aggregate' and function_name not in ('count', 'count_star', 'sum', 'avg', 'min', 'max') order by all`);
+  duckdb.close();
+  const { problems } = await compileTable({ aggregates: rows.map(({ name }, n) => `"${String(name)}"(ms) as x${n}`) });
+  expect(problems.length).toBe(rows.length);
+  for (const { message } of problems)
+    expect(message).toMatch(/write|written|keep count|keep sum|put the value into groupBy|group by a rounded/);
 });
 
 const badGroups: readonly Bad[] = [

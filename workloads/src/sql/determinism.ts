@@ -1,6 +1,7 @@
 /** What an expression may hold: only what gives the same result for the same event, on every machine and at any time. */
 import type { DuckDB } from "./duckdb.ts";
 import { SqlError } from "./sql-error.ts";
+import { jsonPath } from "./sql-hints.ts";
 import { type Node, parseExpression, walk } from "./syntax.ts";
 
 /** What may be called, from DuckDB's own catalogue. */
@@ -10,6 +11,8 @@ export interface Functions {
   /** Those that give the same result for the same arguments; macros join when `admitMacros` has met them. */
   readonly scalar: Set<string>;
   readonly aggregate: ReadonlySet<string>;
+  /** Other names of functions, and what they are names of. */
+  readonly aliases: ReadonlyMap<string, string>;
   /** Those that give rows. */
   readonly table: ReadonlySet<string>;
   /** Why a macro that `admitMacros` has met may not be called. */
@@ -35,7 +38,7 @@ const NOT_CONSISTENT = new Set([
 const REFUSED: Readonly<Record<string, string>> = {
   SUBQUERY: "a subquery reads more than the event: write an expression over its fields",
   WINDOW: "a window function looks at other events: use the table's window and groupBy",
-  STAR: "* stands for many columns: name the field (count(*) alone may have it)",
+  STAR: "it stands for many columns: name the field (count(*) may have *, and * [exclude, replace, rename] is an item of select)",
   PARAMETER: "there are no parameters: write the value",
   POSITIONAL_REFERENCE: "write the field's name instead of its position",
   COLLATE: "text is compared bytewise: use lower(…) or strip_accents(…) instead of collate",
@@ -57,7 +60,7 @@ const ALLOWED = new Set([
 export async function readFunctions(duckdb: DuckDB): Promise<Functions> {
   const rows = await duckdb.rows(`select function_name as name, function_type as type,
     bool_and(stability is not distinct from 'CONSISTENT') as consistent,
-    any_value(macro_definition) as macro, to_json(any_value(parameters))::varchar as parameters
+    any_value(macro_definition) as macro, any_value(alias_of) as meaning, to_json(any_value(parameters))::varchar as parameters
     from duckdb_functions() group by all order by all`);
   const named = (type: string) => rows.filter((row) => row["type"] === type);
   const scalar = new Set(
@@ -73,7 +76,10 @@ export async function readFunctions(duckdb: DuckDB): Promise<Functions> {
     return [String(row["name"]), { sql: String(row["macro"]), parameters }] as const;
   });
   const known = new Set(rows.map((row) => String(row["name"])));
-  return { known, scalar, aggregate, table, refused: new Map(), macros: new Map(macros) };
+  const aliases = new Map(
+    rows.flatMap(({ name, meaning }) => (typeof meaning === "string" ? [[String(name), meaning] as const] : [])),
+  );
+  return { known, scalar, aggregate, aliases, table, refused: new Map(), macros: new Map(macros) };
 }
 
 /** Looks into the macros that an expression calls: one is as good as the SQL that it stands for. */
@@ -134,7 +140,7 @@ export function readFields(
     const [prefix = ""] = name.split(".");
     if (field !== undefined) used.add(field);
     else if (lookups.has(prefix)) used.add(prefix);
-    else if (name.includes(".")) throw new SqlError(`write a field's name alone, without a prefix, not ${name}`);
+    else if (name.includes(".")) throw new SqlError(prefixed(name, declared));
     else if (!lambdas.has(name)) throw new SqlError(volatile(name));
   }
   return used;
@@ -150,11 +156,19 @@ function checkKind(part: Node, functions: Functions): void {
   const isAggregate = functions.aggregate.has(name) && !functions.scalar.has(name);
   if (isAggregate)
     throw new SqlError(
-      `${name} is an aggregate: it stands alone in aggregates, as in "${name}(…) as name", and nowhere else`,
+      `${name} is an aggregate over many events, and an expression sees one: it stands alone in an aggregator's aggregates, as in "${name}(…) as name", and nowhere else`,
     );
   if (functions.known.has(name) && !functions.scalar.has(name)) throw new SqlError(whyRefused(name, functions));
   if (name === "age" && part.children?.length === 1)
     throw new SqlError("age(x) looks at the clock: write age(a, b) with both times");
+}
+
+function prefixed(name: string, declared: ReadonlyMap<string, string>): string {
+  const [prefix = "", ...path] = name.split(".");
+  const holder = declared.get(prefix);
+  if (holder !== undefined) return `${name} is inside the field ${holder}: write ${jsonPath(holder, path)}`;
+  const field = path.length === 1 ? declared.get(path[0] ?? "") : undefined;
+  return `write a field's name alone, without a prefix, not ${name}${field === undefined ? "" : `: write ${field}`}`;
 }
 
 function whyRefused(name: string, functions: Functions): string {

@@ -5,7 +5,7 @@ import { admitMacros, checkKinds, type Functions, givesRows, readFields } from "
 import type { DuckDB } from "./duckdb.ts";
 import { quote } from "./quote.ts";
 import { describeSqlError, SqlError, type SqlProblem } from "./sql-error.ts";
-import { type Expression, type Node, parseExpression, PREFIX } from "./syntax.ts";
+import { type Expression, type Node, parseExpression, PREFIX, printPart, SyntaxProblem } from "./syntax.ts";
 import type { LookupPlan } from "./transform-plan.ts";
 
 export interface Bound {
@@ -62,23 +62,33 @@ export class Scope {
       await admitMacros(this.#duckdb, this.functions, expression.node);
       return expression;
     } catch (error) {
-      const words = error instanceof SqlError ? await this.#reservedFields(text) : [];
-      if (words.length === 0) throw error;
+      const word = error instanceof SyntaxProblem ? await this.#keywordAt(text, error.at) : undefined;
+      if (word === undefined) throw error;
       throw new SqlError(
-        `${describeSqlError(error, text, 0)}; ${words.join(", ")} is a word of SQL too: write "${words[0] ?? ""}" in double quotes`,
+        `${describeSqlError(error, text, 0)}; ${word} is a word of SQL too: write "${word}" in double quotes where it is the field`,
       );
     }
   }
 
-  /** Fields that `text` names and that are reserved words. */
-  async #reservedFields(text: string): Promise<readonly string[]> {
-    const rows = await this.#duckdb.rows(
-      `select keyword_name as word from duckdb_keywords() where keyword_category = 'reserved'`,
-    );
-    const reserved = new Set(rows.map(({ word }) => String(word)));
-    return this.#fields.filter(
-      (field) => reserved.has(field.toLowerCase()) && new RegExp(`\\b${field}\\b`, "i").test(text),
-    );
+  /** SQL of a part of an expression, which lies below it under a path of JSON. */
+  async print({ tree }: Expression, path: string): Promise<string> {
+    return await printPart(this.#duckdb, tree, path);
+  }
+
+  /** The field where the parser stopped, or before that place, whose name is a word of SQL. */
+  async #keywordAt(text: string, at: number): Promise<string | undefined> {
+    const here = /^\w+/.exec(text.slice(at))?.[0];
+    const before = /(\w+)\s*$/.exec(text.slice(0, at))?.[1];
+    for (const word of [here, before]) {
+      const field = this.#fields.find((name) => name.toLowerCase() === word?.toLowerCase());
+      if (field === undefined) continue;
+      const rows = await this.#duckdb.rows(
+        "select 1 from duckdb_keywords() where keyword_name = $1 and keyword_category <> 'unreserved'",
+        [field.toLowerCase()],
+      );
+      if (rows.length > 0) return field;
+    }
+    return undefined;
   }
 
   /** A condition of the spec, or undefined with a problem. */

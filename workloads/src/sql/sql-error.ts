@@ -1,4 +1,5 @@
 /** Errors of SQL in a spec, in words for the person who wrote it. */
+import { type DuckDBError, hintFor } from "./sql-hints.ts";
 
 /** SQL that cannot be used, with what to write instead. Becomes a SqlProblem of the field that holds it. */
 export class SqlError extends Error {
@@ -16,38 +17,42 @@ export interface SqlProblem {
   readonly reason?: string;
 }
 
-interface DuckDBError {
-  readonly exception_type?: string;
-  readonly exception_message?: string;
-  readonly position?: string;
-  readonly candidates?: string;
-}
-
 /**
- * DuckDB's message with its candidates, and the place in the text that the person wrote.
+ * DuckDB's message with its candidates, or what to write instead where that is known, and the place in the text that the person wrote.
  *
  * @param error as DuckDB threw it, structured (`errors_as_json`) or not
  * @param text the SQL of the spec
  * @param offset where `text` begins in what DuckDB was given
  */
 export function describeSqlError(error: unknown, text: string, offset: number): string {
-  const { exception_message: message = "", position } = structured(error);
-  const lines = message
+  const found = structured(error);
+  const at = placeIn(found, offset);
+  const lines = (found.exception_message ?? "")
     .split("\n")
     .map((line) => line.trim())
     .filter((line) => line !== "");
-  const said = lines.join(" ").replace(" in FROM clause", " among the topic's fields");
-  if (position === undefined) return said;
-  const at = Number(position) - offset;
+  const said = hintFor(found, text, at) ?? lines.join(" ").replace(" in FROM clause", " among the topic's fields");
+  if (at === undefined) return said;
   return at >= 0 && at < text.length
     ? `${said} (at "${text.slice(at, at + 24)}", character ${at + 1})`
     : `${said} (at the end)`;
 }
 
+/** Where in the text of the spec an error is; undefined where DuckDB does not say. */
+export function placeOfError(error: unknown, offset: number): number | undefined {
+  return placeIn(structured(error), offset);
+}
+
+function placeIn({ position }: DuckDBError, offset: number): number | undefined {
+  return position === undefined ? undefined : Number(position) - offset;
+}
+
 function structured(error: unknown): DuckDBError {
   const message = error instanceof Error ? error.message : String(error);
+  // Errors of the parser come with a word before the JSON.
+  const json = message.slice(Math.max(0, message.indexOf("{")));
   try {
-    const parsed: unknown = JSON.parse(message);
+    const parsed: unknown = JSON.parse(json);
     return typeof parsed === "object" && parsed !== null ? parsed : { exception_message: message };
   } catch {
     return { exception_message: message };

@@ -1,6 +1,7 @@
 /** The syntax tree of one SQL expression, made by DuckDB's own parser. */
 import type { DuckDB } from "./duckdb.ts";
-import { describeSqlError, SqlError } from "./sql-error.ts";
+import { describeSqlError, placeOfError, SqlError } from "./sql-error.ts";
+import { endsStatement } from "./sql-hints.ts";
 
 /** A node of the tree as `json_serialize_sql` gives it. */
 export interface Node {
@@ -27,6 +28,13 @@ export interface Node {
   readonly input?: Node;
   readonly lower?: Node;
   readonly upper?: Node;
+  /** Of a STAR: whether it is `columns(…)`, and what `*` leaves out, replaces and renames. */
+  readonly columns?: boolean;
+  readonly relation_name?: string;
+  readonly expr?: Node | null;
+  readonly exclude_list?: readonly string[];
+  readonly replace_list?: readonly { readonly key: string; readonly value: Node }[];
+  readonly rename_list?: readonly { readonly key: { readonly column: string }; readonly value: string }[];
 }
 
 export interface Expression {
@@ -104,6 +112,7 @@ interface Tree {
  * @throws SqlError for text that is not exactly one expression
  */
 export async function parseExpression(duckdb: DuckDB, text: string): Promise<Expression> {
+  if (endsStatement(text)) throw new SqlError(`leave out the ; at the end of "${shorten(text.trim())}"`);
   let row: Readonly<Record<string, unknown>> | undefined;
   try {
     [row] = await duckdb.rows(PARSE, [`${PREFIX}${text}`]);
@@ -112,7 +121,7 @@ export async function parseExpression(duckdb: DuckDB, text: string): Promise<Exp
   }
   const printedTree = String(row?.["tree"]);
   const tree = JSON.parse(printedTree) as Tree;
-  if (tree.error) throw new SqlError(describeSqlError(syntaxError(tree), text, PREFIX.length));
+  if (tree.error) throw syntaxErrorOf(tree, text);
   const node = onlyExpression(tree, text);
   const sql = (value: unknown) => (typeof value === "string" ? value.replace(/^SELECT /, "") : null);
   return {
@@ -147,14 +156,27 @@ export async function printPart(duckdb: DuckDB, tree: string, path: string, type
   return String(row?.["sql"]).replace(/^SELECT /, "");
 }
 
-function syntaxError(tree: Tree): Error {
-  return new Error(
+/** Text that DuckDB cannot parse, and where. */
+export class SyntaxProblem extends SqlError {
+  /** Where in the text the parser stopped. */
+  readonly at: number;
+
+  constructor(message: string, at: number) {
+    super(message);
+    this.at = at;
+  }
+}
+
+function syntaxErrorOf(tree: Tree, text: string): SyntaxProblem {
+  const error = new Error(
     JSON.stringify({
       exception_type: "Parser",
       exception_message: tree.error_message ?? "it cannot be parsed",
       position: tree.position,
     }),
   );
+  const at = placeOfError(error, PREFIX.length) ?? 0;
+  return new SyntaxProblem(describeSqlError(error, text, PREFIX.length), at);
 }
 
 function onlyExpression(tree: Tree, text: string): Node {
