@@ -1,8 +1,9 @@
 /** One pipeline, from top to bottom: observe → validate → plan → apply → status. */
 import type { StreamPipeline } from "@caudal/crds";
-import { type Applied, applyObject, type ApplyContext, deleteObject, releaseObject } from "./apply/apply.ts";
+import { applyObject, type ApplyContext, deleteObject, releaseObject } from "./apply/apply.ts";
 import { cleanUp } from "./apply/cleanup.ts";
 import { ensureDatabaseSecret } from "./apply/database-secret.ts";
+import { applyInOrder } from "./apply/in-order.ts";
 import { hasFinalizer, setFinalizer } from "./apply/finalizer.ts";
 import { surplusOf } from "./apply/prune.ts";
 import { removeSlot } from "./apply/slots.ts";
@@ -51,6 +52,14 @@ const MISSING_SECRET_MS = 3_000;
 
 /** @param key `namespace/name` */
 export async function reconcile(context: ReconcileContext, key: string): Promise<Outcome> {
+  try {
+    return await reconcileOnce(context, key);
+  } finally {
+    await context.writes.tellWrites(key);
+  }
+}
+
+async function reconcileOnce(context: ReconcileContext, key: string): Promise<Outcome> {
   const [namespace = "", name = ""] = key.split("/");
   const pipeline = observePipeline(context, namespace, name);
   if (pipeline === undefined) return await afterPipeline(context, namespace, name);
@@ -116,9 +125,9 @@ async function applyPlan(context: ReconcileContext, observation: Observation, pl
     readLive: (object) => readLive(context, object),
     isCurrent: () => isCurrent(context, pipeline),
   };
-  const applied: Applied[] = [];
-  for (const object of planned.objects)
-    applied.push(await applyObject(write, object, observation.children.get(keyOfChild(object))));
+  const applied = await applyInOrder(planned.objects, async (object) =>
+    applyObject(write, object, observation.children.get(keyOfChild(object))),
+  );
 
   const role = applied.find(({ kind }) => kind === "DatabaseRole")?.object;
   const secret = databaseSecretName(pipeline.metadata.name);

@@ -119,6 +119,36 @@ test("/metrics has controller-runtime's names, /livez and /readyz tell that the 
     expect(text).toContain(line);
 });
 
+test("making a pipeline takes one request an object, and an event for each thing that a person wants to know", async () => {
+  const calls: string[] = [];
+  const counted = new Proxy(server.client, {
+    get(target, name) {
+      const method: unknown = Reflect.get(target, name);
+      if (typeof method !== "function") return method;
+      return (...args: unknown[]): unknown => {
+        const { kind = "" } = Object(args[0]) as { kind?: string };
+        if (kind !== "Lease" && !["list", "watch", "discover"].includes(String(name)))
+          calls.push(`${String(name)} ${kind}`);
+        return Reflect.apply(method, target, args);
+      };
+    },
+  });
+  await world.operator({ client: counted });
+  await world.ready("app-events");
+  const children = (await world.children()).size;
+  expect(calls.filter((call) => call.startsWith("apply"))).toHaveLength(children);
+  const reads = calls.filter((call) => call.startsWith("get") && call !== "get Secret");
+  expect(reads).toEqual([]);
+  const events = await world.list(resources.event);
+  const told = events.map(({ note }) => String(note)).filter((note) => note.startsWith("Created"));
+  const titles = told.flatMap((note) => note.slice("Created ".length).split(", "));
+  expect(new Set(titles)).toEqual(new Set((await world.children()).keys()));
+  // One for the stage that needs nothing but Kafka, one where the other's Secret came later.
+  expect(told.length).toBeLessThanOrEqual(2);
+  // Besides: conditions that changed, secrets, statuses. One after another there were five an object.
+  expect(calls.length, calls.join("; ")).toBeLessThan(3 * children);
+});
+
 describe("drift", () => {
   test("of a child is put right", async () => {
     await world.operator();

@@ -48,15 +48,16 @@ export async function applyObject(
   observed: KubeObject | undefined,
 ): Promise<Applied> {
   const about = { kind: wanted.kind, name: wanted.metadata.name };
-  let live = observed;
-  for (let attempt = 1; ; attempt++) {
+  // What is not in the caches is most often new: the create finds out whether it is.
+  let live: KubeObject | "new" | undefined = observed ?? "new";
+  for (let attempt = observed === undefined ? 0 : 1; ; attempt++) {
     try {
       live ??= await context.readLive(wanted);
-      return { ...about, ...(await write(context, wanted, live)) };
+      return { ...about, ...(await write(context, wanted, live === "new" ? undefined : live)) };
     } catch (error) {
       if (!(error instanceof KubeError) || error instanceof Unreachable) throw error;
       if (error instanceof Conflict && attempt < ATTEMPTS) {
-        // It has changed since it was observed, by its status most often: judge it as it is now.
+        // It has changed since it was observed, by its status most often, or was there: judge it as it is now.
         live = undefined;
         continue;
       }
@@ -72,7 +73,7 @@ async function write(context: ApplyContext, wanted: KubeObject, live: KubeObject
   const { client, pipeline, writes } = context;
   if (live === undefined) {
     const object = await client.apply(stamped(wanted, NEVER));
-    await writes.record(pipeline, object, "Created");
+    writes.record(pipeline, object, "Created");
     return { result: "created", object };
   }
   if (live.metadata.deletionTimestamp !== undefined)
@@ -89,12 +90,12 @@ async function write(context: ApplyContext, wanted: KubeObject, live: KubeObject
     case "newer":
       throw new Conflict(`${titleOf(live)} was written for a newer generation of the pipeline`);
     case "adopt":
-      await writes.record(pipeline, live, "Adopted");
+      writes.record(pipeline, live, "Adopted");
       return { result: "updated", object: await client.apply(stamped(adopted(wanted), versionOf(live))) };
     case "reclaim": {
       if (!(await context.isCurrent())) throw new Conflict(`${titleOf(live)} is no longer this pipeline's to take`);
       const fresh = await takeBack(client, live);
-      await writes.record(pipeline, live, "Reclaimed");
+      writes.record(pipeline, live, "Reclaimed");
       const object = isAdopted(live) ? adopted(wanted) : wanted;
       return { result: "updated", object: await client.apply(stamped(object, versionOf(fresh))) };
     }
@@ -103,7 +104,7 @@ async function write(context: ApplyContext, wanted: KubeObject, live: KubeObject
       if (isUpToDate(live, object)) return { result: "unchanged", object: live };
       const after = await client.apply(stamped(object, versionOf(live)));
       // The API server writes nothing when the result is what it had.
-      if (versionOf(after) !== versionOf(live)) await writes.record(pipeline, after, "Updated");
+      if (versionOf(after) !== versionOf(live)) writes.record(pipeline, after, "Updated");
       return { result: "updated", object: after };
     }
   }
@@ -154,14 +155,14 @@ export async function releaseObject({ client, pipeline, writes }: WriteContext, 
       ...(live.kind === "KafkaTopic" ? { annotations: { [STRIMZI_MANAGED]: "false" } } : {}),
     },
   });
-  await writes.record(pipeline, live, "Released");
+  writes.record(pipeline, live, "Released");
 }
 
 /** Deletes exactly the object that was observed. */
 export async function deleteObject({ client, pipeline, writes }: WriteContext, live: KubeObject) {
   const { uid = "", resourceVersion = "" } = live.metadata;
   await client.delete(resourceOf(live), live.metadata, { uid, resourceVersion });
-  await writes.record(pipeline, live, "Deleted");
+  writes.record(pipeline, live, "Deleted");
 }
 
 function hashOf(content: KubeObject): string {

@@ -11,7 +11,7 @@ export async function ensureDatabaseSecret(context: WriteContext, role: KubeObje
   const { client, pipeline, writes } = context;
   const secret = buildDatabaseSecret(pipeline, role, randomBytes(PASSWORD_BYTES).toString("base64url"));
   try {
-    await writes.record(pipeline, await client.create(secret), "Created");
+    writes.record(pipeline, await client.create(secret), "Created");
   } catch (error) {
     // It came into being since it was looked for: it is used as it is.
     if (!(error instanceof Conflict)) throw error;
