@@ -14,12 +14,22 @@ describe("templates of keys", () => {
     expect(key("{a}{a}", ["x", "y"])).toBe("xy");
   });
 
+  it("name columns of any name, in double quotes where it has braces or begins with a quote", () => {
+    const columns = (text: string) => {
+      const template = parseKeyTemplate(text);
+      return typeof template === "string" ? template : template.columns;
+    };
+    expect(columns("o:{Order Date}:{user-id}")).toEqual(["Order Date", "user-id"]);
+    expect(columns('{"a{b}"}{"say ""x"""}{a"b}{" "}')).toEqual(["a{b}", 'say "x"', 'a"b', " "]);
+    expect(key('a{"}"}b{c}d', ["1", "2"])).toBe("a1b2d");
+  });
+
   it("give no key where a value is NULL", () => {
     expect(key("{a}:{b}", ["x", null])).toBeUndefined();
     expect(key("{a}", [""])).toBe("");
   });
 
-  it.each(["tx", "tx:{}", "tx:{ id }", "tx:{id", "id}", "{{id}}"])("are not %s", (text) => {
+  it.each(["tx", "tx:{}", "tx:{ id }", 'tx:{""}', "tx:{id", "id}", "{{id}}"])("are not %s", (text) => {
     expect(parseKeyTemplate(text)).toMatch(/^.* (is the same key|has braces without|has a brace without)/);
   });
 });

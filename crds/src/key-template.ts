@@ -6,18 +6,27 @@ export interface KeyTemplate {
   readonly columns: readonly string[];
 }
 
-const COLUMN = /\{([^{}]*)\}/g;
+/** A name between braces; one with braces or quotes of its own stands in double quotes, as in SQL. */
+const COLUMN = /\{("(?:[^"]|"")*"|[^{}]*)\}/g;
 
 /** @returns the template, or what is wrong with it */
 export function parseKeyTemplate(text: string): KeyTemplate | string {
-  const columns = [...text.matchAll(COLUMN)].map(([, name = ""]) => name);
-  const texts = text.split(/\{[^{}]*\}/);
+  const found = [...text.matchAll(COLUMN)];
+  const columns = found.map(([, name = ""]) => unquoted(name));
+  const texts = [...found, undefined].map((match, index) => {
+    const before = found[index - 1];
+    return text.slice(before === undefined ? 0 : before.index + before[0].length, match?.index);
+  });
   if (texts.some((part) => /[{}]/.test(part)))
     return `${text} has a brace without its other half: write a column's name between { and }`;
-  if (columns.some((name) => name.trim() !== name || name === ""))
+  if (found.some(([, name = ""]) => name.trim() !== name || unquoted(name) === ""))
     return `${text} has braces without a column: write a column's name between { and }, as in tx:{id}`;
   if (columns.length === 0) return `${text} is the same key for every row: name a column in it, as in tx:{id}`;
   return { texts, columns };
+}
+
+function unquoted(name: string): string {
+  return /^"(?:[^"]|"")*"$/.test(name) ? name.slice(1, -1).replaceAll('""', '"') : name;
 }
 
 /** @param values of the template's columns, in its order @returns undefined when one of them is NULL */

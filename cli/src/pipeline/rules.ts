@@ -18,20 +18,21 @@ export function checkRules(value: unknown, schema: Schema, path: string): string
   return problems;
 }
 
-function checkRule(self: unknown, { rule, message, fieldPath = "" }: Rule, path: string): string[] {
-  if (/\boldSelf\b/.test(rule) || holds(rule, self)) return [];
+function checkRule(self: unknown, { rule, message, messageExpression, fieldPath = "" }: Rule, path: string): string[] {
+  if (/\boldSelf\b/.test(rule) || evaluate(rule, self) === true) return [];
   const place = `${path}${fieldPath}`.replace(/^\./, "");
-  return [`${place === "" ? "" : `${place}: `}${message}`];
+  const better = messageExpression === undefined ? undefined : evaluate(messageExpression, self);
+  return [`${place === "" ? "" : `${place}: `}${typeof better === "string" ? better : message}`];
 }
 
-function holds(rule: string, self: unknown): boolean {
-  const program = programs.get(rule) ?? environment.parse(rule);
-  programs.set(rule, program);
+/** @returns undefined where it fails on the value: as in the API server, such a rule does not hold for it */
+function evaluate(expression: string, self: unknown): unknown {
+  const program = programs.get(expression) ?? environment.parse(expression);
+  programs.set(expression, program);
   try {
-    return program({ self }) === true;
+    return program({ self });
   } catch (error) {
-    // As in the API server: a rule that fails on a value does not hold for it.
-    if (error instanceof EvaluationError) return false;
+    if (error instanceof EvaluationError) return undefined;
     throw error;
   }
 }

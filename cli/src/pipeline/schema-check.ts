@@ -30,6 +30,8 @@ export interface Schema {
 export interface Rule {
   readonly rule: string;
   readonly message: string;
+  /** Says it better than `message`, where it can be evaluated. */
+  readonly messageExpression?: string;
   readonly fieldPath?: string;
 }
 

@@ -1,5 +1,5 @@
 /** What a pipeline has, by the names that statements use. Pure. */
-import type { StreamPipeline, TopicConfig, Transform } from "@caudal/crds";
+import { type StreamPipeline, tableTitle, type TopicConfig, type Transform } from "@caudal/crds";
 import { readingStagesOf, stagesOf, type StageSpec } from "@caudal/operator/plan/stages";
 import { topicConfig } from "@caudal/operator/plan/workload-config";
 
@@ -78,7 +78,7 @@ function tablesOf(stage: StageSpec): CatalogTable[] {
   if (stage.role === "aggregator")
     return stage.tables.map(({ name, window: { tumbling, hopping, session }, groupBy }) => ({
       ...of,
-      name,
+      name: tableTitle(name),
       window:
         tumbling !== undefined
           ? `tumbling ${tumbling.size}`
@@ -89,7 +89,7 @@ function tablesOf(stage: StageSpec): CatalogTable[] {
     }));
   if (stage.role !== "transform") return [];
   return stage.to.flatMap(({ table }) =>
-    table === undefined ? [] : { ...of, name: table.name, window: null, key: table.key ?? [] },
+    table === undefined ? [] : { ...of, name: tableTitle(table.name), window: null, key: table.key ?? [] },
   );
 }
 

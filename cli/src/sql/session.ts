@@ -1,5 +1,6 @@
 /** Carries statements out on a live pipeline. */
-import type { StreamPipeline, TopicConfig } from "@caudal/crds";
+import { sqlName, type StreamPipeline, tableTitle, type TopicConfig } from "@caudal/crds";
+import { literal, placeOf, qualified } from "@caudal/workloads/postgres/core/identifiers";
 import { stringify } from "yaml";
 import type { DuckDB } from "@caudal/workloads/sql/duckdb";
 import { StatementFailed } from "../errors.ts";
@@ -15,6 +16,11 @@ import { readRelations } from "./relations.ts";
 import { describe, showConnectors, showStreams, showTables, showTopics } from "./show.ts";
 import { parseStatement, type Query, type Shown, withoutLimit } from "./statement.ts";
 import { RECORD_COLUMNS, TopicTable } from "./topic-table.ts";
+
+/** @param name as it is written, with quotes and schema, or the name alone @returns the table's title */
+function tableOf({ tables }: Catalog, name: string): string | undefined {
+  return tables.find((table) => table.name === tableTitle(name) || table.name === sqlName(name))?.name;
+}
 
 export interface SessionOptions {
   readonly live: Live;
@@ -93,10 +99,10 @@ export class Session {
   async #describe(name: string, signal: AbortSignal): Promise<void> {
     const pipeline = await this.#live.pipeline();
     const catalog = catalogOf(pipeline);
-    if (!catalog.tables.some((table) => table.name === name))
-      return this.#printer.result(describe(pipeline, catalog, name));
+    const table = tableOf(catalog, name);
+    if (table === undefined) return this.#printer.result(describe(pipeline, catalog, name));
     const sql = `select attname as column, format_type(atttypid, atttypmod) as type from pg_attribute
-      where attrelid = to_regclass('public.${name}') and attnum > 0 and not attisdropped and attname !~ '^_' order by attnum`;
+      where attrelid = to_regclass(${literal(qualified(placeOf(table)))}) and attnum > 0 and not attisdropped and attname !~ '^_' order by attnum`;
     await this.#askDatabase(sql, signal);
   }
 
@@ -110,9 +116,8 @@ export class Session {
   async #query(query: Query, signal: AbortSignal): Promise<void> {
     const catalog = await this.catalog();
     const topics = new Map(catalog.topics.map(({ config }) => [config.name, config]));
-    const tables = new Set(catalog.tables.map(({ name }) => name));
     // A table has its name for itself, unless changes are asked for: only topics have these.
-    const isTopic = (name: string) => topics.has(name) && (query.emit || !tables.has(name));
+    const isTopic = (name: string) => topics.has(name) && (query.emit || tableOf(catalog, name) === undefined);
     const { names, sql, words } = readRelations(query.sql, isTopic);
     const read = names.flatMap((name) => (isTopic(name) ? (topics.get(name) ?? []) : []));
     if (read.length === 0 && query.emit)

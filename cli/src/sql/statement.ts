@@ -1,4 +1,5 @@
 /** What a statement asks for. Everything that is none of the prompt's own goes on as SQL. */
+import { readTableName } from "@caudal/crds";
 import { StatementFailed } from "../errors.ts";
 import { isSymbol, isWord, lex, nameAt, type Token } from "./lexer.ts";
 
@@ -33,8 +34,11 @@ export function parseStatement(source: string): Statement {
     if (shown !== undefined) return shown;
   }
   if (isWord(first, "DESCRIBE", "DESC")) {
-    const named = nameAt(source, tokens, isWord(second, "EXTENDED") ? 2 : 1);
+    const at = isWord(second, "EXTENDED") ? 2 : 1;
+    const named = nameAt(source, tokens, at);
     if (named?.next === tokens.length) return { kind: "describe", name: named.name };
+    const rest = source.slice(tokens[at]?.from).trim();
+    if (typeof readTableName(rest) !== "string") return { kind: "describe", name: rest };
   }
   if (isWord(first, "PRINT")) return readPrint(source, tokens);
   if (isWord(first, "SET") && second?.kind === "text" && isSymbol(tokens[2], "="))

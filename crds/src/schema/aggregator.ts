@@ -1,5 +1,5 @@
 import { type Static, Type } from "typebox";
-import { ColumnName, Duration, listMap, Replicas, rules, SqlExpression, stageFields, TopicName } from "./common.ts";
+import { Duration, listMap, Replicas, rules, SqlExpression, stageFields, TableName, TopicName } from "./common.ts";
 
 export const Window = Type.Object(
   {
@@ -35,7 +35,7 @@ export type Window = Static<typeof Window>;
 
 export const Table = Type.Object(
   {
-    name: ColumnName("Name of the table in PostgreSQL: a to z, 0 to 9 and _, at most 48 characters."),
+    name: TableName("The table in PostgreSQL."),
     window: Window,
     where: Type.Optional(
       SqlExpression("SQL condition over the event's fields: other events do not count in this table."),

@@ -1,10 +1,12 @@
 import { type TSchema, Type } from "typebox";
 import { DURATION_PATTERN } from "../duration.ts";
+import { NAME_PATTERN, TABLE_PATTERN } from "../identifiers.ts";
 
 /** A CEL rule of the API server; `messageExpression` is left out where a fixed sentence says enough. */
 export interface Rule {
   rule: string;
   message: string;
+  messageExpression?: string;
   fieldPath?: string;
 }
 
@@ -41,9 +43,45 @@ export const ObjectName = (description: string) =>
 export const TopicName = (description: string) =>
   Type.String({ pattern: "^[A-Za-z0-9._-]{1,249}$", minLength: 1, maxLength: 249, description });
 
-/** Name of a table or column in PostgreSQL. */
+/** Name that is used in SQL alone. */
 export const ColumnName = (description: string) =>
   Type.String({ pattern: "^[a-z_][a-z0-9_]{0,47}$", minLength: 1, maxLength: 48, description });
+
+/** A CEL text of a regular expression. */
+const celText = (pattern: string) => `'${pattern.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
+
+/** Name of a field or column, to the letter: whatever PostgreSQL allows. */
+export const Name = (description: string) =>
+  Type.String({
+    minLength: 1,
+    // Longer than a name may be, so that the rule below says why.
+    maxLength: 128,
+    description,
+    ...rules(
+      {
+        rule: `self.matches(${celText(NAME_PATTERN)})`,
+        message: "a name has no control characters and does not begin with #, as the engine's own do: write another",
+      },
+      {
+        rule: "size(bytes(self)) <= 63",
+        message: "PostgreSQL cuts names off behind 63 bytes: write a shorter one",
+      },
+    ),
+  });
+
+const MAX_TABLE_LENGTH = 257;
+/** A table of PostgreSQL as SQL writes it, with its schema or without. */
+export const TableName = (description: string) =>
+  Type.String({
+    minLength: 1,
+    maxLength: MAX_TABLE_LENGTH,
+    description: `${description} As SQL writes it: orders, sales.orders, "Order Details" or "Sales-2026"."Order Details"; of schema public without one. Letters stay as they are written.`,
+    ...rules({
+      rule: `self.matches(${celText(TABLE_PATTERN)})`,
+      message: "what has spaces, dashes and the like needs double quotes, as in SQL",
+      messageExpression: `self + ' is no name of a table: what has spaces, dashes and the like needs double quotes, as in SQL: write "' + self + '", or schema."' + self + '"'`,
+    }),
+  });
 
 export const LocalRef = (description: string) =>
   Type.Object({ name: ObjectName("Name of the object, in the pipeline's namespace.") }, { description });

@@ -1,8 +1,5 @@
 import { type Static, Type } from "typebox";
-import { Duration, LocalRef, rules, stageFields, TopicName } from "./common.ts";
-
-const Column = (description: string) =>
-  Type.String({ pattern: "^[A-Za-z_][A-Za-z0-9_]{0,62}$", minLength: 1, maxLength: 63, description });
+import { Duration, LocalRef, Name, rules, stageFields, TableName, TopicName } from "./common.ts";
 
 export const WAL_SIZE_PATTERN = "^[1-9][0-9]{0,5}(Mi|Gi|Ti)$";
 
@@ -11,19 +8,13 @@ export const PostgresSource = Type.Object(
     connectionSecretRef: LocalRef(
       "Secret of the database to read, PostgreSQL 15 or newer, with the keys host, port, dbname, username and password.",
     ),
-    table: Type.String({
-      pattern: "^[A-Za-z_][A-Za-z0-9_]{0,62}\\.[A-Za-z_][A-Za-z0-9_]{0,62}$",
-      minLength: 3,
-      maxLength: 127,
-      description:
-        "The table, with its schema: public.customers. Columns of the names of the topic's fields are read, as the fields' types.",
-    }),
+    table: TableName("The table. Columns of the names of the topic's fields are read, as the fields' types."),
     mode: Type.Union([Type.Literal("timestamp"), Type.Literal("cdc")], {
       description:
         "timestamp: asks for rows by a column that every insert and update sets. cdc: logical replication, with inserts, updates and deletes as they are committed.",
     }),
     keyColumns: Type.Optional(
-      Type.Array(Column("A column; the topic has a field of its name."), {
+      Type.Array(Name("A column; the topic has a field of its name."), {
         minItems: 1,
         maxItems: 16,
         "x-kubernetes-list-type": "atomic",
@@ -31,7 +22,7 @@ export const PostgresSource = Type.Object(
       }),
     ),
     timestampColumn: Type.Optional(
-      Column("timestamp mode: the column of type timestamptz or timestamp that every insert and update sets."),
+      Name("timestamp mode: the column of type timestamptz or timestamp that every insert and update sets."),
     ),
     pollInterval: Type.Optional(Duration("timestamp mode: pause between two looks at the table; 500ms by default.")),
     lookback: Type.Optional(
@@ -40,7 +31,7 @@ export const PostgresSource = Type.Object(
       ),
     ),
     operationField: Type.Optional(
-      Column(
+      Name(
         "cdc mode: the topic's field of type string that gets snapshot, insert, update or delete. A delete is then an event with the row's key and null in the other fields; without it, a record with the key and no value.",
       ),
     ),

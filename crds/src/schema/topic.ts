@@ -1,17 +1,14 @@
 import { type Static, Type } from "typebox";
-import { listMap, rules, TopicName } from "./common.ts";
+import { listMap, Name, rules, TopicName } from "./common.ts";
 
 export const FIELD_TYPE_PATTERN =
   "^(string|uuid|boolean|integer|bigint|double|timestamp|date|json|decimal\\([1-9][0-9]?,[0-9]{1,2}\\))$";
 
 export const Field = Type.Object(
   {
-    name: Type.String({
-      pattern: "^[A-Za-z_][A-Za-z0-9_]{0,62}$",
-      minLength: 1,
-      maxLength: 63,
-      description: "Key in the event's JSON object, and column in SQL.",
-    }),
+    name: Name(
+      "Name of the column in SQL, in double quotes there where SQL needs them; also the key in the event's JSON object.",
+    ),
     type: Type.String({
       pattern: FIELD_TYPE_PATTERN,
       maxLength: 16,

@@ -5,10 +5,12 @@ import {
   Duration,
   listMap,
   LocalRef,
+  Name,
   Replicas,
   rules,
   SqlExpression,
   stageFields,
+  TableName,
   TopicName,
 } from "./common.ts";
 import { FIELD_TYPE_PATTERN } from "./topic.ts";
@@ -16,7 +18,7 @@ import { FilesOutput, RedisOutput } from "./transform-outputs.ts";
 
 export const LookupColumn = Type.Object(
   {
-    name: ColumnName("Name of the column in the table, and in SQL behind the lookup's name and a point."),
+    name: Name("Name of the column in the table, and in SQL behind the lookup's name and a point."),
     type: Type.String({
       pattern: FIELD_TYPE_PATTERN,
       maxLength: 16,
@@ -29,12 +31,7 @@ export const LookupColumn = Type.Object(
 export const Lookup = Type.Object(
   {
     name: ColumnName("Name in SQL: a column is `name.column`."),
-    table: Type.String({
-      pattern: "^([a-z_][a-z0-9_]{0,62}[.])?[a-z_][a-z0-9_]{0,62}$",
-      minLength: 1,
-      maxLength: 127,
-      description: "The table or view in PostgreSQL, `schema.table`; of schema public without one.",
-    }),
+    table: TableName("The table or view in PostgreSQL."),
     connectionSecretRef: Type.Optional(
       LocalRef(
         "Secret with host, port, dbname, username and password of its database, as CloudNativePG's -app secret; the pipeline's own database without it.",
@@ -61,9 +58,9 @@ export type Lookup = Static<typeof Lookup>;
 
 export const TableOutput = Type.Object(
   {
-    name: ColumnName("Name of the table in PostgreSQL: a to z, 0 to 9 and _, at most 48 characters."),
+    name: TableName("The table in PostgreSQL."),
     key: Type.Optional(
-      Type.Array(ColumnName("A column of the select."), {
+      Type.Array(Name("A column of the select."), {
         minItems: 1,
         maxItems: 8,
         "x-kubernetes-list-type": "atomic",

@@ -1,6 +1,6 @@
 /** Every name and label that the operator gives, in one place. */
 import { createHash } from "node:crypto";
-import { label, MANAGER } from "@caudal/crds";
+import { label, MANAGER, readTableName } from "@caudal/crds";
 
 export type Role = "generator" | "source" | "transform" | "aggregator";
 
@@ -64,8 +64,17 @@ const IDENTIFIER = 63;
 
 /** Replication slot and publication of a source: another table or another database is another slot. */
 export function slotName(namespace: string, pipeline: string, stage: string, secret: string, table: string): string {
-  const hash = shortHash(namespace, pipeline, stage, secret, table);
+  const hash = shortHash(namespace, pipeline, stage, secret, sourceTable(table));
   return `${`caudal_${pipeline}_${stage}`.replaceAll("-", "_").slice(0, IDENTIFIER - hash.length - 1)}_${hash}`;
+}
+
+const BARE = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/** The table with its schema, however the spec writes it. */
+function sourceTable(text: string): string {
+  const ref = readTableName(text);
+  if (typeof ref === "string") return text;
+  return [ref.schema, ref.name].map((part) => (BARE.test(part) ? part : JSON.stringify(part))).join(".");
 }
 
 export interface StageIdentity {

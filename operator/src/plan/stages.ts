@@ -5,6 +5,7 @@ import {
   type Generator,
   type Source,
   type StreamPipeline,
+  tableTitle,
   type Transform,
 } from "@caudal/crds";
 
@@ -36,14 +37,15 @@ export function readingStagesOf(
   });
 }
 
-/** The tables that stages keep, with where each is declared. */
+/** The tables that stages keep, each in its one spelling, with where it is declared. */
 export function tablesOf(pipeline: Pick<StreamPipeline, "spec">): { readonly name: string; readonly path: string }[] {
   return stagesOf(pipeline).flatMap((stage) => {
     const path = `spec.${stage.role}s[${stage.name}]`;
-    if (stage.role === "aggregator") return stage.tables.map(({ name }) => ({ name, path: `${path}.tables[${name}]` }));
+    if (stage.role === "aggregator")
+      return stage.tables.map(({ name }) => ({ name: tableTitle(name), path: `${path}.tables[${name}]` }));
     if (stage.role === "transform")
       return stage.to.flatMap(({ name, table }) =>
-        table === undefined ? [] : [{ name: table.name, path: `${path}.to[${name}].table` }],
+        table === undefined ? [] : [{ name: tableTitle(table.name), path: `${path}.to[${name}].table` }],
       );
     return [];
   });

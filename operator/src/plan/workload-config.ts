@@ -13,6 +13,7 @@ import {
   type Source,
   type SourceConfig,
   type StreamPipeline,
+  tableTitle,
   type TopicConfig,
   type Transform,
   type TransformConfig,
@@ -76,7 +77,7 @@ export function buildAggregatorConfig(
     },
     lateEvents,
     deadLetterTopic: stage.deadLetterTopic ?? defaultDeadLetterTopic(metadata.name, stage.name),
-    tables,
+    tables: tables.map((table) => ({ ...table, name: tableTitle(table.name) })),
     replicas,
   };
 }
@@ -97,8 +98,9 @@ export function buildTransformConfig(
       secret: connectionSecretRef === undefined ? path.database : path.secret(connectionSecretRef.name),
     })),
     deadLetterTopic: stage.deadLetterTopic ?? defaultDeadLetterTopic(metadata.name, stage.name),
-    to: to.map(({ topic, redis, files, ...output }) => ({
+    to: to.map(({ topic, table, redis, files, ...output }) => ({
       ...output,
+      ...(table === undefined ? {} : { table: { ...table, name: tableTitle(table.name) } }),
       ...(topic === undefined ? {} : { topic: topicConfig(spec, topic) }),
       ...(redis === undefined ? {} : { redis: redisConfig(redis) }),
       ...(files === undefined ? {} : { files: filesConfig(files) }),

@@ -19,7 +19,7 @@ export const sourceColumnsAreFields: Check = (input) =>
         ? [
             {
               reason: "SourceFieldMissing",
-              message: `${where}.${place}: the topic ${topicName} has no field ${column}: add it to spec.topics[${topicName}].fields`,
+              message: `${where}.${place}: ${withoutQuotes(topic, column) ?? `the topic ${topicName} has no field ${column}: add it to spec.topics[${topicName}].fields`}`,
             },
           ]
         : [],
@@ -49,6 +49,13 @@ export const sourceTopicKeysAreRowKeys: Check = (input) =>
           : "leave key out, and records are keyed by all of them"),
     };
   });
+
+/** A name that stands alone is written to the letter. @returns what to write where its quotes are the only mistake */
+function withoutQuotes(topic: Topic, column: string): string | undefined {
+  const bare = /^"(.+)"$/.exec(column)?.[1]?.replaceAll('""', '"');
+  if (bare === undefined || fieldOf(topic, bare) === undefined) return undefined;
+  return `a name that stands alone has no quotes: write ${bare}`;
+}
 
 function fieldOf({ fields }: Topic, name: string) {
   return fields?.find((field) => field.name === name);

@@ -3,6 +3,7 @@ import type { Problem } from "../status/facts.ts";
 import type { Check, CheckInput } from "./check.ts";
 import { listenerAuthenticationIsSupported, listenerExists, standbysSuffice } from "./connections.ts";
 import { generatorValuesFit } from "./generator-values.ts";
+import { matchedColumnsCanBeNamed, tablesCanBeNamed } from "./identifiers.ts";
 import {
   columnsAreNotReserved,
   databaseNameIsFree,
@@ -26,6 +27,8 @@ import { windowsFit } from "./windows.ts";
 /** In the order in which their findings are told. */
 export const checks: Readonly<Record<string, Check>> = {
   stageNamesAreUnique,
+  tablesCanBeNamed,
+  matchedColumnsCanBeNamed,
   tableNamesAreUnique,
   tablesAreFree,
   columnsAreNotReserved,

@@ -1,6 +1,6 @@
 /** What of an aggregator's plan has to be evaluated, and the columns that each of its tables takes. */
 import type { AggregatorPlan, TablePlan } from "../sql/plan.ts";
-import { quote } from "../sql/quote.ts";
+import { fieldSpellings, quote } from "../sql/quote.ts";
 import { type Column, makeColumn, type NumberColumn } from "./columns.ts";
 import type { Computation, Computed, Condition } from "./evaluation.ts";
 import type { ScanMemory } from "./scan-memory.ts";
@@ -18,15 +18,16 @@ export interface TableColumns {
 const ALL = "true";
 
 /**
- * @param fields columns by field name, of all fields that the plan's SQL reads
+ * @param named columns by field name, of all fields that the plan's SQL reads
  * @param rows that a slice has at most
  */
 export function planColumns(
   plan: AggregatorPlan,
-  fields: ReadonlyMap<string, Column>,
+  named: ReadonlyMap<string, Column>,
   memory: ScanMemory,
   rows: number,
 ): { readonly tables: readonly TableColumns[]; readonly computation: Computation } {
+  const fields = new Map([...named].flatMap(([name, column]) => fieldSpellings(name).map((sql) => [sql, column])));
   const conditions: Condition[] = [];
   const values = new Map<string, Computed>();
   const tables = plan.tables.map((table, index): TableColumns => {
@@ -73,7 +74,7 @@ function condition(where: string, table: number, column: NumberColumn): Conditio
   };
 }
 
-/** What a lone count needs of its argument: whether it is NULL. A field is its own column. */
+/** What a lone count needs of its argument: whether it is NULL. A field is its own column. @param fields by their SQL */
 function counted(expression: string, fields: ReadonlyMap<string, Column>): string {
   return fields.has(expression) ? expression : `case when (${expression}) is not null then true end`;
 }

@@ -1,7 +1,9 @@
 /** Who writes each table, and whether they are at work. */
 import type { Connection } from "./connection.ts";
-import { literal } from "./core/identifiers.ts";
+import type { TableRef } from "@caudal/crds";
+import { identifier, literal } from "./core/identifiers.ts";
 import type { Claim, Owner } from "./core/table-decision.ts";
+import { DatabaseRefused } from "./errors.ts";
 
 /** Says to others, for as long as this connection lives, that workers of the owner's uid are at work. */
 export async function announce(connection: Connection, owner: Owner): Promise<void> {
@@ -70,6 +72,24 @@ export async function readColumns(connection: Connection, place: { readonly sche
     values: [place.schema, place.name],
   });
   return rows.length === 0 ? null : rows;
+}
+
+/**
+ * Makes the schema of a table that is to be made, where there is none.
+ *
+ * @throws DatabaseRefused when the user may not: the message says what to run
+ */
+export async function ensureSchema(connection: Connection, { schema }: TableRef): Promise<void> {
+  if (await exists(connection, "to_regnamespace($1) is not null", [identifier(schema)])) return;
+  try {
+    await connection.query("create schema", { text: `create schema ${identifier(schema)}` });
+  } catch (error) {
+    if (!(error instanceof DatabaseRefused)) throw error;
+    throw new DatabaseRefused(
+      `there is no schema ${schema}, and it cannot be made (${error.message}): let the owner of the database run create schema ${identifier(schema)} and grant usage, create on it to this user`,
+      { cause: error },
+    );
+  }
 }
 
 export async function isPresent(connection: Connection, uid: string): Promise<boolean> {

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Client, QueryResult, QueryResultRow } from "pg";
 import { connectClient, destroySocket } from "./client.ts";
 import {
@@ -213,7 +214,7 @@ export class Connection {
     return await this.#client.query<Row>({
       text: statement.text,
       ...(statement.values === undefined ? {} : { values: [...statement.values] }),
-      ...(statement.name === undefined ? {} : { name: statement.name }),
+      ...(statement.name === undefined ? {} : { name: statementName(statement.name) }),
       ...(statement.timeoutMs === undefined ? {} : { query_timeout: statement.timeoutMs }),
     });
   }
@@ -246,6 +247,13 @@ export class Connection {
       );
     if (server.standby) throw new DatabaseUnavailable("this server is a standby: waiting for the primary");
   }
+}
+
+/** PostgreSQL cuts names of statements off: two long ones could become one. */
+const MOST_OF_NAME = 63;
+
+function statementName(name: string): string {
+  return Buffer.byteLength(name) <= MOST_OF_NAME ? name : createHash("sha256").update(name).digest("base64url");
 }
 
 const asItIs = (value: string): string => value;

@@ -1,6 +1,7 @@
 /** Tables of events: claimed, made, widened or taken over when a worker connects, in one transaction, one process at a time. */
-import { claimTable, inheritTable, isPresent, readClaim, readColumns } from "./claims.ts";
+import { claimTable, ensureSchema, inheritTable, isPresent, readClaim, readColumns } from "./claims.ts";
 import type { Connection } from "./connection.ts";
+import { placeOf } from "./core/identifiers.ts";
 import { readRelation, readTarget, type Relation } from "./target.ts";
 import {
   addColumn,
@@ -30,12 +31,13 @@ export async function prepareRowsTable(
   return await connection.inTransaction("prepare tables", async () => {
     await connection.query("prepare tables", { text: `select pg_advisory_xact_lock(${SCHEMA_LOCK})` });
     const claim = await readClaim(connection, table.name);
-    const columns = await readColumns(connection, { schema: "public", name: table.name });
+    const columns = await readColumns(connection, placeOf(table.name));
     const claimantAlive = claim !== null && claim.uid !== owner.uid && (await isPresent(connection, claim.uid));
     const refusal = claimRefusal({ table: table.name, claim, claimantAlive }, owner);
     if (refusal !== undefined) throw new TableRefused(refusal.reason, refusal.message);
     const relation = await readRelation(connection, table);
     if (claim === null && relation === undefined) {
+      await ensureSchema(connection, placeOf(table.name));
       for (const text of createRowsTable(table)) await connection.query("create table", { text });
       await claimTable(connection, owner, table);
       return undefined;

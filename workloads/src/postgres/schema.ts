@@ -223,6 +223,46 @@ begin
   delete from caudal.claims c where c.table_name = name;
 end $$;
 `,
+  `
+create function caudal.title_of(text) returns text language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  parts text[];
+  title text;
+begin
+  if exists (select from caudal.claims c where c.table_name = $1) then
+    return $1;
+  end if;
+  parts := parse_ident($1);
+  select string_agg(case when p ~ '^[a-z_][a-z0-9_]*$' then p else '"' || replace(p, '"', '""') || '"' end, '.' order by n)
+    into title from unnest(parts) with ordinality as u(p, n)
+    where not (n = 1 and p = 'public' and cardinality(parts) = 2);
+  return title;
+end $$;
+comment on function caudal.title_of(text) is 'The name under which a table has its claim: plain names as they are, others in double quotes, with the schema unless it is public.';
+
+create or replace function caudal.forget_table(name text) returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  title text := caudal.title_of(name);
+  parts text[] := parse_ident(title);
+  schema_ text := case when cardinality(parts) = 1 then 'public' else parts[1] end;
+  table_ text := parts[cardinality(parts)];
+  short text := case when title ~ '^[a-z_][a-z0-9_]{0,47}$' then title
+    else 't_' || left(md5(convert_to(title, 'UTF8')), 16) end;
+begin
+  if not exists (select from caudal.claims c where c.table_name = title and c.adopted) then
+    if exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+               where n.nspname = schema_ and c.relname = table_ and c.relkind = 'v') then
+      execute format('drop view %I.%I', schema_, table_);
+    else
+      execute format('drop table if exists %I.%I', schema_, table_);
+    end if;
+    execute format('drop table if exists caudal.%I, caudal.%I', short || '_panes', short || '_groups');
+  end if;
+  delete from caudal.progress p using caudal.claims c
+    where c.table_name = title and p.pipeline = c.pipeline and p.output = title;
+  delete from caudal.claims c where c.table_name = title;
+end $$;
+`,
 ];
 
 /** Brings the schema to this release's version; does nothing, and takes no lock, where it is. */
@@ -231,7 +271,8 @@ export async function migrate(connection: Connection): Promise<void> {
   await connection.inTransaction("migrate", async () => {
     await connection.query("migrate", { text: `select pg_advisory_xact_lock(${SCHEMA_LOCK})` });
     await connection.query("migrate", {
-      text: `create schema if not exists caudal;
+      // A user who may not make schemas may still use the one that is there.
+      text: `do $$ begin if to_regnamespace('caudal') is null then create schema caudal; end if; end $$;
         create table if not exists caudal.version (
           version integer primary key, migrated_at timestamptz not null default now()
         )`,

@@ -1,8 +1,8 @@
 /** Claims and result tables: checked and made once when a worker connects, in one transaction, one process at a time. */
 import type { TablePlan } from "../sql/plan.ts";
 import type { Connection } from "./connection.ts";
-import { claimTable, exists, inheritTable, isPresent, readClaim, readColumns } from "./claims.ts";
-import { literal, qualified, storage } from "./core/identifiers.ts";
+import { claimTable, ensureSchema, exists, inheritTable, isPresent, readClaim, readColumns } from "./claims.ts";
+import { literal, placeOf, qualified, storage } from "./core/identifiers.ts";
 import { createTable, createView, storedColumns, viewComment } from "./core/table-ddl.ts";
 import { decideTable, type Owner, type TableDecision, type TableObserved } from "./core/table-decision.ts";
 import { TableRefused } from "./errors.ts";
@@ -41,7 +41,7 @@ async function observeTable(connection: Connection, owner: Owner, table: TablePl
     claim,
     claimantAlive: claim !== null && claim.uid !== owner.uid && (await isPresent(connection, claim.uid)),
     columns,
-    nameTaken: await exists(connection, `to_regclass(${literal(`public."${table.name}"`)}) is not null`),
+    nameTaken: await exists(connection, `to_regclass(${literal(qualified(placeOf(table.name)))}) is not null`),
     hasRows: columns !== null && (await exists(connection, `exists (select from ${qualified(storage(table))})`)),
     hasProgress: await exists(connection, `exists (select from caudal.progress where pipeline = $1 and output = $2)`, [
       owner.pipeline,
@@ -60,6 +60,7 @@ async function applyDecision(
     case "keep":
       return await refreshView(connection, table);
     case "create":
+      await ensureSchema(connection, placeOf(table.name));
       for (const text of createTable(table)) await connection.query("create table", { text });
       await claimTable(connection, owner, table);
       return;
@@ -73,7 +74,7 @@ async function applyDecision(
 async function refreshView(connection: Connection, table: TablePlan): Promise<void> {
   if (!table.panes) return;
   const { rows } = await connection.query<{ comment: string | null }>("observe table", {
-    text: `select obj_description(to_regclass(${literal(`public."${table.name}"`)}), 'pg_class') as comment`,
+    text: `select obj_description(to_regclass(${literal(qualified(placeOf(table.name)))}), 'pg_class') as comment`,
   });
   if (rows[0]?.comment === viewComment(table)) return;
   for (const text of createView(table)) await connection.query("make view", { text });

@@ -1,5 +1,6 @@
 /** What the source database says of the table, and of itself. */
 import type { Connection } from "../postgres/connection.ts";
+import { placeOf, qualified } from "../postgres/core/identifiers.ts";
 import { DatabaseUnavailable } from "../postgres/errors.ts";
 import { SourceMismatch, SourceTableMissing } from "./errors.ts";
 import type { Column, Table } from "./core/table.ts";
@@ -26,7 +27,7 @@ export async function readServer(connection: Connection): Promise<Server> {
 
 /** @throws SourceTableMissing, SourceMismatch for what cannot be read in this way */
 export async function readTable(connection: Connection, title: string): Promise<Table> {
-  const [schema = "", name = ""] = title.split(".");
+  const { schema, name } = placeOf(title);
   const [found] = await connection.texts("source_table", {
     text: `select c.oid::text, c.relkind::text, c.relreplident::text, has_table_privilege(c.oid, 'select')::text
       from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = $1 and c.relname = $2`,
@@ -35,11 +36,11 @@ export async function readTable(connection: Connection, title: string): Promise<
   const [oid, kind, replicaIdentity = ""] = found ?? [];
   if (found === undefined || typeof oid !== "string" || typeof replicaIdentity !== "string")
     throw new SourceTableMissing(
-      `the database has no table ${title}: waiting for it (names are taken as they are written, letters large and small)`,
+      `the database has no table ${title}: waiting for it (schema ${schema}, name ${name}, to the letter)`,
     );
   if (kind !== "r" && kind !== "p") throw new SourceMismatch(`${title} is not a table: name one, or a partitioned one`);
   if (found[3] !== "true" && found[3] !== "t")
-    throw new SourceMismatch(`this user may not read ${title}: grant select on ${title} to it`);
+    throw new SourceMismatch(`this user may not read ${title}: grant select on ${qualified({ schema, name })} to it`);
   const indexes = await readIndexes(connection, oid);
   return {
     oid: Number(oid),

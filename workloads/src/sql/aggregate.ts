@@ -1,4 +1,6 @@
 /** Aggregates of a spec as parts that can be added up over batches. */
+import { createHash } from "node:crypto";
+import { MAX_NAME_BYTES } from "@caudal/crds";
 import type { Functions } from "./determinism.ts";
 import { checkKinds } from "./determinism.ts";
 import type { AggregateColumn, Part } from "./plan.ts";
@@ -69,7 +71,7 @@ function otherAggregate(called: string, functions: Functions, form: string): str
 export function planAggregate(column: string, call: AggregateCall, type: string): AggregateColumn {
   const what = `the argument of ${call.name}`;
   const part = (suffix: string, of: Pick<Part, "function" | "merge" | "duckdbType">): Part => ({
-    column: suffix === "" ? column : `_${column}_${suffix}`,
+    column: suffix === "" ? column : hiddenColumn(column, suffix),
     postgresType: postgresType(of.duckdbType, what),
     expression: call.argument,
     ...of,
@@ -107,6 +109,13 @@ export function planAggregate(column: string, call: AggregateCall, type: string)
           };
     }
   }
+}
+
+/** Name of a part that people do not see: of a long name its hash, for PostgreSQL cuts off what is behind 63 bytes. */
+function hiddenColumn(column: string, suffix: string): string {
+  const name = `_${column}_${suffix}`;
+  if (Buffer.byteLength(name) <= MAX_NAME_BYTES) return name;
+  return `_${createHash("sha256").update(column).digest("hex").slice(0, 16)}_${suffix}`;
 }
 
 /** Whether the value of an aggregate of two parts is one divided by the other, and not the first of them. */

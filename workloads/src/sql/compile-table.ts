@@ -1,8 +1,9 @@
 /** One table of an aggregator: its window, its groups and its aggregates. */
-import { parseDuration, RESERVED_COLUMNS, type Table } from "@caudal/crds";
+import { nameProblem, parseDuration, RESERVED_COLUMNS, type Table } from "@caudal/crds";
 import { planAggregate, readAggregate } from "./aggregate.ts";
 import { checkKinds } from "./determinism.ts";
 import type { AggregateColumn, GroupColumn, TablePlan } from "./plan.ts";
+import { fieldSpellings, fieldSql } from "./quote.ts";
 import type { Scope } from "./scope.ts";
 import { SqlError } from "./sql-error.ts";
 import { postgresType } from "./types.ts";
@@ -10,8 +11,6 @@ import { planWindow } from "./windows.ts";
 
 /** A table without the hash of its meaning. */
 export type TableDraft = Omit<TablePlan, "hash">;
-
-const COLUMN = /^[a-z_][a-z0-9_]{0,47}$/;
 
 /** @returns undefined when something is wrong, which is then among the scope's problems */
 export async function compileTable(scope: Scope, table: Table, path: string): Promise<TableDraft | undefined> {
@@ -27,7 +26,7 @@ export async function compileTable(scope: Scope, table: Table, path: string): Pr
     groups.push(group.column);
     for (const field of group.fields) {
       fields.add(field);
-      if (field !== group.column.expression) inputs.add(field);
+      if (fieldSql(field) !== group.column.expression) inputs.add(field);
     }
   }
   const aggregates: AggregateColumn[] = [];
@@ -37,7 +36,8 @@ export async function compileTable(scope: Scope, table: Table, path: string): Pr
     aggregates.push(aggregate.column);
     for (const field of aggregate.fields) {
       fields.add(field);
-      if (aggregate.column.parts.some(({ expression }) => expression !== field)) inputs.add(field);
+      if (aggregate.column.parts.some(({ expression }) => !fieldSpellings(field).includes(expression)))
+        inputs.add(field);
     }
   }
   await scope.attempt(path, () => {
@@ -59,12 +59,12 @@ async function compileGroup(scope: Scope, text: string) {
   const [field] = expression.node.class === "COLUMN_REF" ? fields : [];
   if (expression.alias === "" && field === undefined)
     throw new SqlError(`it needs a name: write "${text.trim()} as name"`);
-  const name = checkName(expression.alias === "" ? (field ?? "") : expression.alias, text);
+  const name = checkName(expression.alias === "" ? (field ?? "") : expression.alias);
   if (fields.length === 0) throw new SqlError("it is the same for all events: group by a field, or leave it out");
   const column: GroupColumn = {
     name,
     // A field is called as it is declared, however the spec writes it.
-    expression: field ?? sql,
+    expression: field === undefined ? sql : fieldSql(field),
     duckdbType,
     postgresType: postgresType(duckdbType, `group by ${name}`),
   };
@@ -76,15 +76,13 @@ async function compileAggregate(scope: Scope, text: string) {
   const call = readAggregate(expression, scope.functions);
   const { fields } = await scope.bind(expression, text, true);
   if (expression.alias === "") throw new SqlError(`it needs a name: write "${text.trim()} as name"`);
-  const name = checkName(expression.alias, text);
+  const name = checkName(expression.alias);
   return { column: planAggregate(name, call, await scope.typeOf(call.argument)), fields };
 }
 
-function checkName(name: string, text: string): string {
-  if (!COLUMN.test(name))
-    throw new SqlError(
-      `${name} cannot be a column: write "${text.replace(/\s+as\s+\S+\s*$/i, "").trim()} as name" with a name of a to z, 0 to 9 and _, at most 48 characters`,
-    );
+function checkName(name: string): string {
+  const problem = nameProblem(name);
+  if (problem !== undefined) throw new SqlError(problem);
   if ((RESERVED_COLUMNS as readonly string[]).includes(name))
     throw new SqlError(`every table has a column ${name} of its own: write another name`);
   return name;

@@ -176,7 +176,7 @@ test.each<[string, RegExp]>([
   ["random() as r", /does not give the same result each time/],
   ["(select 1) as x", /a subquery reads more than the event/],
   ["[amount] as list", /which no column can hold/],
-  ['amount as "a b"', /cannot be a column/],
+  ['amount as "#a"', /cannot be a name/],
   ["amount as AMOUNT", /two columns are called amount/],
   ["doc.x as y", /doc.x is inside the field doc: write doc->>'x'/],
 ])("select %s is a problem that says what to write", async (text, message) => {
@@ -223,8 +223,8 @@ describe("outputs are checked against what they are declared to take", () => {
     ]);
   });
 
-  test("a table's columns are names of PostgreSQL", async () => {
+  test("a table's columns are the select's, to the letter", async () => {
     const { problems } = await compile({ select: ["userName"], to: [{ name: "out", table: { name: "t" } }] });
-    expect(problems[0]?.message).toContain('write "userName as username"');
+    expect(problems).toEqual([]);
   });
 });

@@ -1,5 +1,5 @@
 /** From a transform's configuration to its plan, or to what is wrong with its SQL and its outputs. */
-import { type OutputConfig, parseKeyTemplate, type TopicConfig, type TransformConfig } from "@caudal/crds";
+import { nameProblem, type OutputConfig, parseKeyTemplate, type TopicConfig, type TransformConfig } from "@caudal/crds";
 import { checkKinds } from "./determinism.ts";
 import { arithmeticOf } from "./arithmetic.ts";
 import { directOf } from "./direct.ts";
@@ -20,9 +20,6 @@ export interface CompiledTransform {
   readonly plan: TransformPlan | null;
   readonly problems: readonly SqlProblem[];
 }
-
-const NAME = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/;
-const TABLE_COLUMN = /^[a-z_][a-z0-9_]{0,47}$/;
 
 /**
  * Compiles a transform, and checks its columns against what its outputs are declared to take. SQL is bound and its
@@ -161,10 +158,8 @@ async function compileColumn(
     expression.node.class === "COLUMN_REF" ? topic.fields.find(({ name }) => bound.fields.includes(name)) : undefined;
   const name = expression.alias === "" ? field?.name : expression.alias;
   if (name === undefined) throw new SqlError(`it needs a name: write "${text.trim()} as name"`);
-  if (!NAME.test(name))
-    throw new SqlError(
-      `${name} cannot be a column: write "as name" with a name of letters, digits and _, at most 63 characters`,
-    );
+  const problem = nameProblem(name);
+  if (problem !== undefined) throw new SqlError(problem);
   if (field !== undefined) return { ...fieldColumn(field), name };
   read.push(bound);
   const required = new Set(topic.fields.filter(({ nullable }) => !nullable).map((one) => one.name.toLowerCase()));
@@ -245,14 +240,10 @@ function checkTopic(topic: TopicConfig, columns: readonly ProjectedColumn[]): re
 }
 
 function checkTable(
-  { name: table, key = [] }: NonNullable<OutputConfig["table"]>,
+  { key = [] }: NonNullable<OutputConfig["table"]>,
   columns: readonly ProjectedColumn[],
 ): readonly string[] {
-  const names = columns.filter(({ name }) => !TABLE_COLUMN.test(name));
-  const problems = names.map(
-    ({ name }) =>
-      `${name} cannot be a column of table ${table}: write "${name} as ${name.toLowerCase()}" with a name of a to z, 0 to 9 and _, at most 48 characters`,
-  );
+  const problems: string[] = [];
   for (const column of key) {
     const found = columns.find(({ name }) => name === column);
     if (found === undefined)

@@ -199,9 +199,8 @@ const badAggregates: readonly Bad[] = [
   ["max(map {'a': ms}) as x", /MAP.*which no column can hold/],
   ["max(ts - ts) as x", /INTERVAL, which no column can hold/],
   ["max(kind::blob) as x", /BLOB, which no column can hold/],
-  ["count(*) as Total", /Total cannot be a column: write "count\(\*\) as name"/],
   ["count(*) as revision", /a column revision of its own/],
-  [`count(*) as ${"x".repeat(49)}`, /at most 48 characters/],
+  [`count(*) as ${"x".repeat(64)}`, /has 64 bytes, and PostgreSQL cuts names off behind 63: write a shorter one/],
   ["sum(ms order by n) as x", /order by has no effect/],
   ["min(ms, 3) as x", /takes one argument/],
   ["count(*) filter (where now() > ts) as x", /now does not give the same result/],
@@ -231,7 +230,6 @@ test("of each of DuckDB's aggregates that is not kept, what to do instead is sai
 
 const badGroups: readonly Bad[] = [
   ["lower(kind)", /needs a name: write "lower\(kind\) as name"/],
-  ["userName", /userName cannot be a column: write "userName as name"/],
   ["current_date as day", /current_date does not give the same result/],
   ["today() as day", /today does not give the same result/],
   ["uuid() as x", /uuid does not give the same result/],

@@ -3,6 +3,7 @@ import type { AggregatorConfig } from "@caudal/crds";
 import { checkFields, inScope } from "./event-scope.ts";
 import { meaningOf } from "./meaning.ts";
 import type { AggregatorPlan, TablePlan } from "./plan.ts";
+import { fieldSql } from "./quote.ts";
 import { SqlError, type SqlProblem } from "./sql-error.ts";
 import { compileTable } from "./compile-table.ts";
 
@@ -49,6 +50,10 @@ export async function compilePlan(config: AggregatorConfig): Promise<AggregatorP
 /** Most groups expected first: those by the topic's key, then others with groups, then totals. */
 function inWriteOrder(tables: readonly TablePlan[], key: string | undefined): readonly TablePlan[] {
   const rank = ({ groups }: TablePlan) =>
-    groups.length === 0 ? 2 : key !== undefined && groups.some(({ expression }) => expression === key) ? 0 : 1;
+    groups.length === 0
+      ? 2
+      : key !== undefined && groups.some(({ expression }) => expression === fieldSql(key))
+        ? 0
+        : 1;
   return [...tables].sort((a, b) => rank(a) - rank(b));
 }

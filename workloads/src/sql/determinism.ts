@@ -1,5 +1,6 @@
 /** What an expression may hold: only what gives the same result for the same event, on every machine and at any time. */
 import type { DuckDB } from "./duckdb.ts";
+import { quote } from "./quote.ts";
 import { SqlError } from "./sql-error.ts";
 import { jsonPath } from "./sql-hints.ts";
 import { type Node, parseExpression, walk } from "./syntax.ts";
@@ -132,16 +133,16 @@ export function readFields(
   const declared = new Map(fields.map((field) => [field.toLowerCase(), field]));
   const lambdas = new Set<string>();
   walk(node, ({ class: kind, lhs }) => {
-    if (kind === "LAMBDA" && lhs !== undefined) for (const name of columnNames(lhs)) lambdas.add(name);
+    if (kind === "LAMBDA" && lhs !== undefined)
+      for (const { first, rest } of columnNames(lhs)) if (rest.length === 0) lambdas.add(first);
   });
   const used = new Set<string>();
-  for (const name of columnNames(node)) {
-    const field = declared.get(name);
-    const [prefix = ""] = name.split(".");
+  for (const { first, rest } of columnNames(node)) {
+    const field = rest.length === 0 ? declared.get(first) : undefined;
     if (field !== undefined) used.add(field);
-    else if (lookups.has(prefix)) used.add(prefix);
-    else if (name.includes(".")) throw new SqlError(prefixed(name, declared));
-    else if (!lambdas.has(name)) throw new SqlError(volatile(name));
+    else if (lookups.has(first)) used.add(first);
+    else if (rest.length > 0) throw new SqlError(prefixed(first, rest, declared));
+    else if (!lambdas.has(first)) throw new SqlError(volatile(first));
   }
   return used;
 }
@@ -163,8 +164,10 @@ function checkKind(part: Node, functions: Functions): void {
     throw new SqlError("age(x) looks at the clock: write age(a, b) with both times");
 }
 
-function prefixed(name: string, declared: ReadonlyMap<string, string>): string {
-  const [prefix = "", ...path] = name.split(".");
+function prefixed(prefix: string, path: readonly string[], declared: ReadonlyMap<string, string>): string {
+  const name = [prefix, ...path].join(".");
+  const whole = declared.get(name);
+  if (whole !== undefined) return `a name with a dot needs double quotes: write ${quote(whole)}`;
   const holder = declared.get(prefix);
   if (holder !== undefined) return `${name} is inside the field ${holder}: write ${jsonPath(holder, path)}`;
   const field = path.length === 1 ? declared.get(path[0] ?? "") : undefined;
@@ -186,10 +189,13 @@ function volatile(name: string): string {
   return `${name} does not give the same result each time: use the event's fields, such as its timestamp, so that the tables stay exact`;
 }
 
-function columnNames(node: Node): readonly string[] {
-  const names: string[] = [];
-  walk(node, ({ class: kind, column_names: columns }) => {
-    if (kind === "COLUMN_REF") names.push((columns ?? []).join(".").toLowerCase());
+/** Names of columns in lower case: a name with a dot in it is one name, only what stands behind a dot of SQL is another. */
+function columnNames(node: Node): readonly { readonly first: string; readonly rest: readonly string[] }[] {
+  const names: { first: string; rest: readonly string[] }[] = [];
+  walk(node, ({ class: kind, column_names: columns = [] }) => {
+    if (kind !== "COLUMN_REF") return;
+    const [first = "", ...rest] = columns.map((name) => name.toLowerCase());
+    names.push({ first, rest });
   });
   return names;
 }

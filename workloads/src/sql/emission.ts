@@ -1,6 +1,7 @@
 /** Whether a table's rows are what the topic that gets them is declared to hold. */
 import type { TopicConfig } from "@caudal/crds";
 import type { AggregateColumn, GroupColumn, TablePlan } from "./plan.ts";
+import { fieldSpellings } from "./quote.ts";
 import { checkTopicFields, type Shown, withScale } from "./topic-fields.ts";
 
 /** @returns what is wrong, in words that say what to write instead */
@@ -15,7 +16,9 @@ export function checkEmission(table: TablePlan, target: TopicConfig, source: Top
 }
 
 function shownColumns({ groups, aggregates }: TablePlan, source: TopicConfig): readonly Shown[] {
-  const required = new Set(source.fields.filter(({ nullable }) => !nullable).map(({ name }) => name));
+  const required = new Set(
+    source.fields.filter(({ nullable }) => !nullable).flatMap(({ name }) => fieldSpellings(name)),
+  );
   const own = (name: string, postgresType: string): Shown => ({ name, postgresType, nullable: false });
   return [
     own("window_start", "timestamptz"),

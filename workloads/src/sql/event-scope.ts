@@ -1,5 +1,5 @@
 /** The database that the SQL of one stage is bound against: a table `event` with the topic's fields and the lookups. */
-import type { TopicConfig } from "@caudal/crds";
+import { nameProblem, type TopicConfig } from "@caudal/crds";
 import { readFunctions } from "./determinism.ts";
 import { createTable, openDuckDB } from "./duckdb.ts";
 import { duckdbTypeOf, fieldType } from "./fields.ts";
@@ -44,6 +44,8 @@ export function checkFields(topic: TopicConfig): readonly SqlProblem[] {
   const problems: SqlProblem[] = [];
   const seen = new Map<string, string>();
   for (const { name, type } of topic.fields) {
+    const unsayable = nameProblem(name);
+    if (unsayable !== undefined) problems.push({ path: `spec.topics[${topic.name}].fields`, message: unsayable });
     const path = `spec.topics[${topic.name}].fields[${name}]`;
     if (fieldType(type) === undefined)
       problems.push({

@@ -123,4 +123,4 @@ export function duckdbTypeOf(type: string): string {
 }
 
 /** Column that holds a field's JSON text while a block is read. */
-export const jsonColumn = (field: string) => quote(`json ${field}`);
+export const jsonColumn = (field: string) => quote(`#json ${field}`);

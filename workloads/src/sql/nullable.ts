@@ -29,7 +29,7 @@ export function mayBeNull(node: Node, required: ReadonlySet<string>): boolean {
     case "CONSTANT":
       return node.value?.is_null !== false;
     case "COLUMN_REF":
-      return !required.has((node.column_names ?? []).join(".").toLowerCase());
+      return node.column_names?.length !== 1 || !required.has(node.column_names[0]?.toLowerCase() ?? "");
     case "OPERATOR":
       if (node.type === "OPERATOR_IS_NULL" || node.type === "OPERATOR_IS_NOT_NULL") return false;
       if (node.type === "OPERATOR_COALESCE") return childrenOf(node).every((child) => mayBeNull(child, required));

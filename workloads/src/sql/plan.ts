@@ -31,6 +31,7 @@ export interface AggregateColumn {
 
 export interface GroupColumn {
   readonly name: string;
+  /** DuckDB expression over one event; a field alone may be in quotes. */
   readonly expression: string;
   readonly duckdbType: string;
   /** `text` is compared bytewise: give the column COLLATE "C". */
@@ -38,6 +39,7 @@ export interface GroupColumn {
 }
 
 export interface TablePlan {
+  /** The table's title: its one spelling, with its schema where that is not public. */
   readonly name: string;
   /** Hash of everything that gives the table its meaning: SQL, window, types, where. */
   readonly hash: string;

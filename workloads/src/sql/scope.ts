@@ -3,7 +3,7 @@ import { readPlan } from "./bound-plan.ts";
 import { checkConstants } from "./constants.ts";
 import { admitMacros, checkKinds, type Functions, givesRows, readFields } from "./determinism.ts";
 import type { DuckDB } from "./duckdb.ts";
-import { quote } from "./quote.ts";
+import { fieldSql, quote } from "./quote.ts";
 import { describeSqlError, SqlError, type SqlProblem } from "./sql-error.ts";
 import { type Expression, type Node, parseExpression, PREFIX, printPart, SyntaxProblem } from "./syntax.ts";
 import type { LookupPlan } from "./transform-plan.ts";
@@ -30,6 +30,8 @@ export class Scope {
   readonly #duckdb: DuckDB;
   readonly #fields: readonly string[];
   readonly #lookups: ReadonlySet<string>;
+  /** Names of fields and of lookups' columns that SQL takes in double quotes alone. */
+  readonly #quotable: readonly string[];
 
   /** @param fields of the table `event` in that database, and structs in it */
   constructor(duckdb: DuckDB, functions: Functions, fields: readonly string[], lookups: readonly LookupPlan[] = []) {
@@ -37,6 +39,8 @@ export class Scope {
     this.functions = functions;
     this.#fields = fields;
     this.#lookups = new Set(lookups.map(({ name }) => name));
+    const names = [...fields, ...lookups.flatMap(({ columns }) => columns.map(({ name }) => name))];
+    this.#quotable = names.filter((name) => fieldSql(name) !== name);
   }
 
   /** Runs one step of compiling; an SqlError becomes a problem at `path`, and the result undefined. */
@@ -63,6 +67,8 @@ export class Scope {
       return expression;
     } catch (error) {
       const word = error instanceof SyntaxProblem ? await this.#keywordAt(text, error.at) : undefined;
+      if (word === undefined && error instanceof SqlError)
+        throw new SqlError(`${error.message}${this.#quotesHint(text)}`);
       if (word === undefined) throw error;
       throw new SqlError(
         `${describeSqlError(error, text, 0)}; ${word} is a word of SQL too: write "${word}" in double quotes where it is the field`,
@@ -141,11 +147,17 @@ export class Scope {
       return String(row?.["column_type"]);
     } catch (error) {
       if (error instanceof SqlError) throw error;
-      throw new SqlError(describeSqlError(error, text, DESCRIBE.length + PREFIX.length));
+      throw new SqlError(`${describeSqlError(error, text, DESCRIBE.length + PREFIX.length)}${this.#quotesHint(text)}`);
     }
   }
 
   #select(sql: string): string {
     return `${PREFIX}${sql}\nfrom event`;
+  }
+
+  /** What to write for names that SQL takes in double quotes alone, and that a text has without. */
+  #quotesHint(text: string): string {
+    const names = this.#quotable.filter((name) => text.includes(name) && !text.includes(quote(name)));
+    return names.length === 0 ? "" : `; in SQL this name needs double quotes: write ${names.map(quote).join(", ")}`;
   }
 }

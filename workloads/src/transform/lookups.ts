@@ -2,7 +2,7 @@
 import type { LookupConfig, TransformConfig } from "@caudal/crds";
 import type { Joined } from "../kernel/evaluation.ts";
 import { Connection } from "../postgres/connection.ts";
-import { identifier } from "../postgres/core/identifiers.ts";
+import { identifier, placeOf, qualified } from "../postgres/core/identifiers.ts";
 import { callObserver } from "../postgres/session.ts";
 import { WorkloadError } from "../runtime/errors.ts";
 import { pause } from "../runtime/retry.ts";
@@ -119,7 +119,6 @@ async function readAll(
   plan: LookupPlan,
   config: LookupConfig,
 ): Promise<string> {
-  const [name = "", schema = "public"] = config.table.split(".").reverse();
   const values = [...plan.on.map(({ column }) => column), ...plan.columns.map((column) => column.name)];
   const list = values.map((column) => `${identifier(column)}::text`).join(", ");
   const { pipeline, stage } = workload;
@@ -132,7 +131,7 @@ async function readAll(
   try {
     const { rows } = await connection.query<{ count: string; rows: string }>("read lookup", {
       text: `select count(*) as count, coalesce(json_agg(r.row)::text, '[]') as rows
-        from (select json_build_array(${list}) as row from ${identifier(schema)}.${identifier(name)}
+        from (select json_build_array(${list}) as row from ${qualified(placeOf(config.table))}
           limit ${config.maxRows + 1}) as r`,
     });
     const [all] = rows;

@@ -1,7 +1,7 @@
 /** Rows of a table as they go to a topic, and their order. Pure: SQL out. */
 import type { TablePlan } from "../../sql/plan.ts";
 import { groupHash } from "./group-hash.ts";
-import { identifier, literal, qualified, storage } from "./identifiers.ts";
+import { identifier, literal, qualified, shortName, storage } from "./identifiers.ts";
 import { mergedPart, milliseconds, uniqueParts } from "./table-ddl.ts";
 import { endColumn } from "./window-ends.ts";
 
@@ -17,7 +17,12 @@ export interface Index {
 export function finalRowsIndex(table: TablePlan): Index {
   const column = identifier(table.panes ? "window_start" : "window_end");
   const columns = table.groups.length === 0 ? column : `${column}, ${groupHash(table)}`;
-  return { name: `${storage(table).name}_by_final`, columns };
+  return { name: indexName(table, "final"), columns };
+}
+
+/** It is in the schema of the rows, whose own name may leave no room for more. */
+function indexName(table: TablePlan, by: "final" | "end"): string {
+  return `${table.panes ? storage(table).name : shortName(table.name)}_by_${by}`;
 }
 
 /** The index by which old rows are found. */
@@ -25,7 +30,7 @@ export function oldRowsIndex(table: TablePlan): Index {
   const { column } = endColumn(table);
   const index = finalRowsIndex(table);
   if (table.emit !== undefined && index.columns.startsWith(column)) return index;
-  return { name: `${storage(table).name}_by_end`, columns: column };
+  return { name: indexName(table, "end"), columns: column };
 }
 
 /**

@@ -3,11 +3,12 @@ import { createHash } from "node:crypto";
 import type { DeltaColumn } from "../../kernel/delta.ts";
 import type { ProjectedColumn } from "../../sql/transform-plan.ts";
 import { binaryArray } from "./binary-array.ts";
-import { identifier, qualified } from "./identifiers.ts";
+import { identifier, placeOf, qualified } from "./identifiers.ts";
 import { catalogueType, type Column } from "./table-ddl.ts";
 import type { UpsertStatement } from "./upsert.ts";
 
 export interface RowsTable {
+  /** The table's title: its one spelling, with its schema where that is not public. */
   readonly name: string;
   /** What must not change while the table has rows: its key. */
   readonly hash: string;
@@ -25,7 +26,7 @@ export function rowsTable(name: string, key: readonly string[], columns: readonl
 }
 
 export function rowsPlace(name: string): string {
-  return qualified({ schema: "public", name });
+  return qualified(placeOf(name));
 }
 
 export function rowsColumns({ columns }: RowsTable): readonly Column[] {

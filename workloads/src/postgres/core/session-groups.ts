@@ -5,11 +5,11 @@
  */
 import type { TablePlan } from "../../sql/plan.ts";
 import { groupHash } from "./group-hash.ts";
-import { qualified, storage } from "./identifiers.ts";
+import { beside, qualified, storage } from "./identifiers.ts";
 
 /** Where a group's row is. */
 export function groupLocks({ name }: Pick<TablePlan, "name">): string {
-  return qualified({ schema: "caudal", name: `${name}_groups` });
+  return qualified(beside(name, "groups"));
 }
 
 /** Statements that make what a table of sessions has beside it. */

@@ -1,7 +1,7 @@
 /** The tables and views that people read, from a table's plan. Pure: SQL out. */
 import { createHash } from "node:crypto";
 import type { AggregateColumn, Merge, Part, TablePlan } from "../../sql/plan.ts";
-import { identifier, literal, qualified, storage } from "./identifiers.ts";
+import { identifier, literal, placeOf, qualified, storage } from "./identifiers.ts";
 import { createGroupLocks } from "./session-groups.ts";
 
 /** A column as PostgreSQL's catalogue names its type. */
@@ -41,7 +41,7 @@ export function createTable(table: TablePlan): readonly string[] {
 
 /** Statements that make the view of a table's panes, or make it what it should be. */
 export function createView(table: TablePlan): readonly string[] {
-  const view = qualified({ schema: "public", name: table.name });
+  const view = qualified(placeOf(table.name));
   return [
     `create or replace view ${view} as\n${viewQuery(table)}`,
     `comment on view ${view} is ${literal(viewComment(table))}`,

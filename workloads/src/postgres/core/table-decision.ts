@@ -1,5 +1,6 @@
 /** May this stage write to this table? All that was read comes in; what to do, or why not, comes out. */
 import type { TableProblem } from "../errors.ts";
+import { literal } from "./identifiers.ts";
 import type { Column } from "./table-ddl.ts";
 
 /** A stage of a pipeline; the uid tells two pipelines of one name apart that existed one after the other. */
@@ -125,5 +126,5 @@ function columnDifference(expected: readonly Column[], actual: readonly Column[]
 }
 
 export function forget(table: string): string {
-  return `compute it anew from the log: select caudal.forget_table('${table}') drops it with its progress`;
+  return `compute it anew from the log: select caudal.forget_table(${literal(table)}) drops it with its progress`;
 }

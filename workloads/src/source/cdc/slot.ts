@@ -80,7 +80,7 @@ export async function ensurePublication(
     if (!(error instanceof DatabaseRefused)) throw error;
     throw new ReplicationNotAllowed(
       `the publication ${name} cannot be made (${error.message}): let the owner of ${postgres.table} run ` +
-        `create publication ${name} for table ${postgres.table} with (publish_via_partition_root = true)`,
+        `create publication ${name} for table ${qualified(table)} with (publish_via_partition_root = true)`,
       { cause: error },
     );
   }

@@ -1,5 +1,6 @@
 /** A table of the source database, and how its rows become records of the topic. Pure. */
 import type { SourceConfig } from "@caudal/crds";
+import { identifier, qualified } from "../../postgres/core/identifiers.ts";
 import { SourceMismatch } from "../errors.ts";
 import { isTime, type Misfit, typesFor, valueWriter, type WriteValue } from "./value.ts";
 
@@ -106,7 +107,7 @@ function keyOf({ topic, postgres }: SourceConfig, table: Table): readonly string
   for (const name of key)
     if (table.columns.find((column) => column.name === name)?.notNull !== true)
       throw new SourceMismatch(
-        `${title}.${name} may be NULL, and a key may not: alter table … alter column ${name} set not null`,
+        `${title}.${name} may be NULL, and a key may not: alter table ${qualified(table)} alter column ${identifier(name)} set not null`,
       );
   if (topic.key !== undefined && (key.length > 1 || key[0] !== topic.key))
     throw new SourceMismatch(
@@ -130,7 +131,7 @@ export function checkIdentity(title: string, table: Table, layout: Layout): void
   const missing = keyColumnsOf(layout).filter((name) => !identity.includes(name));
   if (missing.length === 0) return;
   throw new SourceMismatch(
-    `changes of ${title} do not say ${missing.join(", ")}, which identify a row: alter table ${title} replica identity full, or using an index over these columns`,
+    `changes of ${title} do not say ${missing.join(", ")}, which identify a row: alter table ${qualified(table)} replica identity full, or using an index over these columns`,
   );
 }
 
