@@ -22,6 +22,7 @@ import {
   topicNamesDoNotCollide,
 } from "./topics.ts";
 import { redisKeysAreTemplates } from "./outputs.ts";
+import { variablesAreOurs } from "./pods.ts";
 import { windowsFit } from "./windows.ts";
 
 /** In the order in which their findings are told. */
@@ -48,6 +49,7 @@ export const checks: Readonly<Record<string, Check>> = {
   listenerExists,
   listenerAuthenticationIsSupported,
   standbysSuffice,
+  variablesAreOurs,
 };
 
 export function validate(input: CheckInput): Problem[] {
