@@ -29,6 +29,11 @@ describe("templates of keys", () => {
     expect(key("{a}", [""])).toBe("");
   });
 
+  it("are not those of progress", () => {
+    expect(parseKeyTemplate("caudal:progress:{id}")).toMatch(/begins with caudal:progress:.*begin with something else/);
+    expect(parseKeyTemplate("caudal:{id}")).toMatchObject({ columns: ["id"] });
+  });
+
   it.each(["tx", "tx:{}", "tx:{ id }", 'tx:{""}', "tx:{id", "id}", "{{id}}"])("are not %s", (text) => {
     expect(parseKeyTemplate(text)).toMatch(/^.* (is the same key|has braces without|has a brace without)/);
   });

@@ -9,6 +9,10 @@ export interface KeyTemplate {
 /** A name between braces; one with braces or quotes of its own stands in double quotes, as in SQL. */
 const COLUMN = /\{("(?:[^"]|"")*"|[^{}]*)\}/g;
 
+/** Keys that begin so say how far outputs have come: no row ever has one, whatever its values are. */
+export const PROGRESS_KEYS = "caudal:progress:";
+
+
 /** @returns the template, or what is wrong with it */
 export function parseKeyTemplate(text: string): KeyTemplate | string {
   const found = [...text.matchAll(COLUMN)];
@@ -22,6 +26,8 @@ export function parseKeyTemplate(text: string): KeyTemplate | string {
   if (found.some(([, name = ""]) => name.trim() !== name || unquoted(name) === ""))
     return `${text} has braces without a column: write a column's name between { and }, as in tx:{id}`;
   if (columns.length === 0) return `${text} is the same key for every row: name a column in it, as in tx:{id}`;
+  if (texts[0]?.startsWith(PROGRESS_KEYS) === true)
+    return `${text} begins with ${PROGRESS_KEYS}, under which is kept how far outputs have come: let it begin with something else`;
   return { texts, columns };
 }
 

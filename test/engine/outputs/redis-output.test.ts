@@ -218,11 +218,42 @@ it.each([
   expect(await redis.command("EXISTS", `p${count}:a`)).toBe(0);
 });
 
+/** What a row of data may be called, and whether it is a key: those of progress are nobody's. */
+const named: readonly (readonly [what: string, key: string, id: (own: string) => string, taken: boolean])[] = [
+  ["the output's own progress", "{id}", (own) => own, false],
+  ["another partition's", "{id}", (own) => own.replace(/0$/, "7"), false],
+  ["another pipeline's", "{id}", () => "caudal:progress:other/pipeline/stage/out:topic:0", false],
+  ["the bare beginning of it", "{id}", () => "caudal:progress:", false],
+  ["progress that a template and a value make together", "caudal:{id}", (own) => own.slice("caudal:".length), false],
+  ["progress that a value before another one makes", "{id}{amount}", () => "caudal:progress:", false],
+  ["less than the beginning of it", "{id}", () => "caudal:progress", true],
+  ["another case of it", "{id}", () => "CAUDAL:PROGRESS:x", true],
+  ["a key that holds it", "k:{id}", (own) => own, true],
+  ["no text at all", "{id}", () => "", true],
+];
+it.each(named)("a row that is named as %s", async (_what, key, idOf, taken) => {
+  fresh();
+  const own = `caudal:progress:shop/bank/store/hot${count}:payments:0`;
+  const others = "caudal:progress:other/pipeline/stage/out:topic:0";
+  await redis.command("HSET", others, "next", "77", "uid", "theirs");
+  for (const as of ["hash", "json"] as const) {
+    const one = output({ key, as, name: `hot${count}`, plan: as });
+    if (as === "json") await redis.command("DEL", own);
+    await places(one);
+    const commit = one.commit(source, batchOf(columns, [move(0, 0, 1)], [row(0, 0, idOf(own))]));
+    if (taken) await commit;
+    else await expect(commit).rejects.toMatchObject({ reason: "RefusedByOutput" });
+    expect(await places(output({ key, as, name: `hot${count}`, plan: as }))).toEqual([taken ? 1 : 0]);
+  }
+  expect(await redis.command("HGETALL", others)).toEqual(["next", "77", "uid", "theirs"]);
+});
+
 it.each([
   ["tx:{nobody}", /nobody is no column of the select: use one of id, amount, paid, at/],
   ["tx", /the same key for every row: name a column in it/],
   ["tx:{id", /a brace without its other half/],
   ["tx:{}", /braces without a column/],
+  ["caudal:progress:{id}", /under which is kept how far outputs have come: let it begin with something else/],
 ])("refuses the template %s", (key, message) => {
   expect(() => output({ key })).toThrow(message);
 });

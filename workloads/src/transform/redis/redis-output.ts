@@ -1,5 +1,5 @@
 /** Events into Redis: each becomes a key, and the offset up to which they have stands beside them. */
-import { keyOf, type KeyTemplate, parseKeyTemplate } from "@caudal/crds";
+import { keyOf, type KeyTemplate, parseKeyTemplate, PROGRESS_KEYS } from "@caudal/crds";
 import { TopicRecreated } from "../../kafka/errors.ts";
 import { jsonTextAt, type TextAt } from "../../kernel/delta-text.ts";
 import type { Owner } from "../../postgres/core/table-decision.ts";
@@ -99,7 +99,7 @@ export class RedisOutput implements Output {
 
   #progressKey({ topic }: Source, partition: number): string {
     const { owner, name } = this.#options;
-    return `caudal:progress:${owner.pipeline}/${owner.stage}/${name}:${topic}:${partition}`;
+    return `${PROGRESS_KEYS}${owner.pipeline}/${owner.stage}/${name}:${topic}:${partition}`;
   }
 
   async #write(connection: RedisConnection, key: string, args: readonly string[]): Promise<void> {
@@ -132,7 +132,7 @@ export class RedisOutput implements Output {
     return [owner.uid, topicId, plan, ...[from, fromEpoch, to, toEpoch].map(String), as, String(ttlMs)];
   }
 
-  /** @throws OutputRefused for a row without a key */
+  /** @throws OutputRefused for a row without a key, or with one under which progress is kept */
   #keys({ columns, count }: OutputBatch): readonly string[] {
     const texts = this.#template.columns.map((name) => {
       const index = this.#options.columns.findIndex((column) => column.name === name);
@@ -145,6 +145,10 @@ export class RedisOutput implements Output {
       );
       if (key === undefined)
         throw new OutputRefused(`the key ${this.#options.key} needs ${this.#template.columns.join(", ")}: one is NULL`);
+      if (key.startsWith(PROGRESS_KEYS))
+        throw new OutputRefused(
+          `the key ${key.slice(0, 128)} begins with ${PROGRESS_KEYS}, under which is kept how far outputs have come`,
+        );
       if (Buffer.byteLength(key) > KEY_BYTES)
         throw new OutputRefused(`the key ${key.slice(0, 64)}… is longer than ${KEY_BYTES} bytes`);
       return key;
