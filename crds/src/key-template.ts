@@ -12,7 +12,6 @@ const COLUMN = /\{("(?:[^"]|"")*"|[^{}]*)\}/g;
 /** Keys that begin so say how far outputs have come: no row ever has one, whatever its values are. */
 export const PROGRESS_KEYS = "caudal:progress:";
 
-
 /** @returns the template, or what is wrong with it */
 export function parseKeyTemplate(text: string): KeyTemplate | string {
   const found = [...text.matchAll(COLUMN)];

@@ -11,6 +11,11 @@ describe("what others own does not matter", () => {
       { requests: { cpu: "500m", memory: "1Gi" } },
       { requests: { cpu: "0.5", memory: "1024Mi" } },
     ],
+    [
+      "a text that says nothing and that the server leaves away",
+      { env: [{ name: "A" }] },
+      { env: [{ name: "A", value: "" }] },
+    ],
     ["a number where the server has text", { limits: { cpu: "1" } }, { limits: { cpu: 1 } }],
     ["an empty object that was filled", { emptyDir: { medium: "" } }, { emptyDir: {} }],
   ];
@@ -26,6 +31,13 @@ describe("a difference is seen", () => {
     ["in the length of a plain list", ["a", "b"], ["a"]],
     ["in the order of a plain list", ["a", "b"], ["b", "a"]],
     ["in a quantity", { requests: { cpu: "500m" } }, { requests: { cpu: "0.6" } }],
+    [
+      "in the last digit of a large quantity",
+      { limits: { memory: "10000000001" } },
+      { limits: { memory: "10000000002" } },
+    ],
+    ["in a quantity that is not rounded there", { emptyDir: { sizeLimit: "1" } }, { emptyDir: { sizeLimit: "999m" } }],
+    ["in a quantity that is rounded down", { requests: { cpu: "1m" } }, { requests: { cpu: "0.0011" } }],
     ["in text that only looks like a quantity", { labels: { version: "1" } }, { labels: { version: "1.0" } }],
     ["between a list and an object", { a: {} }, { a: [] }],
   ];

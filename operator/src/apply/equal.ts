@@ -3,12 +3,13 @@
  * fields that we no longer want show in the hash that each write leaves in an annotation.
  */
 import type { KubeObject } from "../kube/object.ts";
+import { milliNanosOf, nanosOf } from "./quantity.ts";
 
 /** Parents under which a text is a quantity, which the API server rewrites: 0.5 → 500m. */
 const quantities = new Set(["requests", "limits", "sizeLimit", "size"]);
 
 export function contains(live: unknown, wanted: unknown, field = ""): boolean {
-  if (wanted === undefined) return true;
+  if (wanted === undefined || (live === undefined && isNothing(wanted))) return true;
   if (Array.isArray(wanted)) return Array.isArray(live) && containsList(live, wanted, field);
   if (wanted !== null && typeof wanted === "object") {
     if (live === null || typeof live !== "object" || Array.isArray(live)) return false;
@@ -17,10 +18,7 @@ export function contains(live: unknown, wanted: unknown, field = ""): boolean {
       contains((live as Record<string, unknown>)[key], value, inside === "" ? key : inside),
     );
   }
-  if (live === wanted) return true;
-  return (
-    quantities.has(field) && live !== undefined && quantity(live) !== undefined && quantity(live) === quantity(wanted)
-  );
+  return live === wanted || (quantities.has(field) && isSameQuantity(live, wanted, field));
 }
 
 /** Keys by which the API server merges lists; other lists are replaced whole. */
@@ -41,31 +39,18 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return value !== null && typeof value === "object" && !Array.isArray(value);
 }
 
-const factors: Readonly<Record<string, number>> = {
-  n: 1e-9,
-  u: 1e-6,
-  m: 1e-3,
-  "": 1,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-  P: 1e15,
-  E: 1e18,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: 2 ** 30,
-  Ti: 2 ** 40,
-  Pi: 2 ** 50,
-  Ei: 2 ** 60,
-};
+/** Parents under which the API server rounds quantities up to thousandths: of CPU "0.0001" becomes "1m". */
+const ROUNDED = new Set(["requests", "limits"]);
 
-/** A quantity as a number, to nine significant digits. */
-function quantity(value: unknown): string | undefined {
-  const match = /^([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)(n|u|m|k|[MGTPE]i?|Ki)?$/.exec(String(value));
-  const factor = factors[match?.[2] ?? ""];
-  const number = Number(match?.[1]) * (factor ?? Number.NaN);
-  return Number.isNaN(number) ? undefined : number.toPrecision(9);
+function isSameQuantity(live: unknown, wanted: unknown, field: string): boolean {
+  const [stored, asked] = [nanosOf(live), nanosOf(wanted)];
+  if (stored === undefined || asked === undefined) return false;
+  return stored === asked || (ROUNDED.has(field) && stored === milliNanosOf(asked));
+}
+
+/** Values that the API server leaves away where a field has no other meaning without one. */
+function isNothing(value: unknown): boolean {
+  return value === "" || value === false || value === 0 || (Array.isArray(value) && value.length === 0);
 }
 
 /** What a plan says of an object: its content but for the stamps that change with every generation or write. */
