@@ -2,8 +2,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
-import { pino } from "pino";
 import { checkFakeName } from "@caudal/workloads/generator/core/fake";
+import { createLog } from "@caudal/workloads/runtime/log";
 import { startTelemetry, withSpan } from "@caudal/workloads/runtime/telemetry";
 import { checkSql } from "@caudal/workloads/sql/check";
 import { ConfigError, help, type OperatorConfig, readConfig } from "./config.ts";
@@ -41,7 +41,7 @@ function sqlCheckCommand(): [string, ...string[]] {
 }
 
 const config = configure();
-const log = pino({ level: config.logLevel, base: undefined, timestamp: pino.stdTimeFunctions.isoTime });
+const log = createLog({ role: "operator" }, config.logLevel);
 const metrics = new Metrics();
 const telemetry = await startTelemetry("operator", process.env);
 const kubeConfig = new KubeConfig();

@@ -14,6 +14,10 @@ const { version, appVersion } = parse(readFileSync(join(chartFolder("caudal"), "
   appVersion: string;
 };
 
+it("renders where helm sees no cluster and is told no version", async () => {
+  expect(await helm(["template", "caudal", chartFolder("caudal")])).toContain("kind: Deployment");
+});
+
 describe.each(cases)("charts/caudal with %s", (_, values) => {
   it("passes helm lint --strict", async () => {
     await expect(helm(["lint", "--strict", chartFolder("caudal"), ...valueArgs({ values })])).resolves.toContain(

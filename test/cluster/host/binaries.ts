@@ -8,6 +8,8 @@ import { run, succeeds } from "./run.ts";
 const goSources = join(import.meta.dirname, "../native/go");
 const kubernetesVersion = "v1.34.4";
 const helmVersion = "v3.22.0";
+/** The minor version of Kubernetes whose packages that helm is built with: what it says where it sees no cluster. */
+const helmKubernetesMinor = 37;
 const kindVersion = "v0.30.0";
 const versitygwVersion = "v1.8.0";
 const buildFlags = ["-trimpath", "-ldflags"];
@@ -66,11 +68,12 @@ export async function staticProgram(name: "pause" | "coredns"): Promise<StaticPr
   return { path: join(folder, name), key };
 }
 
-/** A program that is a Go module in itself, at a pinned version. */
-async function installed(name: string, module: string, version: string): Promise<string> {
-  const folder = await cached(name, contentKey([version, process.arch]), async (unfinished) => {
+/** A program that is a Go module in itself, at a pinned version. @param variables `package.name=value`, set by the linker */
+async function installed(name: string, module: string, version: string, variables: string[] = []): Promise<string> {
+  const folder = await cached(name, contentKey([version, process.arch, ...variables]), async (unfinished) => {
     await requireGo();
-    await run("go", ["install", ...buildFlags, "-s -w", `${module}@${version}`], {
+    const ldflags = ["-s -w", ...variables.map((variable) => `-X ${variable}`)].join(" ");
+    await run("go", ["install", ...buildFlags, ldflags, `${module}@${version}`], {
       env: { CGO_ENABLED: "0", GOFLAGS: "-buildvcs=false", GOBIN: unfinished },
     });
   });
@@ -79,7 +82,14 @@ async function installed(name: string, module: string, version: string): Promise
 
 /** Path of the pinned helm; built if missing (about a minute). */
 export async function helmBinary(): Promise<string> {
-  return await installed("helm", "helm.sh/helm/v3/cmd/helm", helmVersion);
+  const helm = "helm.sh/helm/v3";
+  return await installed("helm", `${helm}/cmd/helm`, helmVersion, [
+    `${helm}/internal/version.version=${helmVersion}`,
+    ...["lint/rules", "chartutil"].flatMap((name) => [
+      `${helm}/pkg/${name}.k8sVersionMajor=1`,
+      `${helm}/pkg/${name}.k8sVersionMinor=${helmKubernetesMinor}`,
+    ]),
+  ]);
 }
 
 /** Path of the pinned versitygw, a small S3 server over a folder; built if missing (some 3 minutes). */

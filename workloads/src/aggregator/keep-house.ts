@@ -5,6 +5,7 @@ import { Forgotten } from "../outbox/forgotten.ts";
 import { Relay } from "../outbox/relay.ts";
 import { Connection } from "../postgres/connection.ts";
 import { describeError, reasonOf } from "../runtime/errors.ts";
+import { FailureLog } from "../runtime/failure-log.ts";
 import type { RuntimeContext } from "../runtime/role.ts";
 import type { AggregatorPlan } from "../sql/plan.ts";
 import { Finality } from "./finality.ts";
@@ -31,7 +32,12 @@ export async function keepHouse(
   const { health, log, metrics } = context;
   const { secret, owner, onCall } = options;
   const applicationName = `caudal ${owner.pipeline} ${owner.stage} housekeeping`;
-  let last = "";
+  const failures = new Map<string, FailureLog>();
+  const failuresOf = (chore: string): FailureLog => {
+    const known = failures.get(chore) ?? new FailureLog(log);
+    failures.set(chore, known);
+    return known;
+  };
   await new Housekeeping({
     owner,
     chores,
@@ -41,11 +47,11 @@ export async function keepHouse(
       const [reason, message] = [reasonOf(error), describeError(error)];
       metrics.retries.inc({ target: "postgres" });
       health.setError(reason, message, chore);
-      // The same again and again is one line in the log.
-      if (message !== last) log.warn({ chore, reason, error: message }, "a chore failed and is tried again");
-      last = message;
+      failuresOf(chore).note(error, { chore });
     },
     onWorked: (chore) => {
+      failuresOf("housekeeping").clear();
+      failuresOf(chore).clear();
       health.clearError("housekeeping");
       health.clearError(chore);
     },

@@ -13,6 +13,7 @@ import { Membership } from "../kafka/membership.ts";
 import { Producer } from "../kafka/producer.ts";
 import type { Header } from "../kafka/batch-encoder.ts";
 import { ConfigInvalid, describeError, Drained, reasonOf } from "../runtime/errors.ts";
+import { FailureLog } from "../runtime/failure-log.ts";
 import { isRetryable, retry } from "../runtime/retry.ts";
 import type { Role, RuntimeContext } from "../runtime/role.ts";
 import { activeTraceparent, withSpan } from "../runtime/telemetry.ts";
@@ -57,6 +58,7 @@ class Generator {
   readonly #producer: Producer;
   readonly #membership: Membership;
   readonly #shards: Shards;
+  readonly #failures: FailureLog;
   #outbox = new Outbox(1);
   #assigned = -1;
   #keptAt = 0;
@@ -66,6 +68,7 @@ class Generator {
     this.#config = config;
     this.#make = make;
     const { log, metrics } = context;
+    this.#failures = new FailureLog(log);
     const groupId = consumerGroup(context.config);
     const onProblem = (error: unknown): void => this.#problem(error);
     this.#cluster = new KafkaCluster(context.config.kafka, { clientId: groupId, metrics });
@@ -173,6 +176,7 @@ class Generator {
     metrics.bytes.inc(bytes);
     health.count({ events });
     health.clearError();
+    this.#failures.clear();
     health.beat();
   }
 
@@ -195,9 +199,9 @@ class Generator {
   }
 
   #problem(error: unknown): void {
-    const { health, log } = this.#context;
+    const { health } = this.#context;
     health.beat();
     health.setError(reasonOf(error), describeError(error));
-    log.warn({ reason: reasonOf(error), error: describeError(error) }, "trying again");
+    this.#failures.note(error);
   }
 }

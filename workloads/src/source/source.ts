@@ -5,6 +5,7 @@
 import { consumerGroup } from "@caudal/crds";
 import { KafkaCluster } from "../kafka/cluster.ts";
 import { ConfigInvalid, describeError, Drained, reasonOf } from "../runtime/errors.ts";
+import { FailureLog } from "../runtime/failure-log.ts";
 import { backoff, isRetryable, pause } from "../runtime/retry.ts";
 import type { Role, RuntimeContext } from "../runtime/role.ts";
 import { SlotGuard } from "./cdc/guard.ts";
@@ -25,6 +26,7 @@ export const sourceRole: Role = {
     const cluster = new KafkaCluster(context.config.kafka, { clientId: consumerGroup(context.config), metrics });
     health.setReady(false, "connecting");
     let failures = 0;
+    const failureLog = new FailureLog(context.log);
     const guard = new SlotGuard(context, config);
     const cdc = config.postgres.mode === "cdc";
     const work = cdc ? async (session: Session) => await replicate(session, guard.progress) : pollTable;
@@ -38,8 +40,11 @@ export const sourceRole: Role = {
         } catch (error) {
           if (error instanceof Drained) return;
           if (!isRetryable(error)) throw error;
-          failures = performance.now() - began > GOOD_MS ? 1 : failures + 1;
-          tell(context, error);
+          const wasGood = performance.now() - began > GOOD_MS;
+          failures = wasGood ? 1 : failures + 1;
+          if (wasGood) failureLog.clear();
+          failureLog.note(error);
+          show(context, error);
           await pause(backoff(failures, FIRST_MS, MOST_MS, Math.random), drain.signal);
         }
       }
@@ -53,10 +58,9 @@ export const sourceRole: Role = {
   },
 };
 
-function tell({ health, log, metrics }: RuntimeContext, error: unknown): void {
+function show({ health, metrics }: RuntimeContext, error: unknown): void {
   const reason = reasonOf(error);
   health.beat();
   health.setError(reason, describeError(error));
   metrics.retries.inc({ target: reason.startsWith("Database") ? "postgres" : "kafka" });
-  log.warn({ reason, error: describeError(error) }, "trying again");
 }

@@ -1,4 +1,5 @@
 /** What stands in the way now: told in the log, /status and, when it lasts, by /readyz. */
+import { FailureLog } from "../runtime/failure-log.ts";
 import type { WorkHealth } from "../runtime/health.ts";
 import type { Logger } from "../runtime/log.ts";
 import { describeError, reasonOf } from "../runtime/errors.ts";
@@ -9,13 +10,13 @@ const PATIENCE_MS = 5_000;
 export class Trouble {
   readonly #health: WorkHealth;
   readonly #log: Logger;
-  #since: number | undefined;
-  #last = "";
+  readonly #failures: FailureLog;
   #cleared = 0;
 
   constructor(health: WorkHealth, log: Logger) {
     this.#health = health;
     this.#log = log;
+    this.#failures = new FailureLog(log);
   }
 
   /** How often work was finished: whether there was any between two failures. */
@@ -27,22 +28,10 @@ export class Trouble {
   note(error: unknown): void {
     const reason = reasonOf(error);
     const message = describeError(error);
-    const now = performance.now();
-    this.#since ??= now;
     this.#health.beat();
     this.#health.setError(reason, message);
-    if (now - this.#since >= PATIENCE_MS) this.#health.setReady(false, `${reason}: ${message}`);
-    // The same again and again is one line in the log.
-    if (message !== this.#last)
-      this.#log.warn(
-        {
-          reason,
-          error: message,
-          ...(reason === "Unexpected" && error instanceof Error ? { stack: error.stack } : {}),
-        },
-        "waiting, and trying again",
-      );
-    this.#last = message;
+    this.#failures.note(error);
+    if ((this.#failures.lastsMs ?? 0) >= PATIENCE_MS) this.#health.setReady(false, `${reason}: ${message}`);
   }
 
   /** Something needs a person: not ready from now on. */
@@ -54,9 +43,7 @@ export class Trouble {
   /** Work was finished: nothing stands in the way. */
   clear(): void {
     this.#cleared++;
-    if (this.#since !== undefined) this.#log.info("working again");
-    this.#since = undefined;
-    this.#last = "";
+    if (this.#failures.clear()) this.#log.info("working again");
     this.#health.clearError();
     this.#health.setReady(true, "");
     this.#health.setState("Running");

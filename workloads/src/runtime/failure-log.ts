@@ -1,0 +1,51 @@
+/**
+ * Failures that are tried again, in the log. What comes and goes in the ordinary life of a cluster (a database whose login
+ * is on its way, a coordinator that moves) is information; what lasts is a warning.
+ */
+import { describeError, reasonOf } from "./errors.ts";
+import type { Logger } from "./log.ts";
+import { isRetryable } from "./retry.ts";
+
+/** A fresh cluster has made all that it needs within it. */
+const LASTING_MS = 60_000;
+
+export class FailureLog {
+  readonly #log: Logger;
+  readonly #now: () => number;
+  #since: number | undefined;
+  /** What was said last. */
+  #said = "";
+
+  /** @param now milliseconds of a clock that never goes back */
+  constructor(log: Logger, now: () => number = () => performance.now()) {
+    this.#log = log;
+    this.#now = now;
+  }
+
+  /** Milliseconds since the first failure after the last success; undefined while there is none. */
+  get lastsMs(): number | undefined {
+    return this.#since === undefined ? undefined : this.#now() - this.#since;
+  }
+
+  /** Tells of a failure; the same again and again is one line. @param labels of the line, such as the task that failed */
+  note(error: unknown, labels: Readonly<Record<string, string>> = {}): void {
+    this.#since ??= this.#now();
+    const reason = reasonOf(error);
+    const message = describeError(error);
+    const isUnexpected = reason === "Unexpected";
+    const level = isUnexpected || !isRetryable(error) || this.#now() - this.#since >= LASTING_MS ? "warn" : "info";
+    const said = `${level} ${Object.values(labels).join(" ")} ${message}`;
+    if (said === this.#said) return;
+    this.#said = said;
+    const stack = isUnexpected && error instanceof Error ? { stack: error.stack } : {};
+    this.#log[level]({ ...labels, reason, error: message, ...stack }, "waiting, and trying again");
+  }
+
+  /** Work was finished. @returns whether there had been a failure */
+  clear(): boolean {
+    const failed = this.#since !== undefined;
+    this.#since = undefined;
+    this.#said = "";
+    return failed;
+  }
+}
