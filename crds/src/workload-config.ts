@@ -110,7 +110,7 @@ export const TransformConfig = Type.Object({
 });
 export type TransformConfig = Static<typeof TransformConfig>;
 
-const { table, mode, keyColumns, timestampColumn, operationField, resync } = PostgresSource.properties;
+const { table, mode, keyColumns, timestampColumn, operationField, onInheritance, resync } = PostgresSource.properties;
 export const SourceConfig = Type.Object({
   topic: TopicConfig,
   deadLetterTopic: Type.String(),
@@ -125,6 +125,7 @@ export const SourceConfig = Type.Object({
     lookbackMs: Type.Integer(),
     operationField,
     onTruncate: Type.Union([Type.Literal("Stop"), Type.Literal("Ignore")]),
+    onInheritance,
     maxRetainedWalBytes: Type.Integer(),
     resync,
     /** Name of the replication slot and of the publication: of this stage and table, and of nobody else on the server. */

@@ -22,8 +22,8 @@ export interface Postgres {
   user(database: string, name: string): Promise<string>;
   /** Makes another database on this server, unless it follows one that has it, with a secret of its own. */
   database(name: string): Promise<Database>;
-  /** Stops and starts again. @param shutdown SIGINT: fast, as an operator would; SIGQUIT: immediate, with recovery */
-  restart(shutdown?: "SIGINT" | "SIGQUIT"): Promise<void>;
+  /** Stops and starts again. @param shutdown SIGINT: fast, as an operator would; SIGQUIT: immediate, with recovery; SIGTERM: when its sessions have ended */
+  restart(shutdown?: "SIGINT" | "SIGQUIT" | "SIGTERM"): Promise<void>;
   /** SIGKILL to the postmaster, as the kernel does when memory runs out. */
   kill(): Promise<void>;
   /** Starts it, unless it runs; resolves when it answers. */

@@ -38,7 +38,13 @@ export const PostgresSource = Type.Object(
     onTruncate: Type.Optional(
       Type.Union([Type.Literal("Stop"), Type.Literal("Ignore")], {
         description:
-          "cdc mode: TRUNCATE says nothing of the rows that it removes. Stop (default): the stage stops there and says so. Ignore: it is counted and passed over.",
+          "cdc mode: TRUNCATE says nothing of the rows that it removes, nor does a partition that is detached or dropped. Stop (default): the stage stops there and says so. Ignore: it is counted and passed over.",
+      }),
+    ),
+    onInheritance: Type.Optional(
+      Type.Union([Type.Literal("Stop"), Type.Literal("Ignore")], {
+        description:
+          "When other tables inherit from the table, whose key says nothing of their rows. Stop (default): the stage does not run. Ignore: the rows of the table itself are sent, as select … from only gives them. Partitions always belong to their table.",
       }),
     ),
     maxRetainedWal: Type.Optional(

@@ -118,6 +118,88 @@ it.each(["default", "full"])(
   },
 );
 
+it("never mixes a large value of one row with the rest of another that has its key", async () => {
+  const large = (letter: string) => letter.repeat(20_000);
+  const scene = await source({
+    ...items,
+    partitions: 1,
+    ddl: "create table items (id int primary key, name text, large text); alter table items alter large set storage external",
+    fields: [
+      field("id", "integer"),
+      field("name", "string", true),
+      field("large", "string", true),
+      field("op", "string"),
+    ],
+  });
+  const query = async (text: string) => await scene.database.query(text);
+  await query(`insert into items select n, 'old', repeat('o', 20000) from generate_series(1, 3) n`);
+  const worker = await scene.start();
+  await untilSent(worker, 3);
+  expect(await worker.drain()).toBe(0);
+  await query("update items set name = 'updated'");
+  await query("delete from items where id = 1; insert into items values (1, 'anew', repeat('n', 20000))");
+  await query("update items set large = repeat('l', 20000) where id = 2");
+  const again = await scene.start();
+  await untilSent(again, 5);
+  const rows = (await scene.records()).map(({ value }) => value).slice(3);
+  const states = rows.map((value) => [value?.["id"], value?.["op"], value?.["name"], String(value?.["large"])[0]]);
+  // Row 1 was another by then, and what became of it follows; row 2 as it became, and row 3, are states that they had.
+  expect(states).toEqual([
+    [2, "update", "updated", "l"],
+    [3, "update", "updated", "o"],
+    [1, "delete", null, "n"],
+    [1, "insert", "anew", "n"],
+    [2, "update", "updated", "l"],
+  ]);
+  expect(rows[3]?.["large"]).toBe(large("n"));
+  expect((await again.get("/metrics")).text).toMatch(/caudal_source_superseded_total\{[^}]*\} 1/);
+});
+
+it("follows rows through partitions, and stops at a TRUNCATE of one of them", async () => {
+  const scene = await source({
+    ...items,
+    partitions: 1,
+    ddl: `create table items (id int primary key, name text) partition by range (id);
+      create table low partition of items for values from (0) to (10);
+      create table high (name text, id int not null); alter table items attach partition high for values from (10) to (20)`,
+  });
+  await scene.database.query("insert into items values (1, 'one'), (11, 'eleven')");
+  const worker = await scene.start();
+  await untilSent(worker, 2);
+  await scene.database.query("update items set name = 'changed' where id = 11");
+  await scene.database.query("update items set id = 12 where id = 1");
+  await scene.database.query("create table more partition of items for values from (20) to (30)");
+  await scene.database.query("insert into items values (21, 'more')");
+  await untilSent(worker, 6);
+  expect(told(await scene.records())).toEqual([
+    "1 snapshot one",
+    "11 snapshot eleven",
+    "11 update changed",
+    "1 delete null",
+    "12 insert one",
+    "21 insert more",
+  ]);
+  await scene.database.query("truncate high");
+  expect(await failure(scene, worker)).toContain("TableTruncated: public.items (or a partition of it) was truncated");
+});
+
+it("lets go of a server that is told to stop when its sessions have ended, and waits for it", async () => {
+  const own = await startPostgres({ settings: { wal_level: "logical" } });
+  try {
+    const database = await own.database("hibernates");
+    await database.query(`${items.ddl}; insert into items values (1, 'one')`);
+    const scene = await source(items);
+    const worker = await scene.start({}, changed(scene, { secret: database.secret }));
+    await untilSent(worker, 1);
+    await own.restart("SIGTERM");
+    await database.query("insert into items values (2, 'two')");
+    await untilSent(worker, 2);
+    expect(worker.log()).toContain("the server is shutting down");
+  } finally {
+    await own.stop();
+  }
+});
+
 it("goes on through changes of the table that leave its fields, and stops at others", async () => {
   const scene = await source({ ...items, ddl: "create table items (id int primary key, name varchar(10), extra int)" });
   await scene.database.query("insert into items values (0, 'zero', 1)");

@@ -25,6 +25,7 @@ export interface Metrics {
   readonly sourceBehind: Gauge;
   readonly sourceRetainedWal: Gauge;
   readonly sourceTruncates: Counter;
+  readonly sourceSuperseded: Counter;
   readonly outputRows: Counter<"output">;
   readonly outputLag: Gauge<"output" | "topic" | "partition">;
   readonly retries: Counter<"target">;
@@ -166,7 +167,12 @@ export function createMetrics(labels: MetricLabels, withProcess = false): Metric
     }),
     sourceTruncates: new Counter({
       name: "caudal_source_truncates_total",
-      help: "TRUNCATEs of a source's table that were passed over (onTruncate: Ignore).",
+      help: "TRUNCATEs of a source's table, and partitions that left it, that were passed over (onTruncate: Ignore).",
+      registers,
+    }),
+    sourceSuperseded: new Counter({
+      name: "caudal_source_superseded_total",
+      help: "Updates without all values in the log, of rows that had changed again before they were read: passed over.",
       registers,
     }),
     outputRows: new Counter({

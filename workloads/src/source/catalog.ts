@@ -1,12 +1,17 @@
 /** What the source database says of the table, and of itself. */
 import type { Connection } from "../postgres/connection.ts";
-import { placeOf, qualified } from "../postgres/core/identifiers.ts";
+import { identifier, placeOf, qualified } from "../postgres/core/identifiers.ts";
 import { DatabaseUnavailable } from "../postgres/errors.ts";
 import { SourceMismatch, SourceTableMissing } from "./errors.ts";
 import type { Column, Table } from "./core/table.ts";
 
 /** Settings of the session under which values have the form that core/value.ts reads. */
-export const VALUE_SETTINGS = { extra_float_digits: "1", bytea_output: "hex" } as const;
+export const VALUE_SETTINGS = {
+  extra_float_digits: "1",
+  bytea_output: "hex",
+  // A policy that hides rows from us is an error, and never fewer rows.
+  row_security: "off",
+} as const;
 
 export interface Server {
   /** Identifier that initdb gave it. */
@@ -29,29 +34,48 @@ export async function readServer(connection: Connection): Promise<Server> {
 export async function readTable(connection: Connection, title: string): Promise<Table> {
   const { schema, name } = placeOf(title);
   const [found] = await connection.texts("source_table", {
-    text: `select c.oid::text, c.relkind::text, c.relreplident::text, has_table_privilege(c.oid, 'select')::text
+    text: `select c.oid::text, c.relkind::text, c.relreplident::text, has_table_privilege(c.oid, 'select')::text,
+        c.relpersistence::text, row_security_active(c.oid)::int::text, current_user::text
       from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = $1 and c.relname = $2`,
     values: [schema, name],
   });
-  const [oid, kind, replicaIdentity = ""] = found ?? [];
+  const [oid, kind, replicaIdentity = "", mayRead, persistence, hidden, user] = found ?? [];
   if (found === undefined || typeof oid !== "string" || typeof replicaIdentity !== "string")
     throw new SourceTableMissing(
       `the database has no table ${title}: waiting for it (schema ${schema}, name ${name}, to the letter)`,
     );
-  if (kind !== "r" && kind !== "p") throw new SourceMismatch(`${title} is not a table: name one, or a partitioned one`);
-  if (found[3] !== "true" && found[3] !== "t")
-    throw new SourceMismatch(`this user may not read ${title}: grant select on ${qualified({ schema, name })} to it`);
+  if (kind !== "r" && kind !== "p") throw new SourceMismatch(`${title} ${notATable(kind ?? "")}`);
+  if (mayRead !== "true" && mayRead !== "t")
+    throw new SourceMismatch(
+      `this user may not read ${title}: grant select on ${qualified({ schema, name })} to ${identifier(user ?? "")}`,
+    );
+  if (hidden === "1")
+    throw new SourceMismatch(
+      `row security hides rows of ${title} from the user ${user ?? ""}, and a source sends all of them: alter role ${identifier(user ?? "")} bypassrls, or read as the table's owner (without force row level security)`,
+    );
   const indexes = await readIndexes(connection, oid);
+  const primaryKey = indexes.find(({ primary }) => primary)?.columns ?? [];
   return {
     oid: Number(oid),
     schema,
     name,
     columns: await readColumns(connection, oid),
+    partitioned: kind === "p",
+    logged: persistence === "p",
     replicaIdentity,
-    primaryKey: indexes.find(({ primary }) => primary)?.columns ?? [],
+    primaryKey,
     uniqueKeys: indexes.map(({ columns }) => columns),
-    identityColumns: indexes.find(({ identity }) => identity)?.columns ?? [],
+    identityColumns: replicaIdentity === "d" ? primaryKey : (indexes.find(({ identity }) => identity)?.columns ?? []),
   };
+}
+
+function notATable(kind: string): string {
+  const what: Readonly<Record<string, string>> = {
+    v: "is a view, whose rows have no versions: name the table that it reads",
+    m: "is a materialized view, whose changes are not in the log: name the table that it reads",
+    f: "is a foreign table: read it in the database that has it",
+  };
+  return what[kind] ?? "is not a table: name one, or a partitioned one";
 }
 
 async function readColumns(connection: Connection, oid: string): Promise<Column[]> {
@@ -60,18 +84,31 @@ async function readColumns(connection: Connection, oid: string): Promise<Column[
         select a.attnum, a.atttypid as type from pg_attribute a where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped
         union all
         select b.attnum, t.typbasetype from base b join pg_type t on t.oid = b.type where t.typtype = 'd')
-      select a.attname::text, a.atttypid::text, b.type::text, format_type(a.atttypid, a.atttypmod), a.attnotnull::int::text
+      select a.attname::text, a.atttypid::text, b.type::text, format_type(a.atttypid, a.atttypmod), a.attnotnull::int::text,
+        a.attgenerated::text, a.attnum::text, a.atttypmod::text
       from pg_attribute a join base b using (attnum) join pg_type t on t.oid = b.type and t.typtype <> 'd'
       where a.attrelid = $1 order by a.attnum`,
     values: [oid],
   });
-  return rows.map(([name, type, base, typeName, notNull]) => ({
+  return rows.map(([name, type, base, typeName, notNull, generated, number, modifier]) => ({
     name: name ?? "",
     typeOid: Number(type),
     baseOid: Number(base),
     typeName: typeName ?? "",
     notNull: notNull === "1",
+    generated: generated === "s" ? "stored" : generated === "v" ? "virtual" : undefined,
+    shape: `${number ?? ""}:${shapeOf(Number(base), Number(modifier))}`,
   }));
+}
+
+const Oid = { text: 25, varchar: 1043, numeric: 1700 } as const;
+
+/** What values of the type look like: the same, when a change from one to the other leaves every value as it was. */
+function shapeOf(type: number, modifier: number): string {
+  if (type === Oid.text || type === Oid.varchar) return "text";
+  // Of a numeric's modifier the lower bits are the scale, by which values are rounded.
+  if (type === Oid.numeric) return `${type}:${modifier < 0 ? "" : (modifier - 4) & 0x7ff}`;
+  return `${type}:${modifier}`;
 }
 
 /** Base types of types: of a domain, what it is made of. */

@@ -22,6 +22,13 @@ export class SourceReplaced extends WorkloadError {
   readonly retryable = false;
 }
 
+/** Something has changed rows, or what is sent of them, and nothing tells which: only the whole table says it. */
+export class SourceChanged extends WorkloadError {
+  readonly code = "SOURCE_CHANGED";
+  readonly reason = "SourceChanged";
+  readonly retryable = false;
+}
+
 /** The server does not replicate, or not to us. */
 export class ReplicationNotAllowed extends WorkloadError {
   readonly code = "REPLICATION_NOT_ALLOWED";

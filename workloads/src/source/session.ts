@@ -3,6 +3,8 @@ import { consumerGroup, type SourceConfig } from "@caudal/crds";
 import type { KafkaCluster } from "../kafka/cluster.ts";
 import { watchForgotten } from "../kafka/forgotten.ts";
 import { Connection } from "../postgres/connection.ts";
+import { DatabaseUnavailable } from "../postgres/errors.ts";
+import { WorkloadError } from "../runtime/errors.ts";
 import { pause } from "../runtime/retry.ts";
 import type { RuntimeContext } from "../runtime/role.ts";
 import { lockSource, readServer, readTable, type Server, VALUE_SETTINGS } from "./catalog.ts";
@@ -24,9 +26,14 @@ export interface Session {
   /** What new places say of their settings and of the database. */
   readonly of: string;
   readonly origin: Origin;
+  /** Aborted when the server is shutting down, and waits for its sessions to end. */
+  readonly leaving: AbortSignal;
 }
 
 const STANDBY_MS = 1_000;
+const PROBE_MS = 10_000;
+/** SQLSTATE of a server that takes no new sessions, as it starts or stops. */
+const CANNOT_CONNECT_NOW = "57P03";
 
 /** Runs `work` in a session of its own; waits before as long as another process has one. */
 export async function withSession(
@@ -37,9 +44,11 @@ export async function withSession(
 ): Promise<void> {
   const connection = await openConnection(context, config, "source");
   const over = new AbortController();
+  const left = new AbortController();
+  const probing = probe(context, config, left, AbortSignal.any([context.drain.signal, over.signal]));
   let watching: Promise<void> | undefined;
   try {
-    await waitForTurn(context, config, connection);
+    await waitForTurn(context, config, connection, left.signal);
     const server = await readServer(connection);
     const table = await readTable(connection, config.postgres.table);
     const layout = layoutOf(config, table);
@@ -57,11 +66,50 @@ export async function withSession(
     const writers = { own: (id: string) => id === group, topics: Object.values(target), group };
     const signal = AbortSignal.any([context.drain.signal, over.signal]);
     watching = watchForgotten(cluster, writers, { signal, log: context.log });
-    await work({ context, config, connection, server, table, layout, sink, place: kept, of, origin });
+    await work({
+      context,
+      config,
+      connection,
+      server,
+      table,
+      layout,
+      sink,
+      place: kept,
+      of,
+      origin,
+      leaving: left.signal,
+    });
   } finally {
     over.abort();
-    await watching;
+    await Promise.all([watching, probing]);
     await connection.close();
+  }
+}
+
+/**
+ * A server that is told to stop in order ("smart", as CloudNativePG does at first when a Cluster hibernates) takes no new
+ * sessions, and waits for those that it has, which do not hear of it. So a new one is tried now and then.
+ */
+async function probe(
+  context: RuntimeContext,
+  config: SourceConfig,
+  left: AbortController,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted && !left.signal.aborted) {
+    try {
+      await pause(PROBE_MS, signal);
+      const connection = await openConnection(context, config, "probe");
+      await connection.close();
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof WorkloadError)) throw error;
+      context.log.debug({ error: error.message }, "the database takes no new session");
+      if (error.message.includes(CANNOT_CONNECT_NOW))
+        left.abort(
+          new DatabaseUnavailable(`the server is shutting down: waiting for it to come back (${error.message})`),
+        );
+    }
   }
 }
 
@@ -89,10 +137,16 @@ function settingsOf({ postgres }: SourceConfig, layout: Layout): string {
   );
 }
 
-async function waitForTurn(context: RuntimeContext, config: SourceConfig, connection: Connection): Promise<void> {
+async function waitForTurn(
+  context: RuntimeContext,
+  config: SourceConfig,
+  connection: Connection,
+  leaving: AbortSignal,
+): Promise<void> {
   const { drain, health, log } = context;
   for (let first = true; !(await lockSource(connection, config.postgres.slot)); first = false) {
     if (first) log.info("another process reads the table: standing by");
+    leaving.throwIfAborted();
     health.beat();
     health.setReady(true, "stands by");
     health.setState("Running");
@@ -100,7 +154,8 @@ async function waitForTurn(context: RuntimeContext, config: SourceConfig, connec
   }
 }
 
-function checkOrigin({ postgres }: SourceConfig, was: Origin, is: Origin): void {
+/** @throws SourceReplaced */
+export function checkOrigin({ postgres }: SourceConfig, was: Origin, is: Origin): void {
   if (was.system === is.system && was.table === is.table) return;
   const what =
     was.system === is.system

@@ -3,6 +3,7 @@ import type { SourceConfig } from "@caudal/crds";
 import {
   type BadRow,
   checkIdentity,
+  type Column,
   keyText,
   type Layout,
   layoutOf,
@@ -12,6 +13,7 @@ import {
   type Table,
   type Texts,
 } from "../core/table.ts";
+import { SourceMismatch } from "../errors.ts";
 import type { Delete } from "./pgoutput/delete.ts";
 import type { Insert } from "./pgoutput/insert.ts";
 import type { Relation } from "./pgoutput/relation.ts";
@@ -42,15 +44,28 @@ export function streamedLayout(
   relation: Relation,
   baseOf: (typeOid: number) => number,
 ): Streamed {
-  const columns = relation.columns.map(({ name, typeOid }) => {
+  const columns = relation.columns.map(({ name, typeOid }): Column => {
     const known = table.columns.find((column) => column.name === name && column.typeOid === typeOid);
-    return { name, typeOid, baseOid: baseOf(typeOid), typeName: known?.typeName ?? `oid ${typeOid}`, notNull: true };
+    const typeName = known?.typeName ?? `oid ${typeOid}`;
+    return { name, typeOid, baseOid: baseOf(typeOid), typeName, notNull: true, generated: undefined, shape: "" };
   });
-  const then = { ...table, columns, replicaIdentity: relation.replicaIdentity };
+  const identityColumns = relation.columns.flatMap(({ name, ofIdentity }) => (ofIdentity ? [name] : []));
+  const then = { ...table, columns, identityColumns, replicaIdentity: relation.replicaIdentity };
+  checkCarried(config, table, columns);
   const layout = layoutOf(config, then);
   checkIdentity(config.postgres.table, then, layout);
   const positions = layout.sources.map(({ column }) => relation.columns.findIndex(({ name }) => name === column));
   return { layout, positions };
+}
+
+/** A column that the table has and the log has not was left out by somebody. @throws SourceMismatch */
+function checkCarried({ topic, postgres }: SourceConfig, table: Table, columns: readonly Column[]): void {
+  const has = (list: readonly Column[], name: string): boolean => list.some((column) => column.name === name);
+  const missing = topic.fields.find(({ name }) => has(table.columns, name) && !has(columns, name));
+  if (missing === undefined) return;
+  throw new SourceMismatch(
+    `changes of ${postgres.table} come without ${missing.name}, which is a field of the topic ${topic.name}: the publication ${postgres.slot} leaves it out, or it is a generated column, or it was not there yet; let the publication have all columns, and raise postgres.resync (now ${postgres.resync}) to send the whole table again`,
+  );
 }
 
 export function changesOf({ layout, positions }: Streamed, message: Insert | Update | Delete): Change[] {
@@ -59,7 +74,8 @@ export function changesOf({ layout, positions }: Streamed, message: Insert | Upd
   if (message.kind === "delete") return [{ operation: "delete", texts: pick(message.before) }];
   const before = message.before === undefined ? undefined : pick(message.before);
   const row = pick(message.row);
-  const texts = message.full ? row.map((text, at) => (text === undefined ? before?.[at] : text)) : row;
+  // A value that was not changed is also in the old row, or in the old key, which is never NULL.
+  const texts = row.map((text, at) => (text === undefined ? (before?.[at] ?? undefined) : text));
   const moved = before !== undefined && layout.key.some((at) => before[at] !== texts[at]);
   return [...(moved ? [{ operation: "delete" as const, texts: before }] : []), { operation: "update", texts }];
 }

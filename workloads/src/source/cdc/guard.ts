@@ -12,7 +12,7 @@ import type { RuntimeContext } from "../../runtime/role.ts";
 import { openConnection } from "../session.ts";
 import { readSlot, type SlotState } from "./slot.ts";
 
-const EVERY_MS = 5_000;
+const EVERY_MS = 10_000;
 const STUCK_MS = 60_000;
 /** Part of the bound above which a person should know. */
 const TOLD_ABOVE = 0.5;
@@ -21,7 +21,6 @@ const WORK = "slot";
 export class SlotGuard {
   readonly #context: RuntimeContext;
   readonly #config: SourceConfig;
-  #connection: Connection | undefined;
   /** Undefined until this process has read the slot: one that stands by guards nothing. */
   #progressAt: number | undefined;
 
@@ -44,28 +43,26 @@ export class SlotGuard {
       }
     } catch (error) {
       if (!(error instanceof Drained) && !signal.aborted) throw error;
-    } finally {
-      await this.#connection?.close();
     }
   }
 
+  /** In a session of its own, which does not hold up a server that is told to stop when its sessions have ended. */
   async #look(): Promise<void> {
     const { health, log, metrics } = this.#context;
     const { slot } = this.#config.postgres;
+    let connection: Connection | undefined;
     try {
-      if (this.#connection?.lost !== false)
-        this.#connection = await openConnection(this.#context, this.#config, "guard");
-      const state = await readSlot(this.#connection, slot);
+      connection = await openConnection(this.#context, this.#config, "guard");
+      const state = await readSlot(connection, slot);
       const { wal = "none", retained = 0, behind = 0 } = state ?? {};
       metrics.sourceRetainedWal.set(retained);
       metrics.sourceBehind.set(behind);
       health.setSlot({ wal, retained, behind });
-      if (state !== undefined) await this.#bound(this.#connection, state);
+      if (state !== undefined) await this.#bound(connection, state);
     } catch (error) {
       log.debug({ error: describeError(error) }, "the slot cannot be looked at now");
-      const connection = this.#connection;
-      this.#connection = undefined;
-      await connection?.close().catch(() => undefined);
+    } finally {
+      await connection?.close();
     }
   }
 

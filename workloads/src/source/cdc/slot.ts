@@ -1,10 +1,6 @@
-/** The publication and the replication slot of a source: both have the same name, and nobody else uses them. */
-import type { SourceConfig } from "@caudal/crds";
+/** The replication slot of a source: nobody else uses it. */
 import type { Connection } from "../../postgres/connection.ts";
-import { identifier, qualified } from "../../postgres/core/identifiers.ts";
-import { DatabaseRefused } from "../../postgres/errors.ts";
-import type { Table } from "../core/table.ts";
-import { ReplicationNotAllowed, SourceMismatch } from "../errors.ts";
+import { ReplicationNotAllowed } from "../errors.ts";
 import { parseLsn } from "./lsn.ts";
 
 export interface SlotState {
@@ -54,38 +50,4 @@ export async function checkReplication(connection: Connection): Promise<void> {
     );
   if (mayReplicate !== "1")
     throw new ReplicationNotAllowed(`the user ${user ?? ""} may not replicate: alter role ${user ?? ""} replication`);
-}
-
-/** Makes the publication unless it is there. @throws ReplicationNotAllowed, SourceMismatch */
-export async function ensurePublication(
-  connection: Connection,
-  table: Table,
-  { postgres }: SourceConfig,
-): Promise<void> {
-  const name = postgres.slot;
-  const published = async (): Promise<boolean> =>
-    (
-      await connection.texts("source_publication", {
-        text: "select 1 from pg_publication_tables where pubname = $1 and schemaname = $2 and tablename = $3",
-        values: [name, table.schema, table.name],
-      })
-    ).length > 0;
-  if (await published()) return;
-  try {
-    await connection.query("source_publish", {
-      text: `create publication ${identifier(name)} for table ${qualified(table)}
-        with (publish = 'insert, update, delete, truncate', publish_via_partition_root = true)`,
-    });
-  } catch (error) {
-    if (!(error instanceof DatabaseRefused)) throw error;
-    throw new ReplicationNotAllowed(
-      `the publication ${name} cannot be made (${error.message}): let the owner of ${postgres.table} run ` +
-        `create publication ${name} for table ${qualified(table)} with (publish_via_partition_root = true)`,
-      { cause: error },
-    );
-  }
-  if (!(await published()))
-    throw new SourceMismatch(
-      `the publication ${name} does not have the table ${postgres.table}: drop it, or add the table to it`,
-    );
 }

@@ -12,6 +12,7 @@ import { keyColumnsOf, rowOf } from "../core/table.ts";
 import { DatabaseUnavailable } from "../../postgres/errors.ts";
 import { identifier, literal } from "../../postgres/core/identifiers.ts";
 import { dropSlot } from "../../postgres/replication.ts";
+import type { FollowedSource } from "../followed.ts";
 import type { Session } from "../session.ts";
 import type { ReplicationStream } from "./stream.ts";
 
@@ -58,10 +59,11 @@ async function takesFailover({ connection }: Session): Promise<boolean> {
 /** Sends the rows that the snapshot sees. @returns the place behind them; undefined when draining came first */
 export async function sendSnapshot(
   session: Session,
+  followed: FollowedSource,
   begin: CdcPlace,
   onProgress: () => void,
 ): Promise<CdcPlace | undefined> {
-  const { connection, context, layout, origin, of, sink, table } = session;
+  const { connection, context, layout, sink, table } = session;
   const order = keyColumnsOf(layout);
   const done: CdcPlace = { ...begin, snapshot: null };
   if (begin.snapshot === null) return begin;
@@ -69,16 +71,18 @@ export async function sendSnapshot(
   let after = begin.snapshot.cursor;
   while (!context.drain.requested) {
     context.health.beat();
+    session.leaving.throwIfAborted();
+    await followed.look();
     const query = pageQuery(table, layout, { order, after, from: null, visible: visibleIn(visible), rows: PAGE_ROWS });
     const rows = await connection.texts("source_page", query);
     const last = rows.length < PAGE_ROWS;
     const entries = rows.map((texts, at) => {
       const cursor = layout.key.map((position) => texts[position] ?? "");
       const here = last && at === rows.length - 1 ? done : { ...begin, snapshot: { visible, cursor } };
-      return { row: rowOf(layout, texts, "snapshot"), place: { of, origin, at: here } };
+      return { row: rowOf(layout, texts, "snapshot"), place: followed.place(here) };
     });
     if (entries.length > 0) await sink.write(entries);
-    else await sink.keep({ of, origin, at: done });
+    else await sink.keep(followed.place(done));
     onProgress();
     if (last) return done;
     after = layout.key.map((position) => rows.at(-1)?.[position] ?? "");

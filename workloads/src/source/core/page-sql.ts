@@ -13,6 +13,11 @@ export interface PageQuery {
   readonly values: readonly (string | null)[];
 }
 
+/** Its own rows and those of its partitions; what only inherits from it is another table. */
+export function rowsOf(table: Table): string {
+  return table.partitioned ? qualified(table) : `only ${qualified(table)}`;
+}
+
 /** Condition over a row version's transaction `xid`, with the values that it needs. */
 export interface Visible {
   condition(parameter: (value: string) => string): string;
@@ -70,7 +75,7 @@ export function pageQuery(
     ...(page.after === null ? [] : [`(${order.join(", ")}) > (${page.after.map(parameter).join(", ")})`]),
   ];
   const text = `select ${layout.sources.map(({ column: name }) => column(name)).join(", ")}
-    from ${TOP} s cross join ${qualified(table)} t cross join lateral (select ${XID} as xid) v
+    from ${TOP} s cross join ${rowsOf(table)} t cross join lateral (select ${XID} as xid) v
     where ${conditions.join(" and ")}
     order by ${order.join(", ")} limit ${page.rows}`;
   return { text, values };

@@ -57,11 +57,23 @@ export interface CdcPlace {
   readonly snapshot: { readonly visible: string; readonly cursor: readonly string[] | null } | null;
 }
 
+/** What the table was made of when it was looked at last: see followed.ts. */
+export interface FollowedTable {
+  /** Of its partitions, as core/known-edges.ts writes them. */
+  readonly edges: string;
+  /** Hash of the columns that are read; null while one is missing. */
+  readonly shape: string | null;
+  /** cdc mode: of the publication. */
+  readonly publication?: string;
+}
+
 export interface Place {
   /** Settings under which it is of use: with others the source begins anew. */
   readonly of: string;
   readonly origin: Origin;
   readonly at: TimestampPlace | CdcPlace;
+  /** Undefined in places of releases that did not keep it. */
+  readonly followed?: FollowedTable;
 }
 
 export function writePlace(place: Place): string {

@@ -11,6 +11,9 @@ export interface Column {
   readonly baseOid: number;
   readonly typeName: string;
   readonly notNull: boolean;
+  readonly generated: "stored" | "virtual" | undefined;
+  /** Another one when the column was made anew, or when a change of its type may have changed values. */
+  readonly shape: string;
 }
 
 export interface Table {
@@ -19,12 +22,15 @@ export interface Table {
   readonly schema: string;
   readonly name: string;
   readonly columns: readonly Column[];
+  readonly partitioned: boolean;
+  /** Not so for unlogged tables. */
+  readonly logged: boolean;
   readonly primaryKey: readonly string[];
   /** Columns of each unique index over all rows. */
   readonly uniqueKeys: readonly (readonly string[])[];
   /** d: the primary key, i: an index, f: the whole row, n: nothing. */
   readonly replicaIdentity: string;
-  /** Of the index that is the replica identity. */
+  /** Of the index that is the replica identity, or of the primary key where that is. */
   readonly identityColumns: readonly string[];
 }
 
@@ -125,10 +131,13 @@ export function keyColumnsOf({ sources, key }: Layout): string[] {
 }
 
 /** Updates and deletes must say which row they are about. @throws SourceMismatch */
-export function checkIdentity(title: string, table: Table, layout: Layout): void {
+export function checkIdentity(
+  title: string,
+  table: Pick<Table, "schema" | "name" | "replicaIdentity" | "identityColumns">,
+  layout: Layout,
+): void {
   if (table.replicaIdentity === "f") return;
-  const identity = table.replicaIdentity === "d" ? table.primaryKey : table.identityColumns;
-  const missing = keyColumnsOf(layout).filter((name) => !identity.includes(name));
+  const missing = keyColumnsOf(layout).filter((name) => !table.identityColumns.includes(name));
   if (missing.length === 0) return;
   throw new SourceMismatch(
     `changes of ${title} do not say ${missing.join(", ")}, which identify a row: alter table ${qualified(table)} replica identity full, or using an index over these columns`,

@@ -1,8 +1,9 @@
 /** What the database says at the beginning of a round. */
 import type { Connection } from "../../postgres/connection.ts";
-import { identifier, qualified } from "../../postgres/core/identifiers.ts";
+import { identifier } from "../../postgres/core/identifiers.ts";
 import { DatabaseUnavailable } from "../../postgres/errors.ts";
 import type { Column, Table } from "../core/table.ts";
+import { rowsOf } from "../core/page-sql.ts";
 import { hasZone } from "../core/value.ts";
 import type { OpenTransaction } from "./open-transactions.ts";
 
@@ -60,7 +61,7 @@ export async function readHorizon(
     text: `select pg_snapshot_xmin(s)::text, (pg_snapshot_xmin(s) <> pg_snapshot_xmax(s))::int::text,
         (m.newest - age.asked - $2::text::interval)::text
       from pg_current_snapshot() s,
-        (select max(${time}) as newest from ${qualified(table)} where ${time} <= ${now}) m,
+        (select max(${time}) as newest from ${rowsOf(table)} where ${time} <= ${now}) m,
         (select case when $1::text is null then null else greatest('0', now() - to_timestamp($1::text::numeric / 1e6)) end as asked) age`,
     values: [floor === null ? null : String(Math.min(floor, at)), `${lookbackMs} ms`],
   });

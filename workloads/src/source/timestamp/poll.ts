@@ -14,9 +14,10 @@ import { pause } from "../../runtime/retry.ts";
 import { withSpan } from "../../runtime/telemetry.ts";
 import { hasIndexOn } from "../catalog.ts";
 import { pageQuery, writtenBetween } from "../core/page-sql.ts";
-import type { Place, TimestampPlace, TimestampRound } from "../core/place.ts";
+import type { TimestampPlace, TimestampRound } from "../core/place.ts";
 import { type Column, keyColumnsOf, rowOf, type Texts } from "../core/table.ts";
 import { SourceMismatch } from "../errors.ts";
+import { FollowedSource } from "../followed.ts";
 import type { Session } from "../session.ts";
 import type { Entry } from "../sink.ts";
 import { lookAtTransactions, readHorizon, whoHolds } from "./horizon.ts";
@@ -34,17 +35,19 @@ interface Round extends Omit<TimestampRound, "cursor"> {
 
 /** Sends what is new until draining. */
 export async function pollTable(session: Session): Promise<void> {
-  const poller = new Poller(session);
+  const poller = new Poller(session, await FollowedSource.open(session));
   await poller.prepare();
   const { drain, health } = session.context;
   while (!drain.requested) {
     health.beat();
+    session.leaving.throwIfAborted();
     if (!(await poller.turn())) await pause(session.config.postgres.pollIntervalMs, drain.signal);
   }
 }
 
 class Poller {
   readonly #session: Session;
+  readonly #followed: FollowedSource;
   readonly #column: Column;
   readonly #order: readonly string[];
   readonly #open: OpenTransactions;
@@ -53,11 +56,12 @@ class Poller {
   #keptAt = performance.now();
   #held = { below: "", since: 0 };
 
-  constructor(session: Session) {
+  constructor(session: Session, followed: FollowedSource) {
     const { layout, place, server } = session;
     const column = layout.timestamp?.column;
     if (column === undefined) throw new SourceMismatch("mode: timestamp needs timestampColumn");
     this.#session = session;
+    this.#followed = followed;
     this.#column = column;
     this.#order = [...new Set([column.name, ...keyColumnsOf(layout)])];
     this.#at = place?.at.mode === "timestamp" ? place.at : begin(server.timeline);
@@ -77,6 +81,7 @@ class Poller {
 
   /** @returns whether there may be more at once */
   async turn(): Promise<boolean> {
+    await this.#followed.look();
     const round = this.#round ?? (await this.#begin());
     if (round === undefined) {
       await this.#keep(false);
@@ -126,7 +131,7 @@ class Poller {
     const { context, layout, sink, table } = this.#session;
     const entries: Entry[] = rows.map((texts, at) => ({
       row: rowOf(layout, texts, "update"),
-      place: this.#place(
+      place: this.#followed.place(
         last && at === rows.length - 1
           ? this.#after(round)
           : { ...this.#at, round: { ...round, cursor: this.#cursorOf(texts) } },
@@ -151,10 +156,6 @@ class Poller {
     return { mode: "timestamp", seen: to, timeline, from: next, floor, round: null };
   }
 
-  #place(at: TimestampPlace): Place {
-    return { of: this.#session.of, origin: this.#session.origin, at };
-  }
-
   #cursorOf(texts: Texts): string[] {
     const { sources } = this.#session.layout;
     return this.#order.map((name) => texts[sources.findIndex(({ column }) => column === name)] ?? "");
@@ -162,7 +163,7 @@ class Poller {
 
   async #keep(atOnce: boolean): Promise<void> {
     if (!atOnce && performance.now() - this.#keptAt < KEEP_MS) return;
-    await this.#session.sink.keep(this.#place(this.#at));
+    await this.#session.sink.keep(this.#followed.place(this.#at));
     this.#keptAt = performance.now();
   }
 
