@@ -311,7 +311,7 @@ it("does not publish a table whose updates would fail for it", async () => {
   const ddl = "create table items (id int not null, name text); create unique index on items (id)";
   const scene = await source({ ...items, ddl, postgres: { ...items.postgres, keyColumns: ["id"] } as object });
   expect(await failure(scene, await scene.start())).toContain(
-    "SourceMismatch: changes of public.items do not say id, which identify a row: alter table public.items replica identity full",
+    'SourceMismatch: changes of public.items do not say id, which identify a row: alter table "public"."items" replica identity full',
   );
   await scene.database.query("insert into items values (1, 'one'); update items set name = 'two'");
 });
