@@ -22,7 +22,12 @@ test.each([
   [
     "relation",
     bytes("R", [4, 4_000_000_000], "public\0", "t\0", "f", [2, 1], [1, 1], "id\0", [4, 23], [4, 0xffffffff]),
-    { kind: "relation", oid: 4_000_000_000, replicaIdentity: "f", columns: [{ name: "id", typeOid: 23 }] },
+    {
+      kind: "relation",
+      oid: 4_000_000_000,
+      replicaIdentity: "f",
+      columns: [{ name: "id", typeOid: 23, ofIdentity: true }],
+    },
   ],
   [
     "insert",
