@@ -3,6 +3,10 @@ import { numberAt } from "./columns.ts";
 import type { DeltaColumn } from "./delta.ts";
 import { withPoint } from "./event-table.ts";
 
+/** Digits that tell all floats apart. */
+const MAX_FLOAT_DIGITS = 9;
+const DAY_MICROS = 86_400_000_000;
+
 /** The text in a row, null for NULL. */
 export type TextAt = (row: number) => string | null;
 
@@ -38,7 +42,8 @@ export function timestamptzText(ms: number): string {
   return `${timestampText(BigInt(ms) * 1000n)}+00`;
 }
 
-function numberText(value: number | bigint, duckdbType: string): string {
+/** A number as PostgreSQL writes a value of its type. */
+export function numberText(value: number | bigint, duckdbType: string): string {
   const scale = /^DECIMAL\(\d+,(\d+)\)$/.exec(duckdbType)?.[1];
   if (scale !== undefined) return withPoint(BigInt(value), Number(scale));
   switch (duckdbType) {
@@ -48,8 +53,10 @@ function numberText(value: number | bigint, duckdbType: string): string {
       return floatText(Number(value));
     case "DATE":
       return new Date(Number(value) * 86_400_000).toISOString().slice(0, 10);
+    case "DOUBLE":
+      return doubleText(Number(value));
     case "TIME":
-      return timestampText(BigInt(value)).slice("1970-01-01 ".length);
+      return Number(value) === DAY_MICROS ? "24:00:00" : timestampText(BigInt(value)).slice("1970-01-01 ".length);
     case "TIMESTAMP WITH TIME ZONE":
       return `${timestampText(BigInt(value))}+00`;
     default:
@@ -57,17 +64,33 @@ function numberText(value: number | bigint, duckdbType: string): string {
   }
 }
 
-function timestampText(micros: bigint): string {
+/**
+ * @param micros since 1970
+ * @returns as PostgreSQL writes it, without a zone, with as many digits of the second as it has
+ */
+export function timestampText(micros: bigint): string {
   const fraction = ((micros % 1_000_000n) + 1_000_000n) % 1_000_000n;
-  const seconds = new Date(Number((micros - fraction) / 1000n)).toISOString().slice(0, 19).replace("T", " ");
-  return fraction === 0n ? seconds : `${seconds}.${String(fraction).padStart(6, "0").replace(/0+$/, "")}`;
+  // Years beyond 9999 and before 1, which windows may reach into, have a sign and six digits here.
+  const [, sign, digits = "", rest = ""] =
+    /^([+-]?)(\d+)(-.{14})/.exec(new Date(Number((micros - fraction) / 1000n)).toISOString()) ?? [];
+  const year = sign === "-" ? -Number(digits) : Number(digits);
+  const shown = String(year > 0 ? year : 1 - year).padStart(4, "0");
+  const seconds = `${shown}${rest.replace("T", " ")}`;
+  const exact = fraction === 0n ? seconds : `${seconds}.${String(fraction).padStart(6, "0").replace(/0+$/, "")}`;
+  return year > 0 ? exact : `${exact} BC`;
 }
 
 /** The shortest text that is this float and no other. */
 function floatText(value: number): string {
-  for (let digits = 1; digits < 9; digits++) {
+  if (value === 0) return doubleText(value);
+  for (let digits = 1; digits < MAX_FLOAT_DIGITS; digits++) {
     const text = Number(value.toPrecision(digits));
-    if (Math.fround(text) === value) return String(text);
+    if (Math.fround(text) === value) return doubleText(text);
   }
-  return String(value);
+  return doubleText(Number(value.toPrecision(MAX_FLOAT_DIGITS)));
+}
+
+/** JavaScript writes a zero below zero as one above it. */
+function doubleText(value: number): string {
+  return Object.is(value, -0) ? "-0" : String(value);
 }

@@ -49,7 +49,11 @@ export class Dictionary {
 
   /** The code of a text, which is added when it is new. */
   code(text: string): number {
-    const bytes = Buffer.from(text);
+    return this.codeOf(Buffer.from(text));
+  }
+
+  /** The same of a text's bytes. */
+  codeOf(bytes: Uint8Array): number {
     const from = this.#memory.putText(bytes);
     const code = this.#memory.exports.code(this.pointer, from, from + bytes.length);
     this.#memory.settle();

@@ -8,8 +8,9 @@ import type { DuckDB } from "../sql/duckdb.ts";
 import { duckdbTypeOf } from "../sql/fields.ts";
 import { quote } from "../sql/quote.ts";
 import { isText, isTime, mayBeInfinite } from "../sql/types.ts";
+import { apart } from "./apart.ts";
 import type { Column, NumberColumn } from "./columns.ts";
-import { ROW, rowList } from "./event-columns.ts";
+import { ROW } from "./event-columns.ts";
 import { EventTable } from "./event-table.ts";
 import { type Evaluated, Memo } from "./memo.ts";
 import { readColumns, type Wanted } from "./transfer.ts";
@@ -113,88 +114,60 @@ export class Evaluation {
 
   async #runRows(rows: Int32Array): Promise<Evaluated> {
     const duckdb = await this.#duckdb();
-    await this.#events.load(duckdb, rows);
-    await this.#lookups?.join(duckdb);
-    return (await this.#runAtOnce(duckdb)) ?? (await this.#runInSteps(duckdb));
+    const passed: number[] = [];
+    const findings = new Map<number, Finding>();
+    const alone = (row: number, error: unknown): void => {
+      findings.set(row, finding("EvaluationFailed", messageOf(error)));
+    };
+    const evaluate = async (some: Int32Array): Promise<void> => {
+      const evaluated = await this.#evaluate(duckdb, among(some));
+      for (const row of evaluated.rows) passed.push(row);
+      for (const [row, why] of evaluated.findings) findings.set(row, why);
+    };
+    await apart(
+      rows,
+      async (some) => {
+        await this.#events.load(duckdb, some);
+        await this.#lookups?.join(duckdb);
+        await apart(some, evaluate, alone);
+      },
+      alone,
+    );
+    return { rows: Int32Array.from(passed), findings };
   }
 
-  /** In one statement. @returns undefined when an event cannot be evaluated, or no table could keep what it gives */
-  async #runAtOnce(duckdb: DuckDB): Promise<Evaluated | undefined> {
-    const unless = this.#checks.length === 0 ? {} : { unless: this.#checks.map(isTrue).join(" or ") };
-    try {
-      const left = await readColumns(
-        duckdb,
-        { from: `(${this.#query()}) as evaluated`, row: ROW, ...unless },
-        this.#wanted,
-      );
-      return left === undefined ? undefined : { rows: Int32Array.from(left), findings: new Map() };
-    } catch {
-      return undefined;
-    }
-  }
-
-  /** Finds the events that cannot be evaluated, and goes on without them. */
-  async #runInSteps(duckdb: DuckDB): Promise<Evaluated> {
-    const findings = new Map(await this.#evaluate(duckdb));
-    const unfit = await this.#findUnfit(duckdb);
-    if (unfit.size > 0) await duckdb.connection.run(`delete from evaluated where ${ROW} in (${rowList(unfit.keys())})`);
-    for (const [row, why] of unfit) findings.set(row, why);
-    const left = await readColumns(duckdb, { from: "evaluated", row: ROW }, this.#wanted);
-    return { rows: Int32Array.from(left ?? []), findings };
+  /**
+   * Evaluates over events that are loaded, and fills the columns.
+   *
+   * @param some condition over the rows of `event`
+   * @returns the rows that passed, and those that no table could keep
+   */
+  async #evaluate(duckdb: DuckDB, some: string): Promise<{ rows: number[]; findings: ReadonlyMap<number, Finding> }> {
+    const from = `(${this.#query(some)}) as evaluated`;
+    const unfit = this.#checks.map(isTrue).join(" or ");
+    const source = { from, row: ROW, ...(unfit === "" ? {} : { unless: unfit }) };
+    const rows = await readColumns(duckdb, source, this.#wanted);
+    if (rows !== undefined) return { rows, findings: new Map() };
+    const findings = await this.#findUnfit(duckdb, from);
+    const fit = await readColumns(duckdb, { from: `${from} where not (${unfit})`, row: ROW }, this.#wanted);
+    return { rows: fit ?? [], findings };
   }
 
   /** @param among condition over the rows of `event` */
-  #query(among = "true"): string {
+  #query(some: string): string {
     const guarded = ({ sql, when }: Computed) => (when === null ? `(${sql})` : `case when ${when} then (${sql}) end`);
     const columns = (list: readonly Computed[]) =>
       list.map((computed) => `${guarded(computed)}::${computed.duckdbType} as ${computed.name}`);
     return `select ${[ROW, ...this.#conditions.map(({ name }) => name), ...columns(this.#values)].join(", ")}
-from (select ${[ROW, ...this.#fields, ...columns(this.#conditions)].join(", ")} from event where ${among} and ${this.#where === undefined ? "true" : `(${this.#where})`})`;
-  }
-
-  async #evaluate(duckdb: DuckDB): Promise<ReadonlyMap<number, Finding>> {
-    const create = `create or replace temp table evaluated as ${this.#query()}`;
-    try {
-      await duckdb.connection.run(create);
-      return new Map();
-    } catch {
-      const failed = await this.#findFailing(duckdb);
-      if (failed.size > 0) await duckdb.connection.run(`delete from event where ${ROW} in (${rowList(failed.keys())})`);
-      await duckdb.connection.run(create);
-      return failed;
-    }
-  }
-
-  /** Halves the rows until the failing ones stand alone: each with DuckDB's own words. */
-  async #findFailing(duckdb: DuckDB): Promise<ReadonlyMap<number, Finding>> {
-    const failed = new Map<number, Finding>();
-    const rows = (await duckdb.rows(`select ${ROW} as n from event order by 1`)).map(({ n }) => Number(n));
-    const probe = async (from: number, to: number): Promise<void> => {
-      try {
-        await duckdb.connection.run(
-          `create or replace temp table probe as ${this.#query(`${ROW} between ${rows[from] ?? 0} and ${rows[to - 1] ?? 0}`)}`,
-        );
-      } catch (error) {
-        if (to - from === 1) {
-          failed.set(rows[from] ?? 0, finding("EvaluationFailed", messageOf(error)));
-          return;
-        }
-        const middle = (from + to) >> 1;
-        await probe(from, middle);
-        await probe(middle, to);
-      }
-    };
-    if (rows.length > 0) await probe(0, rows.length);
-    return failed;
+from (select ${[ROW, ...this.#fields, ...columns(this.#conditions)].join(", ")} from event where ${some} and ${this.#where === undefined ? "true" : `(${this.#where})`})`;
   }
 
   /** The values that no table could keep. */
-  async #findUnfit(duckdb: DuckDB): Promise<ReadonlyMap<number, Finding>> {
+  async #findUnfit(duckdb: DuckDB, from: string): Promise<ReadonlyMap<number, Finding>> {
     const found = new Map<number, Finding>();
-    if (this.#checks.length === 0) return found;
     const conditions = this.#checks.map(isTrue);
     const rows = await duckdb.rows(
-      `select ${ROW} as n, list_position([${conditions.join(", ")}], true) as c from evaluated where ${conditions.join(" or ")}`,
+      `select ${ROW} as n, list_position([${conditions.join(", ")}], true) as c from ${from} where ${conditions.join(" or ")}`,
     );
     for (const { n, c } of rows) {
       const check = this.#checks[Number(c) - 1];
@@ -232,6 +205,11 @@ function checksOf(values: readonly Computed[]): Check[] {
       });
   }
   return checks;
+}
+
+/** Condition over the loaded rows that leaves these, which follow each other. */
+function among(rows: Int32Array): string {
+  return rows.length === 0 ? "false" : `${ROW} between ${rows[0] as number} and ${rows.at(-1) as number}`;
 }
 
 function messageOf(error: unknown): string {

@@ -7,6 +7,3 @@ export const ROW = quote("#row");
 export const TIME = quote("#time");
 /** Whether the line became an event. */
 export const OK = quote("#ok");
-
-/** Numbers of rows as SQL. */
-export const rowList = (rows: Iterable<number>) => [...rows].join(", ");

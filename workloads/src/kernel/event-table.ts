@@ -94,17 +94,24 @@ export class EventTable {
     loaded.size = dictionary.size;
   }
 
-  /** Integers that a double cannot hold, one by one: they are rare. */
+  /** Integers that a double cannot hold come as digits: they are rare. */
   async #setLarge(duckdb: DuckDB, { name, duckdbType, column }: Field, rows: Int32Array): Promise<void> {
     if (column.kind !== "number" || column.bigs.size === 0) return;
-    const { scale } = storageOf(duckdbType);
-    const large = [...rows]
-      .filter((row) => column.values[row] === BIG)
-      .map((row) => `(${row}, '${withPoint(column.bigs.get(row) ?? 0n, scale)}'::${duckdbType})`);
-    if (large.length > 0)
-      await duckdb.connection.run(
-        `update event set ${quote(name)} = v.value from (values ${large.join(", ")}) as v(place, value) where ${ROW} = v.place`,
-      );
+    const storage = storageOf(duckdbType);
+    const large = rows.filter((row) => column.values[row] === BIG);
+    if (large.length === 0) return;
+    const digits = Array.from(large, (row) => withPoint(column.bigs.get(row) ?? 0n, storage.scale));
+    const statement = await duckdb.connection.prepare(
+      `update event set ${quote(name)} = ${storage.exact("v.digits")}
+from (select unnest(string_split($1, ','))::integer as place, unnest(string_split($2, ',')) as digits) as v where ${ROW} = v.place`,
+    );
+    try {
+      statement.bindVarchar(1, large.join(","));
+      statement.bindVarchar(2, digits.join(","));
+      await statement.run();
+    } finally {
+      statement.destroySync();
+    }
   }
 }
 

@@ -1,13 +1,13 @@
 /** Values of columns as JSON, as fields of a topic are written. */
 import { type Column, numberAt } from "./columns.ts";
 import { NULL_CODE } from "./dictionary.ts";
+import { numberText, timestampText } from "./delta-text.ts";
 import { withPoint } from "./event-table.ts";
 import { storageOf } from "./storage.ts";
 
 const DECIMAL = /^DECIMAL\((\d+),(\d+)\)$/;
 /** Decimals of more digits are strings: a reader that makes doubles of numbers would lose some. */
 const MAX_NUMBER_DIGITS = 15;
-const DAY_MS = 86_400_000;
 
 /** Gives the JSON text of a row's value of a column. */
 export type JsonText = (column: Column, row: number) => string;
@@ -35,25 +35,17 @@ function writerOf(duckdbType: string): (value: number | bigint) => string {
   }
   switch (duckdbType) {
     case "BOOLEAN":
-      return (value) => (Number(value) === 1 ? "true" : "false");
+    case "FLOAT":
+    case "DOUBLE":
+      return (value) => numberText(value, duckdbType);
     case "DATE":
-      return (value) => `"${isoOf(Number(value) * DAY_MS).slice(0, 10)}"`;
     case "TIME":
-      return (value) => `"${timeOf(BigInt(value)).slice(11)}"`;
+      return (value) => `"${numberText(value, duckdbType)}"`;
     case "TIMESTAMP WITH TIME ZONE":
-      return (value) => `"${timeOf(BigInt(value))}Z"`;
+      return (value) => `"${timestampText(BigInt(value)).replace(" ", "T")}Z"`;
     default:
-      return duckdbType.startsWith("TIMESTAMP") ? (value) => `"${timeOf(BigInt(value))}"` : String;
+      return duckdbType.startsWith("TIMESTAMP")
+        ? (value) => `"${timestampText(BigInt(value)).replace(" ", "T")}"`
+        : String;
   }
-}
-
-/** @param micros since 1970 @returns ISO 8601 without a zone, with as many digits of the second as it has */
-function timeOf(micros: bigint): string {
-  const rest = ((micros % 1_000_000n) + 1_000_000n) % 1_000_000n;
-  const seconds = isoOf(Number((micros - rest) / 1000n)).slice(0, 19);
-  return rest === 0n ? seconds : `${seconds}.${String(rest).padStart(6, "0").replace(/0+$/, "")}`;
-}
-
-function isoOf(ms: number): string {
-  return new Date(ms).toISOString();
 }

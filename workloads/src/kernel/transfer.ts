@@ -1,13 +1,12 @@
 /** Columns into DuckDB's tables and out of them, in chunks, without an object a row. */
-import type { DuckDBDataChunk, DuckDBVector } from "@duckdb/node-api";
+import type { DuckDBBlobVector, DuckDBDataChunk, DuckDBVector } from "@duckdb/node-api";
 import type { DuckDB } from "../sql/duckdb.ts";
-import { type Column, setInteger, setNull } from "./columns.ts";
+import { type Column, setInteger, setNull, type TextColumn } from "./columns.ts";
+import { NULL_CODE } from "./dictionary.ts";
 import { storageOf } from "./storage.ts";
 
 /** What DuckDB's vectors hold at most. */
 const CHUNK_ROWS = 2048;
-/** Whole numbers up to here are doubles. */
-const MAX_SAFE = "9007199254740991";
 
 /** An expression and the column that gets its values. */
 export interface Wanted {
@@ -42,13 +41,14 @@ export async function readColumns(
     const storage = storageOf(duckdbType);
     const stored = storage.stored(sql);
     if (storage.kind === "text" || !storage.integer) return stored;
-    return `case when abs(${stored}) <= ${MAX_SAFE} then ${stored}::double end`;
+    return `case when ${storage.isSmall(stored)} then ${stored}::double end`;
   });
   // Integers beyond a double's come as text besides: a NULL there says that there is none.
   const large = wanted.flatMap((one, index) => (storageOf(one.duckdbType).integer ? [{ ...one, index }] : []));
   const texts = large.map(({ sql, duckdbType }) => {
-    const stored = storageOf(duckdbType).stored(sql);
-    return `case when abs(${stored}) > ${MAX_SAFE} then ${stored}::varchar end`;
+    const storage = storageOf(duckdbType);
+    const stored = storage.stored(sql);
+    return `case when not (${storage.isSmall(stored)}) then ${stored}::varchar end`;
   });
   const unless = source.unless === undefined ? [] : [source.unless];
   const result = await duckdb.connection.run(
@@ -78,16 +78,21 @@ function holdsTrue(chunk: DuckDBDataChunk, index: number): boolean {
 }
 
 function fill(column: Column, rows: readonly number[], vector: DuckDBVector): void {
+  if (column.kind === "text") return fillTexts(column, rows, vector as DuckDBBlobVector);
   for (let i = 0; i < rows.length; i++) {
     const row = rows[i] as number;
     const value = vector.getItem(i);
     if (value === null) setNull(column, row);
-    else if (column.kind === "number") column.values[row] = value as number;
-    else {
-      // Memory may grow, and the column's array be another one, while the text is added.
-      const code = column.dictionary.code(value as string);
-      column.values[row] = code;
-    }
+    else column.values[row] = value as number;
+  }
+}
+
+function fillTexts(column: TextColumn, rows: readonly number[], vector: DuckDBBlobVector): void {
+  for (let i = 0; i < rows.length; i++) {
+    const bytes = vector.getItemBytes(i);
+    // Memory may grow, and the column's array be another one, while the text is added.
+    const code = bytes === null ? NULL_CODE : column.dictionary.codeOf(bytes);
+    column.values[rows[i] as number] = code;
   }
 }
 

@@ -186,7 +186,9 @@ function writeInt64(view: DataView, at: number, value: number): void {
 }
 
 function writeMicros(view: DataView, at: number, value: number): void {
-  writeInt64(view, at, value - EPOCH_MS * 1000);
+  const micros = value - EPOCH_MS * 1000;
+  if (Number.isSafeInteger(micros)) writeInt64(view, at, micros);
+  else view.setBigInt64(at, BigInt(value) - BigInt(EPOCH_MS) * 1000n);
 }
 
 function writeLarge(view: DataView, at: number, oid: number, value: bigint): void {
