@@ -251,3 +251,42 @@ describe("what is not clear is asked for", () => {
     ).rejects.toThrow("the stages one, two read what they write");
   });
 });
+
+test("times at the ends of the calendar, and events that SQL fails on, stop nothing", async () => {
+  const file = join(mkdtempSync(join(folder, "case-")), "ends.jsonl");
+  const times = ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "2026-01-01T00:00:00Z"];
+  const lines = times.map((ts, n) => JSON.stringify({ user: n === 2 ? "many" : `${n}`, ts, n }));
+  writeFileSync(file, `${lines.join("\n")}\n`);
+  const select = ["user", "ts + interval 0 second as at", "user::integer as k"];
+  const ran = await runSpec(file, {
+    topics: [clicks, { name: "out", fields: [{ name: "at", type: "timestamp" }] }],
+    transforms: [
+      {
+        ...{ name: "t", topic: "clicks", select },
+        to: [
+          { name: "rows", table: { name: "rows", key: ["k"] } },
+          { name: "hot", redis: { connectionSecretRef: { name: "r" }, key: "u:{k}", as: "json" } },
+          { name: "out", topic: "out" },
+        ],
+      },
+    ],
+    aggregators: [
+      {
+        ...{ name: "a", topic: "clicks", watermark: { maxAhead: "10000000d" } },
+        tables: [{ ...minutes, window: { hopping: { size: "2m", advance: "1m" } }, aggregates: ["count(*) as c"] }],
+      },
+    ],
+  });
+  expect(ran.letters.map(({ stage, place, reason }) => [stage, place, reason])).toEqual([
+    ["t", "ends.jsonl:3", "EvaluationFailed"],
+  ]);
+  expect(table(ran, "rows")).toEqual(["0,0001-01-01 00:00:00+00,0", "1,9999-12-31 23:59:59.999999+00,1"]);
+  const json = report(ran, { output: "json" });
+  expect(json).toContain(`{"user":"1","at":"9999-12-31T23:59:59.999999Z","k":1}`.slice(1, 30));
+  expect(table(ran, "minutes")).toEqual(
+    expect.arrayContaining([
+      "0001-12-31 23:59:00+00 BC,0001-01-01 00:01:00+00,0,1",
+      "9999-12-31 23:59:00+00,10000-01-01 00:01:00+00,1,1",
+    ]),
+  );
+});

@@ -10,6 +10,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TopicRecreated } from "../../kafka/errors.ts";
+import { describeError } from "../../runtime/errors.ts";
+import { OutputRefused } from "../errors.ts";
 import type { Output, OutputBatch, Position, Source } from "../output.ts";
 import { dateOf, publishedName, stagedName, type Writer } from "./core/names.ts";
 import type { FileStore } from "./file-store.ts";
@@ -72,7 +74,7 @@ export class FilesOutput implements Output {
     for (const { id, rows } of files) {
       const local = join(folder, id);
       try {
-        await writer.write(local, batch, rows);
+        await write(writer, local, batch, rows);
         await store.put(stagedName(id), local);
       } finally {
         await rm(local, { force: true });
@@ -129,4 +131,24 @@ export class FilesOutput implements Output {
     }
     return this.#parts;
   }
+}
+
+/**
+ * @throws OutputRefused where a file without the rows can be written, so that they are to blame: not when there is no room
+ */
+async function write(writer: WriteFile, file: string, batch: OutputBatch, rows: readonly number[]): Promise<void> {
+  try {
+    await writer.write(file, batch, rows);
+  } catch (error) {
+    if (rows.length === 0 || isOfStorage(error)) throw error;
+    await writer.write(file, batch, []);
+    throw new OutputRefused(`a file of ${writer.extension} cannot hold it: ${describeError(error)}`, undefined, {
+      cause: error,
+    });
+  }
+}
+
+/** Whether a disk or a file system failed: DuckDB says so in words, Node with a code. */
+function isOfStorage(error: unknown): boolean {
+  return error instanceof Error && ("code" in error || /^(IO|Out of Memory) Error/.test(error.message));
 }

@@ -89,7 +89,9 @@ function load(column: DeltaColumn | undefined, duckdbType: string, name: string)
   };
 }
 
-/** Parquet's own integers end at 64 bits: DuckDB would write larger ones as doubles. */
+/** Integers of more than 64 bits: Parquet has none, and DuckDB would write them as doubles. */
+const LARGE_INTEGERS = new Set(["HUGEINT", "UHUGEINT", "BIGNUM"]);
+
 function parquetType(duckdbType: string): string {
-  return duckdbType === "HUGEINT" || duckdbType === "UHUGEINT" ? "DECIMAL(38,0)" : duckdbType;
+  return LARGE_INTEGERS.has(duckdbType) ? "DECIMAL(38,0)" : duckdbType;
 }
