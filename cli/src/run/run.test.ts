@@ -259,7 +259,7 @@ test("times at the ends of the calendar, and events that SQL fails on, stop noth
   writeFileSync(file, `${lines.join("\n")}\n`);
   const select = ["user", "ts + interval 0 second as at", "user::integer as k"];
   const ran = await runSpec(file, {
-    topics: [clicks, { name: "out", fields: [{ name: "at", type: "timestamp" }] }],
+    topics: [clicks, { name: "out", fields: [{ name: "at", type: "timestamp", nullable: true }] }],
     transforms: [
       {
         ...{ name: "t", topic: "clicks", select },
@@ -282,7 +282,7 @@ test("times at the ends of the calendar, and events that SQL fails on, stop noth
   ]);
   expect(table(ran, "rows")).toEqual(["0,0001-01-01 00:00:00+00,0", "1,9999-12-31 23:59:59.999999+00,1"]);
   const json = report(ran, { output: "json" });
-  expect(json).toContain(`{"user":"1","at":"9999-12-31T23:59:59.999999Z","k":1}`.slice(1, 30));
+  expect(json).toContain("9999-12-31T23:59:59.999999Z");
   expect(table(ran, "minutes")).toEqual(
     expect.arrayContaining([
       "0001-12-31 23:59:00+00 BC,0001-01-01 00:01:00+00,0,1",

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { givenPipeline } from "../testing/given.ts";
 import { buildDeployment } from "./deployment.ts";
 import { stagesOf } from "./stages.ts";
+import { resourcesOf } from "./container-resources.ts";
 
 const settings = { image: "image:1", imagePullPolicy: "Never", imagePullSecrets: ["a"], env: { OTEL_X: "1" } };
 const uses = [{ name: "db", keys: ["host", "password"], folder: "/etc/caudal/database" }];
@@ -102,6 +103,14 @@ describe("a template", () => {
   });
 });
 
-test("without resources it asks for a little", () => {
-  expect(build("metrics").container.resources).toEqual({ requests: { cpu: "50m", memory: "256Mi" } });
+test.each([
+  [undefined, { requests: { cpu: "50m", memory: "256Mi" }, limits: { memory: "1Gi" } }],
+  [{ requests: {} }, { requests: { cpu: "50m", memory: "256Mi" }, limits: { memory: "1Gi" } }],
+  [{ limits: { cpu: "1" } }, { limits: { cpu: "1", memory: "1Gi" } }],
+  [{ requests: { memory: "300Mi" } }, { requests: { memory: "300Mi" }, limits: { memory: "1Gi" } }],
+  [{ requests: { memory: "3Gi" } }, { requests: { memory: "3Gi" }, limits: { memory: "3Gi" } }],
+  [{ limits: { memory: "512Mi" } }, { limits: { memory: "512Mi" } }],
+])("whatever resources it is given, it has a limit of memory: %o", (given, expected) => {
+  expect(resourcesOf(given)).toEqual(expected);
+  if (given === undefined) expect(build("metrics").container.resources).toEqual(expected);
 });

@@ -1,6 +1,7 @@
 /** The Deployment of a stage. */
 import { annotation, HTTP_PORT, path, type StreamPipeline } from "@caudal/crds";
 import { type KubeObject, resources } from "../kube/object.ts";
+import { resourcesOf } from "./container-resources.ts";
 import { ownedMetadata } from "./metadata.ts";
 import { childName, configMapName, labelsOf, selectorOf } from "./names.ts";
 import type { WorkloadSettings } from "./plan.ts";
@@ -15,7 +16,6 @@ const GRACE_SECONDS = 60;
 const TMP_SIZE = "1Gi";
 /** Where configuration and secrets are mounted, in one volume. */
 const FOLDER = path.config.slice(0, path.config.lastIndexOf("/"));
-const DEFAULT_RESOURCES = { requests: { cpu: "50m", memory: "256Mi" } };
 
 export interface DeploymentInput {
   /** Names the ConfigMap. */
@@ -129,7 +129,7 @@ function buildContainer(pipeline: StreamPipeline, stage: StageSpec, input: Deplo
     args: [stage.role],
     env: buildEnv(pipeline, stage, settings),
     ports: [{ name: "http", containerPort: HTTP_PORT, protocol: "TCP" }],
-    resources: stage.resources === undefined || isEmpty(stage.resources) ? DEFAULT_RESOURCES : stage.resources,
+    resources: resourcesOf(stage.resources),
     securityContext: {
       allowPrivilegeEscalation: false,
       readOnlyRootFilesystem: true,
@@ -171,10 +171,6 @@ function buildEnv(pipeline: StreamPipeline, stage: StageSpec, settings: Workload
   const given = stage.template?.env ?? [];
   const names = new Set(given.map(({ name }) => name));
   return [...own.filter(({ name }) => !names.has(name)), ...given];
-}
-
-function isEmpty(value: object): boolean {
-  return Object.values(value).every((part) => part === undefined || Object.keys(part as object).length === 0);
 }
 
 /** The field, unless there is nothing to say: the API server drops empty ones. */

@@ -39,7 +39,7 @@ function textAt(column: DeltaColumn, duckdbType: string): TextAt {
 
 /** @param ms milliseconds since 1970 */
 export function timestamptzText(ms: number): string {
-  return `${timestampText(BigInt(ms) * 1000n)}+00`;
+  return timestampText(BigInt(ms) * 1000n, "+00");
 }
 
 /** A number as PostgreSQL writes a value of its type. */
@@ -58,7 +58,7 @@ export function numberText(value: number | bigint, duckdbType: string): string {
     case "TIME":
       return Number(value) === DAY_MICROS ? "24:00:00" : timestampText(BigInt(value)).slice("1970-01-01 ".length);
     case "TIMESTAMP WITH TIME ZONE":
-      return `${timestampText(BigInt(value))}+00`;
+      return timestampText(BigInt(value), "+00");
     default:
       return duckdbType.startsWith("TIMESTAMP") ? timestampText(BigInt(value)) : String(value);
   }
@@ -66,9 +66,10 @@ export function numberText(value: number | bigint, duckdbType: string): string {
 
 /**
  * @param micros since 1970
- * @returns as PostgreSQL writes it, without a zone, with as many digits of the second as it has
+ * @param zone that it is written with
+ * @returns as PostgreSQL writes it, with as many digits of the second as it has
  */
-export function timestampText(micros: bigint): string {
+export function timestampText(micros: bigint, zone = ""): string {
   const fraction = ((micros % 1_000_000n) + 1_000_000n) % 1_000_000n;
   // Years beyond 9999 and before 1, which windows may reach into, have a sign and six digits here.
   const [, sign, digits = "", rest = ""] =
@@ -77,7 +78,7 @@ export function timestampText(micros: bigint): string {
   const shown = String(year > 0 ? year : 1 - year).padStart(4, "0");
   const seconds = `${shown}${rest.replace("T", " ")}`;
   const exact = fraction === 0n ? seconds : `${seconds}.${String(fraction).padStart(6, "0").replace(/0+$/, "")}`;
-  return year > 0 ? exact : `${exact} BC`;
+  return `${exact}${zone}${year > 0 ? "" : " BC"}`;
 }
 
 /** The shortest text that is this float and no other. */

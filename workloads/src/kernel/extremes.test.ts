@@ -31,7 +31,9 @@ interface Expected {
 
 async function project(change: Partial<TransformConfig>, values: readonly string[], lookups: readonly string[] = []) {
   const plan = await compileTransformPlan({ topic, lookups: [], deadLetterTopic: "d", to: [], replicas: 1, ...change });
-  const tables = new LookupTables(plan.lookups.map((lookup, i) => ({ plan: lookup, table: "t", rows: lookups[i] ?? "" })));
+  const tables = new LookupTables(
+    plan.lookups.map((lookup, i) => ({ plan: lookup, table: "t", rows: lookups[i] ?? "" })),
+  );
   const joined = plan.lookups.length === 0 ? undefined : tables;
   const projection = await Projection.open(plan, topic, { wants: new Set(["columns", "json"]) }, joined);
   try {
@@ -94,7 +96,10 @@ describe("fields of every type", () => {
     ["the scanner", "n"],
     ["the strict reader", "\\u006e"],
   ])("are exact as %s reads them", async (_reader, key) => {
-    const { bad, ...rest } = await project({ select }, rows.map((row) => extremeEvent(row, key)));
+    const { bad, ...rest } = await project(
+      { select },
+      rows.map((row) => extremeEvent(row, key)),
+    );
     expect(bad).toEqual([]);
     expect(rest).toEqual(exactly(columns));
   });
@@ -107,7 +112,12 @@ describe("fields of every type", () => {
     const plain = fields.map(({ index }) => `v${index} as v_${index}`);
     const expected = exactly(columns.slice(0, fields.length));
     for (const where of [same, through].map((conditions) => conditions.join(" and ")))
-      expect(await project({ where, select: plain }, rows.map((row) => extremeEvent(row)))).toEqual({ bad: [], ...expected });
+      expect(
+        await project(
+          { where, select: plain },
+          rows.map((row) => extremeEvent(row)),
+        ),
+      ).toEqual({ bad: [], ...expected });
   });
 
   test("are exact as keys and as columns of lookups", async () => {
@@ -132,7 +142,9 @@ describe("tables", () => {
   const fold = async (tables: Parameters<typeof configOf>[1]) => {
     const kernel = await kernelOf(configOf(topic, tables));
     try {
-      const { bad } = await kernel.add(blockOf([...rows, ...rows].map((row) => extremeEvent(row))), { watermark: null });
+      const { bad } = await kernel.add(blockOf([...rows, ...rows].map((row) => extremeEvent(row))), {
+        watermark: null,
+      });
       expect(bad).toEqual([]);
       return (await kernel.take()).map(textOf);
     } finally {
@@ -157,7 +169,11 @@ describe("tables", () => {
   ])("of %s have exact ends and counts of every type", async (_kind, window) => {
     const ordered = types.filter(({ duckdbType }) => duckdbType !== "BOOLEAN");
     const aggregates = ordered.flatMap(({ index }) => [
-      ...[`min(${sqls[index]}) as least${index}`, `max(${sqls[index]}) as most${index}`, `count(${sqls[index]}) as c${index}`],
+      ...[
+        `min(${sqls[index]}) as least${index}`,
+        `max(${sqls[index]}) as most${index}`,
+        `count(${sqls[index]}) as c${index}`,
+      ],
     ]);
     const [delta] = await fold([tableOf({ window, aggregates })]);
     expect(delta?.parts).toEqual(
@@ -167,7 +183,9 @@ describe("tables", () => {
 
   test("of sums of whole numbers are exact at any size", async () => {
     const summed = types.filter(({ duckdbType }) => /^U?(TINY|SMALL|BIG)?INT|^DECIMAL\((5|10|15|18),/.test(duckdbType));
-    const [delta] = await fold([tableOf({ aggregates: summed.map(({ index }) => `sum(${sqls[index]}) as s${index}`) })]);
+    const [delta] = await fold([
+      tableOf({ aggregates: summed.map(({ index }) => `sum(${sqls[index]}) as s${index}`) }),
+    ]);
     // Behind each sum comes its count.
     expect(delta?.parts.filter((_, index) => index % 2 === 0)).toEqual(
       summed.map((type) => {

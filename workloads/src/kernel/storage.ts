@@ -60,9 +60,7 @@ function decimal(duckdbType: string, scale: number): Storage {
     // The digits without the point.
     stored: (value) => `replace((${value})::varchar, '.', '')::hugeint`,
     value: (stored) =>
-      scale === 0
-        ? `${stored}::bigint::${duckdbType}`
-        : `(${stored}::bigint::decimal(18,0) * ${unit})::${duckdbType}`,
+      scale === 0 ? `${stored}::bigint::${duckdbType}` : `(${stored}::bigint::decimal(18,0) * ${unit})::${duckdbType}`,
   });
 }
 

@@ -17,7 +17,8 @@ export async function checkConstants(
   text: string,
 ): Promise<void> {
   for (const { node, path } of constantsOf(expression.node, "")) {
-    const types = casts.get(node.query_location ?? -1) ?? [];
+    // Of an interval, its number is at the same place, and it is this that is cast.
+    const types = sharesPlace(node) ? [] : (casts.get(node.query_location ?? -1) ?? []);
     // A literal that nothing casts is what it is.
     const forms = types.length > 0 ? types : node.class === "CONSTANT" ? [] : [undefined];
     for (const type of forms) await compute(duckdb, await printPart(duckdb, expression.tree, path, type), node, text);
@@ -48,6 +49,10 @@ function constantsOf(node: Node, path: string): readonly Part[] {
   if (node.type === "OPERATOR_TRY") return [];
   if (isConstant(node)) return [{ node, path }];
   return partsBelow(node, path).flatMap((part) => constantsOf(part.node, part.path));
+}
+
+function sharesPlace(node: Node): boolean {
+  return partsBelow(node, "").some((part) => part.node.query_location === node.query_location);
 }
 
 function partsBelow(value: object, path: string): readonly Part[] {

@@ -37,7 +37,10 @@ test("values of every type are exact", async () => {
     for (const [name, part] of [["all", kept], ...kept.map((row) => [String(row), [row]] as const)] as const) {
       const file = join(folder, `rows-${name}.parquet`);
       await writer.write(file, batch, part);
-      const list = plan.columns.slice(1).map(({ name: column }) => `"${column}"::varchar as "${column}"`).join(", ");
+      const list = plan.columns
+        .slice(1)
+        .map(({ name: column }) => `"${column}"::varchar as "${column}"`)
+        .join(", ");
       const read = await reader.rows(`select ${list} from read_parquet('${file}')`);
       expect(read).toEqual(await Promise.all(part.map(expected)));
     }
