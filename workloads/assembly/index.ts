@@ -3,11 +3,12 @@
  * would make of it, and leaves every other row to that one.
  *
  * A field is a block of words: 0 key ptr · 4 key length · 8 kind · 12 flags · 16 column ptr (0: only checked) ·
- * 20 dictionary ptr · 24 digits · 28 scale · 32 stamp (64 bits) of the row in which it was seen last · 40 ptr of its spans
+ * 20 dictionary ptr · 24 digits, of a time the unit of its numbers · 28 scale · 32 stamp (64 bits) of the row in which it was seen last · 40 ptr of its spans
  * (0: not wanted), which get where each row's value begins and ends. Columns have a double a row, NaN for NULL, but those of
  * texts, which have a code (i32), -1 for NULL.
  */
 import { code, same } from "./dictionary";
+import { beginKeys, beginObject, isNewKey } from "./keys";
 import {
   CLOSE,
   COLON,
@@ -62,9 +63,13 @@ const DATE: u32 = 7;
 /** Digits that a double holds exactly, whatever they are. */
 const EXACT_DIGITS: u32 = 15;
 const MAX_DIGITS: u32 = 400;
-/** Milliseconds whose microseconds a double holds exactly: until the year 2248, and as far before 1970. */
-const MAX_TIME_MS: u64 = 8_800_000_000_000;
-const MAX_TIME_DIGITS: u32 = 13;
+/** Microseconds that a double holds exactly: until the year 2248, and as far before 1970. */
+const MAX_TIME: u64 = 8_800_000_000_000_000;
+/** Digits of that in nanoseconds. */
+const MAX_TIME_DIGITS: u32 = 19;
+const SECONDS: u32 = 1;
+const MICROSECONDS: u32 = 2;
+const NANOSECONDS: u32 = 3;
 const POWERS = memory.data<f64>([1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15]);
 
 /** `null`, for what an object lacks. */
@@ -74,6 +79,10 @@ let fields: u32 = 0;
 let fieldCount: u32 = 0;
 let timeMs: u32 = 0;
 let stamp: u64 = 0;
+/** Whether records go on as they came. */
+let whole: bool = false;
+/** Number of a row's own object, where it matters whether it has a key twice. */
+let root: u32 = 0;
 /** Numbers with more digits than can be read here: field, row, start, end, four words each. */
 let deferred: u32 = 0;
 let deferredEnd: u32 = 0;
@@ -83,8 +92,10 @@ let deferredAt: u32 = 0;
  * @param fieldBlocks blocks of all fields, one after the other
  * @param times column of event times: whole milliseconds, downwards
  * @param later room for numbers that are left to the caller
+ * @param wholeRecords whether records go on as they came, so that no object of theirs may have a key twice
  */
-export function open(fieldBlocks: u32, count: u32, times: u32, later: u32, laterBytes: u32): void {
+export function open(fieldBlocks: u32, count: u32, times: u32, later: u32, laterBytes: u32, wholeRecords: bool): void {
+  whole = wholeRecords;
   fields = fieldBlocks;
   fieldCount = count;
   timeMs = times;
@@ -126,6 +137,10 @@ function scanRow(start: u32, end: u32, row: u32): bool {
   }
   at++;
   stamp++;
+  if (whole) {
+    beginKeys();
+    root = beginObject();
+  }
   let seen: u32 = 0;
   let expected = fields;
   const last = fields + fieldCount * FIELD_BYTES;
@@ -146,7 +161,7 @@ function scanRow(start: u32, end: u32, row: u32): bool {
     let field = expected;
     if (field == last || !isKey(at, field)) field = findField(at, last);
     if (field == last) {
-      at = skipUnknown(at, last);
+      at = skipUnknown(at);
       if (at == NOT_SURE) return false;
     } else {
       if (load<u64>(field + SEEN) == stamp) return false;
@@ -199,25 +214,11 @@ function fillMissing(row: u32, last: u32): bool {
 }
 
 /** @param at behind the quote that opens the key @returns where its value ends */
-function skipUnknown(at: u32, last: u32): u32 {
+function skipUnknown(at: u32): u32 {
   const end = endOfText(at);
-  if (end == NOT_SURE) return NOT_SURE;
-  // A name that differs in case alone, or is not ASCII: whether it is the same is not for us to say.
-  for (let byte = at; byte < end; byte++) if (byteAt(byte) >= 0x80) return NOT_SURE;
-  for (let field = fields; field < last; field += FIELD_BYTES)
-    if (load<u32>(field + KEY_LENGTH) == end - at && isSameIgnoringCase(at, load<u32>(field + KEY), end - at))
-      return NOT_SURE;
+  if (end == NOT_SURE || (whole && !isNewKey(root, at, end))) return NOT_SURE;
   const colon = endOfSpace(end + 1);
-  return byteAt(colon) == COLON ? endOfValue(endOfSpace(colon + 1), 0) : NOT_SURE;
-}
-
-function isSameIgnoringCase(one: u32, other: u32, length: u32): bool {
-  for (let at: u32 = 0; at < length; at++) if (lower(byteAt(one + at)) != lower(byteAt(other + at))) return false;
-  return true;
-}
-
-function lower(byte: u32): u32 {
-  return byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte;
+  return byteAt(colon) == COLON ? endOfValue(endOfSpace(colon + 1), whole, false) : NOT_SURE;
 }
 
 function setNull(field: u32, row: u32): void {
@@ -287,8 +288,18 @@ function scanValue(at: u32, row: u32, field: u32): u32 {
       return end;
     }
     default:
-      return load<u32>(field + COLUMN) == 0 ? endOfValue(at, 0) : NOT_SURE;
+      return scanJson(at, row, field);
   }
+}
+
+/** A value of any kind. As a text it has no space between its tokens. */
+function scanJson(at: u32, row: u32, field: u32): u32 {
+  const isRead = load<u32>(field + COLUMN) != 0;
+  const goesOn = whole || load<u32>(field + SPANS) != 0;
+  if (!whole) beginKeys();
+  const end = endOfValue(at, isRead || goesOn, isRead);
+  if (isRead && end != NOT_SURE) setText(field, row, at, end);
+  return end;
 }
 
 /** Of the number that was read last: its sign, its digits as one whole number, and how many stand on each side of the point. */
@@ -378,9 +389,19 @@ function scanTimestamp(start: u32, row: u32, field: u32): u32 {
     return end;
   }
   const end = readWhole(start, MAX_TIME_DIGITS);
-  if (end == NOT_SURE || digitsValue > MAX_TIME_MS) return NOT_SURE;
-  setTime(field, row, (negative ? -(<i64>digitsValue) : <i64>digitsValue) * 1000);
+  if (end == NOT_SURE) return NOT_SURE;
+  const us = microsOf(load<u32>(field + DIGITS));
+  if (us > MAX_TIME) return NOT_SURE;
+  setTime(field, row, negative ? -(<i64>us) : <i64>us);
   return end;
+}
+
+/** Microseconds of the number that was read last; more than any time has where a double would not hold them. */
+function microsOf(unit: u32): u64 {
+  if (unit == MICROSECONDS) return digitsValue;
+  if (unit == NANOSECONDS) return digitsValue % 1000 == 0 ? digitsValue / 1000 : u64.MAX_VALUE;
+  const factor: u64 = unit == SECONDS ? 1_000_000 : 1000;
+  return digitsValue > MAX_TIME / factor ? u64.MAX_VALUE : digitsValue * factor;
 }
 
 function setTime(field: u32, row: u32, us: i64): void {

@@ -1,4 +1,5 @@
 /** JSON as bytes: where things end. What is not certain is {@link NOT_SURE}, never a guess. */
+import { beginObject, isNewKey } from "./keys";
 import { isUtf8 } from "./utf8";
 
 export const NOT_SURE: u32 = 0;
@@ -13,7 +14,6 @@ export const CLOSE: u32 = 0x7d;
 const ZERO: u32 = 0x30;
 /** A strict reader has limits of its own. */
 const MAX_DEPTH: u32 = 64;
-const MAX_DIGITS: u32 = 15;
 
 export function byteAt(at: u32): u32 {
   return load<u8>(at);
@@ -98,12 +98,27 @@ export const TRUE_WORD: u32 = 0x65757274;
 /** `fals`: an e follows. */
 export const FALSE_WORD: u32 = 0x736c6166;
 
-/** Where a value of any kind ends: behind its last byte. */
-export function endOfValue(at: u32, depth: u32): u32 {
+/** What is asked of a value beside that it is JSON. */
+let keysOnce: bool = false;
+let compact: bool = false;
+
+/**
+ * Where a value of any kind ends: behind its last byte.
+ *
+ * @param once whether no object in it may have a key twice
+ * @param withoutSpace whether there may be no space between its tokens
+ */
+export function endOfValue(at: u32, once: bool, withoutSpace: bool): u32 {
+  keysOnce = once;
+  compact = withoutSpace;
+  return endOf(at, 0);
+}
+
+function endOf(at: u32, depth: u32): u32 {
   const byte = byteAt(at);
   if (byte == QUOTE) return behindText(at);
-  if (byte == OPEN) return endOfMembers(at, depth, CLOSE);
-  if (byte == 0x5b) return endOfMembers(at, depth, 0x5d);
+  if (byte == OPEN) return endOfObject(at + 1, depth);
+  if (byte == 0x5b) return endOfList(at + 1, depth);
   if (isWord(at, NULL_WORD) || isWord(at, TRUE_WORD)) return at + 4;
   if (isWord(at, FALSE_WORD)) return byteAt(at + 4) == 0x65 ? at + 5 : NOT_SURE;
   return endOfNumber(at);
@@ -118,39 +133,71 @@ function behindText(at: u32): u32 {
 function endOfNumber(start: u32): u32 {
   let at = start;
   if (byteAt(at) == MINUS) at++;
-  const digits = at;
+  const first = at;
   while (digitAt(at) <= 9) at++;
-  let count = at - digits;
-  if (count == 0 || (digitAt(digits) == 0 && count > 1)) return NOT_SURE;
+  if (at == first || (digitAt(first) == 0 && at - first > 1)) return NOT_SURE;
   if (byteAt(at) == POINT) {
     const fraction = ++at;
     while (digitAt(at) <= 9) at++;
     if (at == fraction) return NOT_SURE;
-    count += at - fraction;
   }
-  return count > MAX_DIGITS ? NOT_SURE : at;
+  if ((byteAt(at) | 0x20) == 0x65) {
+    const sign = byteAt(++at);
+    if (sign == 0x2b || sign == MINUS) at++;
+    const power = at;
+    while (digitAt(at) <= 9) at++;
+    if (at == power) return NOT_SURE;
+  }
+  return at;
 }
 
-/** Members of an object or an array, up to behind its `close`. */
-function endOfMembers(start: u32, depth: u32, close: u32): u32 {
+/** Where space ends; NOT_SURE where there is some and may be none. */
+function endOfGap(from: u32): u32 {
+  const end = endOfSpace(from);
+  return compact && end != from ? NOT_SURE : end;
+}
+
+/** @param start behind the opening bracket @returns behind the closing one */
+function endOfObject(start: u32, depth: u32): u32 {
   if (depth >= MAX_DEPTH) return NOT_SURE;
-  let at = endOfSpace(start + 1);
-  if (byteAt(at) == close) return at + 1;
-  while (true) {
-    if (close == CLOSE) {
-      if (byteAt(at) != QUOTE) return NOT_SURE;
-      at = behindText(at);
-      if (at == NOT_SURE) return NOT_SURE;
-      at = endOfSpace(at);
-      if (byteAt(at) != COLON) return NOT_SURE;
-      at = endOfSpace(at + 1);
-    }
-    at = endOfValue(at, depth + 1);
+  let at = endOfGap(start);
+  if (byteAt(at) == CLOSE) return at + 1;
+  const object = keysOnce ? beginObject() : 0;
+  while (at != NOT_SURE) {
+    if (byteAt(at) != QUOTE) return NOT_SURE;
+    const key = at + 1;
+    const keyEnd = endOfText(key);
+    if (keyEnd == NOT_SURE || (keysOnce && !isNewKey(object, key, keyEnd))) return NOT_SURE;
+    at = endOfGap(keyEnd + 1);
+    if (at == NOT_SURE || byteAt(at) != COLON) return NOT_SURE;
+    at = endOfGap(at + 1);
     if (at == NOT_SURE) return NOT_SURE;
-    at = endOfSpace(at);
+    at = endOf(at, depth + 1);
+    if (at == NOT_SURE) return NOT_SURE;
+    at = endOfGap(at);
+    if (at == NOT_SURE) return NOT_SURE;
     const byte = byteAt(at);
-    if (byte == close) return at + 1;
+    if (byte == CLOSE) return at + 1;
     if (byte != COMMA) return NOT_SURE;
-    at = endOfSpace(at + 1);
+    at = endOfGap(at + 1);
   }
+  return NOT_SURE;
+}
+
+/** @param start behind the opening bracket @returns behind the closing one */
+function endOfList(start: u32, depth: u32): u32 {
+  if (depth >= MAX_DEPTH) return NOT_SURE;
+  let at = endOfGap(start);
+  if (byteAt(at) == 0x5d) return at + 1;
+  while (at != NOT_SURE) {
+    at = endOf(at, depth + 1);
+    if (at == NOT_SURE) return NOT_SURE;
+    at = endOfGap(at);
+    if (at == NOT_SURE) return NOT_SURE;
+    const byte = byteAt(at);
+    if (byte == 0x5d) return at + 1;
+    if (byte != COMMA) return NOT_SURE;
+    at = endOfGap(at + 1);
+  }
+  return NOT_SURE;
 }

@@ -4,6 +4,15 @@ import { listMap, Name, rules, TopicName } from "./common.ts";
 export const FIELD_TYPE_PATTERN =
   "^(string|uuid|boolean|integer|bigint|double|timestamp|date|json|decimal\\([1-9][0-9]?,[0-9]{1,2}\\))$";
 
+export const TimeUnit = Type.Union(
+  [Type.Literal("seconds"), Type.Literal("milliseconds"), Type.Literal("microseconds"), Type.Literal("nanoseconds")],
+  {
+    description:
+      "What a number in a field of type timestamp counts since 1970; milliseconds without it. Texts are ISO 8601 whatever it is.",
+  },
+);
+export type TimeUnit = Static<typeof TimeUnit>;
+
 export const Field = Type.Object(
   {
     name: Name(
@@ -13,11 +22,18 @@ export const Field = Type.Object(
       pattern: FIELD_TYPE_PATTERN,
       maxLength: 16,
       description:
-        "string, uuid, boolean, integer, bigint, double, decimal(p,s), timestamp (ISO 8601 or epoch milliseconds), date or json. Decimals of more than 15 digits come as JSON strings.",
+        "string, uuid, boolean, integer, bigint, double, decimal(p,s), timestamp (ISO 8601, or a number since 1970 in unit), date or json. Decimals of more than 15 digits come as JSON strings.",
     }),
     nullable: Type.Boolean({ default: false, description: "Whether the field may be null or missing." }),
+    unit: Type.Optional(TimeUnit),
   },
-  { description: "A field of the topic's events." },
+  {
+    description: "A field of the topic's events.",
+    ...rules({
+      rule: "!has(self.unit) || self.type == 'timestamp'",
+      message: "unit is of fields of type timestamp: remove it, or set that type",
+    }),
+  },
 );
 export type Field = Static<typeof Field>;
 

@@ -7,10 +7,11 @@ import { duckdbTypeOf } from "../sql/fields.ts";
 import { type Column, makeColumn, type NumberColumn, type TextColumn } from "./columns.ts";
 import { Dictionary } from "./dictionary.ts";
 import type { HeldSlice } from "./held-slice.ts";
-import { Members } from "./members.ts";
+import { Rewritten } from "./rewritten.ts";
 import { type Placed, ScanMemory } from "./scan-memory.ts";
+import { ScanRoom } from "./scan-room.ts";
 import { isTooLarge, Scanner } from "./scanner.ts";
-import { StrictReader } from "./strict-reader.ts";
+import { type Located, StrictReader } from "./strict-reader.ts";
 
 /** A block is read in slices of at most this. */
 export const SLICE_ROWS = 16_384;
@@ -22,6 +23,14 @@ export const SPAN_BYTES = 8;
 /** What a field is that an event lacks. */
 const NULL = Buffer.from("null");
 
+/** What of the records is wanted as it was written. */
+export interface Written {
+  /** Fields, each once. */
+  readonly fields: readonly string[];
+  /** Whether whole records are: they go on as they came. */
+  readonly whole: boolean;
+}
+
 export class EventReader {
   readonly memory = new ScanMemory();
   /** By field name, of those that are used. */
@@ -30,22 +39,24 @@ export class EventReader {
   readonly timeMs: Placed<NumberColumn>;
   /** By name of a located field, a list of where in memory each row's value is: where it begins and ends, two words. */
   readonly spans: ReadonlyMap<string, number>;
-  readonly #wantsRecords: boolean;
-  readonly #members: Members;
+  readonly #written: Written | undefined;
+  /** By list of spans, the place of its field in the topic. */
+  readonly #places: readonly number[];
   readonly #null: number;
+  readonly #room: ScanRoom;
   readonly #topic: TopicConfig;
   readonly #memoryLimit: string;
   readonly #scanner: Scanner;
+  readonly #strict: StrictReader;
   #duckdb: Promise<DuckDB> | undefined;
-  #strict: StrictReader | undefined;
   #undecided: readonly number[] = [];
 
   /**
    * @param used fields whose values are wanted; the others are checked all the same
-   * @param located fields that are wanted as they were written, each once; undefined where the records are not wanted at all
+   * @param written undefined where nothing of the records is wanted as it was written
    * @param memoryLimit bound of DuckDB's memory
    */
-  constructor(topic: TopicConfig, used: ReadonlySet<string>, located?: readonly string[], memoryLimit = "128MB") {
+  constructor(topic: TopicConfig, used: ReadonlySet<string>, written?: Written, memoryLimit = "128MB") {
     this.#topic = topic;
     this.#memoryLimit = memoryLimit;
     this.columns = new Map(
@@ -54,11 +65,16 @@ export class EventReader {
         .map(({ name, type }) => [name, makeColumn(this.memory, duckdbTypeOf(type), SLICE_ROWS)]),
     );
     this.timeMs = this.memory.numberColumn(SLICE_ROWS);
-    this.#wantsRecords = located !== undefined;
-    this.spans = new Map((located ?? []).map((name) => [name, this.memory.allocate(SPAN_BYTES * SLICE_ROWS)]));
-    this.#members = new Members(located ?? []);
+    this.#written = written;
+    const located = written?.fields ?? [];
+    this.spans = new Map(located.map((name) => [name, this.memory.allocate(SPAN_BYTES * SLICE_ROWS)]));
+    this.#places = located.map((name) => topic.fields.findIndex((field) => field.name === name));
     this.#null = this.memory.keep(NULL);
-    this.#scanner = new Scanner(this.memory, topic, this.columns, this.timeMs, SLICE_ROWS, this.spans);
+    const { spans, columns, timeMs } = this;
+    const whole = written?.whole ?? false;
+    this.#scanner = new Scanner(this.memory, topic, { columns, timeMs, spans, whole }, SLICE_ROWS);
+    this.#strict = new StrictReader(topic, columns, timeMs);
+    this.#room = new ScanRoom(this.memory);
   }
 
   /** What was read last, in memory, where the records are wanted. */
@@ -72,12 +88,11 @@ export class EventReader {
   }
 
   /** Reads rows [from, to) of the block into the columns, from row 0 on. @returns by row of the slice, why it is no event */
-  async read(block: RecordBlock, from: number, to: number): Promise<Map<number, Finding>> {
+  read(block: RecordBlock, from: number, to: number): Map<number, Finding> {
     for (const column of this.columns.values()) if (column.kind === "number") column.bigs.clear();
     const undecided = this.#scanner.scan(block, from, to);
     this.#undecided = undecided;
-    const findings = undecided.length === 0 ? new Map<number, Finding>() : await this.#decide(block, from, undecided);
-    if (undecided.length > 0 && this.#wantsRecords) this.#locate(block, from, to, findings);
+    const findings = undecided.length === 0 ? new Map<number, Finding>() : this.#decide(block, from, to, undecided);
     if (this.#topic.timestamp === undefined) this.#takeRecordTimes(block, from, to, findings);
     return findings;
   }
@@ -107,28 +122,31 @@ export class EventReader {
     (await this.#duckdb)?.close();
   }
 
-  async #decide(block: RecordBlock, from: number, rows: readonly number[]): Promise<Map<number, Finding>> {
-    this.#strict ??= new StrictReader(await this.duckdb(), this.#topic, this.columns, this.timeMs);
-    return await this.#strict.read(block, from, rows);
+  #decide(block: RecordBlock, from: number, to: number, rows: readonly number[]): Map<number, Finding> {
+    if (this.#written === undefined) return this.#strict.read(block, from, rows);
+    if (isTooLarge(block, from, to)) this.slice.hold(block, from, to);
+    const rewritten = new Rewritten(this.memory, this.slice, block, from);
+    const findings = this.#strict.read(block, from, rows, (row, values) => {
+      this.#locate(row, values, rewritten);
+    });
+    rewritten.put(this.#room);
+    return findings;
   }
 
-  /** Finds the values of the undecided rows that are events after all. */
-  #locate(block: RecordBlock, from: number, to: number, findings: ReadonlyMap<number, Finding>): void {
-    if (isTooLarge(block, from, to)) this.slice.hold(block, from, to);
+  /** Says where the values of an undecided row are that is an event after all. */
+  #locate(row: number, { starts, ends, repeats }: Located, rewritten: Rewritten): void {
     const { base } = this.slice;
     const { words } = this.memory;
-    const { starts, ends } = this.#members;
-    const lists = [...this.spans.values()];
-    for (const row of this.#undecided) {
-      if (findings.has(row)) continue;
-      this.#members.find(block.bytes, block.starts[from + row] as number, block.ends[from + row] as number);
-      for (const [index, list] of lists.entries()) {
-        const start = starts[index] as number;
-        const at = (list >>> 2) + 2 * row;
-        words[at] = start < 0 ? this.#null : base + start;
-        words[at + 1] = start < 0 ? this.#null + NULL.length : base + (ends[index] as number);
-      }
+    for (const [index, list] of [...this.spans.values()].entries()) {
+      const start = starts[this.#places[index] ?? -1] ?? -1;
+      const end = ends[this.#places[index] ?? -1] ?? -1;
+      const at = (list >>> 2) + 2 * row;
+      words[at] = start < 0 ? this.#null : base + start;
+      words[at + 1] = start < 0 ? this.#null + NULL.length : base + end;
+      if (repeats && start >= 0) rewritten.addValue(at, start, end);
     }
+    // Bytes that may be read in two ways do not go on.
+    if (repeats && this.#written?.whole === true) rewritten.addRecord(row);
   }
 
   #takeRecordTimes(block: RecordBlock, from: number, to: number, findings: Map<number, Finding>): void {

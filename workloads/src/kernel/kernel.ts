@@ -123,7 +123,7 @@ export class Kernel {
     result: Tally,
   ): Promise<void> {
     for (const column of this.#evaluation.columns) if (column.kind === "number") column.bigs.clear();
-    const findings = await this.#events.read(block, from, to);
+    const findings = this.#events.read(block, from, to);
     this.#findTooFarAhead(block, from, to, findings);
     let rows = goodRows(to - from, findings);
     if (this.#evaluation.needed) {

@@ -58,7 +58,8 @@ export class Projection {
     const used = new Set([...plan.inputs, ...stored.filter(isField).map(({ expression }) => expression)]);
     const form = { columns: plan.untouched ? [] : plan.columns, key: keyColumn(plan, recordKey) };
     const isWritten = wants.has("json") || wants.has("records");
-    this.#events = new EventReader(topic, used, isWritten ? locatedFields(form) : undefined);
+    const written = { fields: locatedFields(form), whole: plan.untouched };
+    this.#events = new EventReader(topic, used, isWritten ? written : undefined);
     const { columns, memory } = this.#events;
     const values = plan.columns
       .filter((column) => !column.isField)
@@ -136,7 +137,7 @@ export class Projection {
 
   async #addSlice(block: RecordBlock, from: number, to: number): Promise<BadRow[]> {
     for (const column of this.#evaluation.columns) if (column.kind === "number") column.bigs.clear();
-    const findings = await this.#events.read(block, from, to);
+    const findings = this.#events.read(block, from, to);
     const rows = await this.#evaluation.run(goodRows(to - from, findings), findings);
     if (rows.length > 0) this.#gather(block, from, rows);
     this.#events.renewTexts(this.#evaluation.columns);

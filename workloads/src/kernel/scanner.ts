@@ -1,5 +1,5 @@
 /** Runs the WebAssembly scanner over slices of a block: bytes of JSON in, columns out. */
-import type { TopicConfig } from "@caudal/crds";
+import type { TimeUnit, TopicConfig } from "@caudal/crds";
 import type { RecordBlock } from "../kafka/record-block.ts";
 import type { Column, NumberColumn } from "./columns.ts";
 import { HeldSlice, sliceBytes } from "./held-slice.ts";
@@ -20,6 +20,7 @@ const KINDS: Readonly<Record<string, number>> = {
 const DECIMAL = 5;
 const NULLABLE = 1;
 const IS_TIME = 2;
+const UNITS: Readonly<Record<TimeUnit, number>> = { milliseconds: 0, seconds: 1, microseconds: 2, nanoseconds: 3 };
 const FIELD_BYTES = 48;
 /** Words of a field's block. */
 const COLUMN = 4;
@@ -27,6 +28,21 @@ const DICTIONARY = 5;
 const ENTRY_BYTES = 16;
 const INT32 = 2 ** 31;
 const MAX_INPUT = 16 * 1024 * 1024;
+
+/** Where what is read goes. */
+export interface ScanTargets {
+  /** By field name, for those that SQL reads. */
+  readonly columns: ReadonlyMap<string, Placed<Column>>;
+  /** Gets the event times where a field holds them: whole milliseconds, downwards. */
+  readonly timeMs: Placed<NumberColumn>;
+  /**
+   * By field name, for those whose values are wanted as they were written: a list of where each row's begins and ends in
+   * memory, two words each.
+   */
+  readonly spans?: ReadonlyMap<string, number>;
+  /** Whether records go on as they came: then no object of theirs may have a key twice. */
+  readonly whole?: boolean;
+}
 
 export class Scanner {
   /** What was scanned last, unless it is too large. */
@@ -37,21 +53,9 @@ export class Scanner {
   readonly #undecided: number;
   readonly #deferred: number;
 
-  /**
-   * @param columns by field name, for those that SQL reads
-   * @param timeMs gets the event times where a field holds them: whole milliseconds, downwards
-   * @param rows that a slice has at most
-   * @param spans by field name, for those whose values are wanted as they were written: a list of where each row's begins
-   * and ends in memory, two words each
-   */
-  constructor(
-    memory: ScanMemory,
-    topic: TopicConfig,
-    columns: ReadonlyMap<string, Placed<Column>>,
-    timeMs: Placed<NumberColumn>,
-    rows: number,
-    spans: ReadonlyMap<string, number> = new Map(),
-  ) {
+  /** @param rows that a slice has at most */
+  constructor(memory: ScanMemory, topic: TopicConfig, targets: ScanTargets, rows: number) {
+    const { columns, timeMs, spans, whole = false } = targets;
     this.#memory = memory;
     this.slice = new HeldSlice(memory, rows);
     this.#columns = topic.fields.map(({ name }) => columns.get(name));
@@ -59,8 +63,9 @@ export class Scanner {
     this.#deferred = memory.allocate(ENTRY_BYTES * rows);
     this.#fields = memory.allocate(Math.max(1, FIELD_BYTES * topic.fields.length));
     for (const [index, field] of topic.fields.entries())
-      this.#writeField(index, field, field.name === topic.timestamp, spans.get(field.name) ?? 0);
-    memory.exports.open(this.#fields, topic.fields.length, timeMs.pointer, this.#deferred, ENTRY_BYTES * rows);
+      this.#writeField(index, field, field.name === topic.timestamp, spans?.get(field.name) ?? 0);
+    const { length } = topic.fields;
+    memory.exports.open(this.#fields, length, timeMs.pointer, this.#deferred, ENTRY_BYTES * rows, whole);
   }
 
   /**
@@ -82,7 +87,7 @@ export class Scanner {
 
   #writeField(
     index: number,
-    { name, type, nullable }: TopicConfig["fields"][number],
+    { name, type, nullable, unit = "milliseconds" }: TopicConfig["fields"][number],
     isTime: boolean,
     spans: number,
   ): void {
@@ -90,7 +95,7 @@ export class Scanner {
     const key = Buffer.from(name);
     const keyAt = this.#memory.keep(key);
     const flags = (nullable && !isTime ? NULLABLE : 0) | (isTime ? IS_TIME : 0);
-    const digits = type === "integer" ? INT32 : Number(precision);
+    const digits = type === "integer" ? INT32 : type === "timestamp" ? UNITS[unit] : Number(precision);
     const block = [keyAt, key.length, KINDS[type] ?? DECIMAL, flags, 0, 0, digits, Number(scale), 0, 0, spans, 0];
     this.#memory.words.set(block, this.#wordOf(index));
   }
