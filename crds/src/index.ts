@@ -1,6 +1,7 @@
 export * from "./crd.ts";
 export * from "./defaults.ts";
 export * from "./duration.ts";
+export * from "./field-place.ts";
 export * from "./identifiers.ts";
 export * from "./key-template.ts";
 export * from "./names.ts";

@@ -114,7 +114,7 @@ export class Operator {
     const { config, metrics } = this.#options;
     const probes = { live: () => this.#notLive(), ready: () => this.#notReady() };
     this.#http = await serveHttp(config.port, metrics.registry, probes);
-    this.#showLeading(false);
+    metrics.leader.set({ name: config.leaseName }, 0);
     this.#caches.start();
     this.#stages.start();
     this.#beginning = this.#compete();
@@ -186,7 +186,7 @@ export class Operator {
       observer: this.#controllerObserver,
       log,
     });
-    this.#showLeading(true);
+    metrics.leader.set({ name: config.leaseName }, 1);
     void this.#begin(this.#controller);
   }
 
@@ -198,11 +198,6 @@ export class Operator {
     controller.start();
   }
 
-  #showLeading(leads: boolean): void {
-    const { config, metrics } = this.#options;
-    metrics.showLeading({ namespace: config.ownNamespace, name: config.leaseName }, leads);
-  }
-
   #follow(): void {
     void this.#stopController();
   }
@@ -211,7 +206,7 @@ export class Operator {
     const controller = this.#controller;
     this.#controller = undefined;
     this.#queue = undefined;
-    this.#showLeading(false);
+    this.#options.metrics.leader.set({ name: this.#options.config.leaseName }, 0);
     await controller?.stop();
   }
 

@@ -87,6 +87,47 @@ it("rows of a table arrive in tables of such names, which are found again, widen
   expect(await reader.drain()).toBe(0);
 });
 
+it("a source writes where the fields are, and a transform moves them on, with what is beside the values", async () => {
+  const placed = [
+    // A record's key is text.
+    { ...field("Order ID", "string"), from: "key" },
+    { ...field("Unit Price", "decimal(10,2)", true), from: '$.price."per unit"' },
+    { ...field("preço", "double", true), from: "$.price.all[1]" },
+    { ...field("@timestamp", "timestamp"), from: "$.at" },
+    { ...field("partition", "integer"), from: "partition" },
+  ];
+  const own = ddl.replace('primary key ("Order ID", "select")', 'primary key ("Order ID")');
+  const scene = await source({ ddl: own, fields: placed, key: "Order ID", partitions: 1, postgres: modes.timestamp });
+  const reader = await scene.start();
+  await untilSent(reader, 2);
+  const records = await scene.records();
+  expect(records.map(({ key, text }) => [key, text?.replace(/"at":"[^"]+"/, '"at":""')])).toEqual([
+    ["1", '{"price":{"per unit":10.50,"all":[null,0.5]},"at":""}'],
+    ["2", '{"price":{"per unit":20.00,"all":[null,1.5]},"at":""}'],
+  ]);
+  const config = transformOf(scene, "moved", []);
+  const { transform } = config;
+  if (transform === undefined) throw new RangeError("no transform");
+  const worker = await startWorker({
+    ...config,
+    transform: {
+      ...transform,
+      topic: { name: scene.topic.name, fields: placed },
+      where: `"Order ID"::int > 0`,
+      select: ["Order ID", "Unit Price", "preço", "partition"],
+    },
+  });
+  const rows = async () => await scene.database.query(`select * from moved order by 1`);
+  await expect
+    .poll(async () => await rows().catch(String), soon)
+    .toEqual([
+      { "Order ID": "1", "Unit Price": "10.50", preço: 0.5, partition: 0 },
+      { "Order ID": "2", "Unit Price": "20.00", preço: 1.5, partition: 0 },
+    ]);
+  expect(await worker.drain()).toBe(0);
+  expect(await reader.drain()).toBe(0);
+});
+
 it("aggregates go into tables of any name, in any schema, with windows of every kind", async () => {
   const scene = await source({ ddl, fields, partitions: 1, postgres: modes.timestamp });
   const { database } = scene;

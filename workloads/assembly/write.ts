@@ -10,7 +10,8 @@
  * What is written is described by a block of words: 0 ptr and 4 number of the columns (0: values as they came) · ptrs of
  * lists with a word each: 8 the rows to write · by row, counted from a base: 12 where its value begins and 16 ends,
  * 20 where its own key begins, with its length before it, 24 where its headers end, which begin behind its value · by row
- * that is written: 28 gets where it ends, 32 gets Kafka's hash of its key, which is not negative, -1 without a key.
+ * that is written: 28 gets where it ends, 32 gets Kafka's hash of its key, which is not negative, -1 without a key · 36 ptr
+ * and 40 length of what stands behind the last column.
  */
 import { QUOTE, byteAt } from "./json";
 import { begin, copy, endAt, outputStart, roomFor, writeVarint } from "./output";
@@ -20,7 +21,6 @@ const PREFIX_LENGTH: u32 = 4;
 const SPANS: u32 = 8;
 
 const LETTER_N: u32 = 0x6e;
-const CLOSE: u32 = 0x7d;
 /** Bytes of the longest varint of a length. */
 const VARINT: u32 = 5;
 const NO_KEY: i32 = -1;
@@ -29,6 +29,9 @@ let columns: u32 = 0;
 let lastColumn: u32 = 0;
 /** Bytes of an object beside its values. */
 let fixedBytes: u32 = 0;
+/** What stands behind the last value of an object. */
+let close: u32 = 0;
+let closeBytes: u32 = 0;
 let rows: u32 = 0;
 let starts: u32 = 0;
 let ends: u32 = 0;
@@ -48,7 +51,9 @@ export function openRows(form: u32): void {
   tails = load<u32>(form + 24);
   written = load<u32>(form + 28);
   hashes = load<u32>(form + 32);
-  fixedBytes = 1;
+  close = load<u32>(form + 36);
+  closeBytes = load<u32>(form + 40);
+  fixedBytes = closeBytes;
   for (let column = columns; column < lastColumn; column += COLUMN_BYTES)
     fixedBytes += load<u32>(column + PREFIX_LENGTH);
 }
@@ -112,8 +117,7 @@ function writeValue(to: u32, row: u32, start: u32, length: u32): u32 {
     const from = load<u32>(span);
     at = copy(at, from, load<u32>(span + 4) - from);
   }
-  store<u8>(at, CLOSE);
-  return at + 1;
+  return copy(at, close, closeBytes);
 }
 
 let keyStart: u32 = 0;

@@ -63,8 +63,13 @@ export function generatedSection(
   const make = eventMaker({ ...generator, topic: topicConfig(spec, topic) });
   const everyMs = interval === undefined ? 1_000 / (rate ?? 1) : parseDuration(interval) / generator.count;
   const timeOf = (event: number) => Math.round(time - (events - 1 - event) * everyMs);
-  const values = Array.from({ length: events }, (_, event) => make(event, timeOf(event)).value);
-  return valuesSection(values, (row) => `${name}:${row + 1}`, { topic, offset, time: timeOf });
+  const made = Array.from({ length: events }, (_, event) => make(event, timeOf(event)));
+  const beside = (row: number) => {
+    const key = made[row]?.key ?? null;
+    return { key: key === null ? null : Buffer.from(key), headers: [] };
+  };
+  const values = made.map(({ value }) => value);
+  return valuesSection(values, (row) => `${name}:${row + 1}`, { topic, offset, time: timeOf, beside });
 }
 
 export function append(logs: Map<string, TopicLog>, topic: string, section: (offset: number) => Section): void {

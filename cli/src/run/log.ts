@@ -1,5 +1,5 @@
 /** Topics in memory: what a stage reads and writes when a pipeline runs on files. */
-import type { RecordBlock } from "@caudal/workloads/kafka/record-block";
+import type { OriginalRecord, RecordBlock } from "@caudal/workloads/kafka/record-block";
 
 /** Records of one topic from one place. */
 export interface Section {
@@ -23,7 +23,12 @@ interface Values {
   readonly offset: number;
   /** Epoch milliseconds of a record. */
   readonly time: (row: number) => number;
+  /** What is beside the values; without it, nothing. */
+  readonly beside?: (row: number) => Beside;
 }
+
+/** What a record has beside its value. */
+export type Beside = Pick<OriginalRecord, "key" | "headers">;
 
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
@@ -67,7 +72,7 @@ function isBlank(bytes: Buffer, from: number, to: number): boolean {
 }
 
 function block(bytes: Buffer, starts: readonly number[], ends: readonly number[], values: Values): RecordBlock {
-  const { topic, offset, time } = values;
+  const { topic, offset, time, beside = () => ({ key: null, headers: [] }) } = values;
   const count = starts.length;
   return {
     topic,
@@ -87,9 +92,8 @@ function block(bytes: Buffer, starts: readonly number[], ends: readonly number[]
     original: (row) => ({
       offset: offset + row,
       timestamp: time(row),
-      key: null,
+      ...beside(row),
       value: Buffer.from(bytes.subarray(starts[row], ends[row])),
-      headers: [],
     }),
   };
 }

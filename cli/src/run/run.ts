@@ -6,7 +6,7 @@ import { UsageError } from "../errors.ts";
 import { aggregate } from "./aggregate.ts";
 import { append, fileSection, generatedSection, type InputFile, logOf, readInputs } from "./input.ts";
 import type { Letter } from "./letter.ts";
-import { type TopicLog, valuesSection } from "./log.ts";
+import { type Beside, type TopicLog, valuesSection } from "./log.ts";
 import { type LookupFile, openLookups } from "./lookups.ts";
 import { inOrder, type Node } from "./order.ts";
 import { resultOf } from "./rows.ts";
@@ -51,9 +51,10 @@ export async function run(pipeline: StreamPipeline, options: RunOptions): Promis
       spec.role === "aggregator"
         ? await runAggregator(ran, notes, name, buildAggregatorConfig(pipeline, spec), log)
         : await runTransform(ran, notes, name, buildTransformConfig(pipeline, spec), log, options.lookups);
-    for (const [topic, { values, place }] of written) {
+    for (const [topic, { values, place, beside }] of written) {
       const time = () => options.time;
-      append(logs, topic, (offset) => valuesSection(values, place, { topic, offset, time }));
+      const more = beside === undefined ? {} : { beside };
+      append(logs, topic, (offset) => valuesSection(values, place, { topic, offset, time, ...more }));
     }
   }
   return { ...ran, topics: [...written].map((topic) => logOf(logs, topic)), notes };
@@ -65,7 +66,12 @@ interface Mutable {
 }
 
 /** By topic, values and where each comes from. */
-type Written = ReadonlyMap<string, { readonly values: readonly string[]; readonly place: (row: number) => string }>;
+interface WrittenRecords {
+  readonly values: readonly string[];
+  readonly place: (row: number) => string;
+  readonly beside?: (row: number) => Beside;
+}
+type Written = ReadonlyMap<string, WrittenRecords>;
 
 async function runAggregator(
   { shown, letters }: Mutable,
@@ -97,7 +103,11 @@ async function runTransform(
   return new Map(
     [...done.written].map(([topic, passed]) => [
       topic,
-      { values: passed.map(({ json }) => json), place: (row) => passed[row]?.place ?? "" },
+      {
+        values: passed.map(({ json }) => json),
+        place: (row) => passed[row]?.place ?? "",
+        beside: (row) => passed[row]?.beside ?? { key: null, headers: [] },
+      },
     ]),
   );
 }

@@ -1,5 +1,7 @@
 /** A transform on a log in memory: the kernel of the workloads, and what each output would hold. */
-import { keyOf, type OutputConfig, parseKeyTemplate, type TransformConfig } from "@caudal/crds";
+import { keyOf, type OutputConfig, parseKeyTemplate, type TopicConfig, type TransformConfig } from "@caudal/crds";
+import { placesIn } from "@caudal/workloads/json/places";
+import type { RecordBlock } from "@caudal/workloads/kafka/record-block";
 import { columnText, jsonTextAt } from "@caudal/workloads/kernel/delta-text";
 import type { Joined } from "@caudal/workloads/kernel/evaluation";
 import { Projection } from "@caudal/workloads/kernel/projection";
@@ -8,7 +10,7 @@ import { compileTransformPlan } from "@caudal/workloads/sql/compile-transform";
 import type { TransformPlan } from "@caudal/workloads/sql/transform-plan";
 import { kindOfPostgres, type Result } from "../output/result.ts";
 import type { Letter } from "./letter.ts";
-import { countRecords, type Section, type TopicLog } from "./log.ts";
+import { type Beside, countRecords, type Section, type TopicLog } from "./log.ts";
 import type { Shown } from "./shown.ts";
 
 export interface Transformed {
@@ -29,6 +31,8 @@ export interface Passed {
   readonly values: readonly (string | null)[];
   /** The same as they stand in JSON, without its quotes: what keys are made of. */
   readonly texts: readonly (string | null)[];
+  /** The record's key and headers. */
+  readonly beside: Beside;
 }
 
 export async function transform(
@@ -39,7 +43,8 @@ export async function transform(
 ): Promise<Transformed> {
   const plan = await compileTransformPlan(config);
   const wants = new Set(["columns", "json"] as const);
-  const projection = await Projection.open(plan, config.topic, { wants }, await lookups(plan));
+  const joined = await lookups(plan);
+  const projection = await Projection.open(plan, config.topic, { wants }, joined);
   const passed: Passed[] = [];
   const letters: Letter[] = [];
   try {
@@ -61,8 +66,50 @@ export async function transform(
     letters: [...letters, ...outputs.flatMap((output) => output.letters)],
     records: countRecords(log),
     passed: passed.length,
-    written: new Map(config.to.flatMap(({ topic }) => (topic === undefined ? [] : [[topic.name, passed]]))),
+    written: new Map(
+      await Promise.all(config.to.flatMap(({ topic }) => (topic === undefined ? [] : [written(topic)]))),
+    ),
   };
+
+  async function written(topic: TopicConfig): Promise<readonly [string, readonly Passed[]]> {
+    const keyAt = plan.columns.findIndex(({ name }) => name === topic.key);
+    const keyed = passed.map((row) => ({ ...row, beside: { ...row.beside, key: keyOfRow(row, keyAt) } }));
+    const isMoved = topic.fields.some(({ from }) => from !== undefined) && !plan.untouched;
+    if (!isMoved) return [topic.name, keyed];
+    const values = await valuesFor(topic, plan, config, log, joined);
+    return [topic.name, keyed.map((row, index) => ({ ...row, json: values[index] ?? "" }))];
+  }
+}
+
+/** @param at of the column that is the key, -1 where the record keeps its own */
+function keyOfRow({ texts, beside }: Passed, at: number): Buffer | null {
+  if (at < 0) return beside.key;
+  const text = texts[at] ?? null;
+  return text === null ? null : Buffer.from(text);
+}
+
+/** The same rows, each value where the topic has its field. */
+async function valuesFor(
+  topic: TopicConfig,
+  plan: TransformPlan,
+  config: TransformConfig,
+  log: TopicLog,
+  joined: Joined | undefined,
+): Promise<readonly string[]> {
+  const wanted = { wants: new Set(["json"] as const), placeOf: placesIn(topic) };
+  const projection = await Projection.open(plan, config.topic, wanted, joined);
+  const values: string[] = [];
+  try {
+    for (const { block } of log.sections) {
+      await projection.add(block, { from: 0, to: block.count });
+      const { json, count } = projection.take();
+      for (let row = 0; row < count; row++)
+        values.push(json?.bytes.toString("utf8", json.starts[row], json.ends[row]) ?? "");
+    }
+  } finally {
+    await projection.close();
+  }
+  return values;
 }
 
 function passedOf(rows: Rows, plan: TransformPlan, { block, place }: Section): Passed[] {
@@ -71,11 +118,17 @@ function passedOf(rows: Rows, plan: TransformPlan, { block, place }: Section): P
   const values = rows.columns.map((column, index) => columnText(column, typeOf(index)));
   const texts = rows.columns.map((column, index) => jsonTextAt(column, typeOf(index)));
   return Array.from({ length: rows.count }, (_, row) => ({
+    beside: besideOf(block, (rows.offsets[row] ?? 0) - first),
     place: place((rows.offsets[row] ?? 0) - first),
     json: rows.json?.bytes.toString("utf8", rows.json.starts[row], rows.json.ends[row]) ?? "",
     values: values.map((column) => column[row] ?? null),
     texts: texts.map((textAt) => textAt(row)),
   }));
+}
+
+function besideOf(block: RecordBlock, row: number): Beside {
+  const { key, headers } = block.original(row);
+  return { key, headers };
 }
 
 interface Written {

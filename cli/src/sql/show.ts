@@ -80,7 +80,11 @@ export function describe(pipeline: StreamPipeline, catalog: Catalog, name: strin
         field.name,
         field.type,
         field.nullable ? "yes" : "no",
-        [field.name === topic.key && "key", field.name === topic.timestamp && "event time"]
+        [
+          field.name === topic.key && "key",
+          field.name === topic.timestamp && "event time",
+          field.from !== undefined && `from ${field.from}`,
+        ]
           .filter(Boolean)
           .join(", ") || null,
       ]),

@@ -1,9 +1,9 @@
 /** Records of a topic as a table of DuckDB: its declared fields in their types, and where each record is from. */
-import type { TopicConfig } from "@caudal/crds";
+import { fieldPlace, type TopicConfig } from "@caudal/crds";
 import { type RecordBlock, valueAt } from "@caudal/workloads/kafka/record-block";
 import type { DuckDB } from "@caudal/workloads/sql/duckdb";
 import { fieldType } from "@caudal/workloads/sql/fields";
-import { quote } from "@caudal/workloads/sql/quote";
+import { quote, text } from "@caudal/workloads/sql/quote";
 
 /** Columns that every topic has when a query names one of them. */
 export const RECORD_COLUMNS = ["_time", "_partition", "_offset", "_key", "_value"] as const;
@@ -18,6 +18,8 @@ export class TopicTable {
   readonly #raw: string;
   readonly #name: string;
   readonly #query: string;
+  /** Names of headers that are fields. */
+  readonly #headers: readonly string[];
   #opened = false;
 
   /** The table gets the topic's name. */
@@ -25,6 +27,7 @@ export class TopicTable {
     this.#duckdb = duckdb;
     this.#raw = `records of ${topic.name}`;
     this.#name = quote(topic.name);
+    this.#headers = headersOf(topic);
     this.#query = eventQuery(quote(this.#raw), topic, withRecord || topic.fields.length === 0);
   }
 
@@ -44,11 +47,14 @@ export class TopicTable {
     let count = 0;
     for (const block of blocks)
       for (let row = 0; row < block.count; row++, count++) {
+        const { key, headers } = block.original(row);
         appender.appendBigInt(BigInt(block.timestamps[row] ?? 0));
         appender.appendInteger(block.partition);
         appender.appendBigInt(BigInt(block.offsets[row] ?? 0));
-        appendText(appender, block.original(row).key);
+        appendText(appender, key);
         appendText(appender, valueAt(block, row));
+        for (const name of this.#headers)
+          appendText(appender, headers.findLast(([header]) => header === name)?.[1] ?? null);
         appender.endRow();
       }
     appender.closeSync();
@@ -60,7 +66,7 @@ export class TopicTable {
     if (this.#opened) return;
     const { connection } = this.#duckdb;
     await connection.run(
-      `create table ${quote(this.#raw)} (ms bigint, _partition integer, _offset bigint, _key varchar, _value varchar)`,
+      `create table ${quote(this.#raw)} (ms bigint, _partition integer, _offset bigint, _key varchar, _value varchar${this.#headers.map((name) => `, ${headerColumn(name)} varchar`).join("")})`,
     );
     await connection.run(`create table ${this.#name} as ${this.#query}`);
     this.#opened = true;
@@ -72,10 +78,39 @@ function appendText(appender: { appendNull(): void; appendVarchar(text: string):
   else appender.appendVarchar(bytes.toString());
 }
 
+function headersOf({ fields }: TopicConfig): readonly string[] {
+  const names = fields.flatMap((field) => {
+    const place = fieldPlace(field);
+    return place.kind === "header" ? [place.name] : [];
+  });
+  return [...new Set(names)];
+}
+
+const headerColumn = (name: string) => quote(`#header ${Buffer.from(name).toString("hex")}`);
+
+/** JSON text of a field's value, where it is in the record. */
+function jsonOf(field: TopicConfig["fields"][number]): string {
+  const place = fieldPlace(field);
+  switch (place.kind) {
+    case "value": {
+      const pointer = place.path.map((step) => `/${String(step).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+      return `json_extract(doc, ${text(pointer)})::varchar`;
+    }
+    case "key":
+      return "to_json(_key)::varchar";
+    case "header":
+      return `to_json(${headerColumn(place.name)})::varchar`;
+    case "timestamp":
+      return "case when ms >= 0 then ms::varchar end";
+    default:
+      return `_${place.kind}::varchar`;
+  }
+}
+
 /** Each value is read as strictly as a stage reads it; records that are no events are left out. */
 function eventQuery(raw: string, { fields }: TopicConfig, withRecord: boolean): string {
-  const json = (name: string) => quote(`json ${name}`);
-  const texts = fields.map(({ name }) => `nullif(json_extract(doc, '$."${name}"')::varchar, 'null') as ${json(name)}`);
+  const json = (name: string) => quote(`#json ${name}`);
+  const texts = fields.map((field) => `nullif(${jsonOf(field)}, 'null') as ${json(field.name)}`);
   const values = fields.map(({ name, type }) => `${fieldType(type)?.read(json(name)) ?? "null"} as ${quote(name)}`);
   const good = fields.map(({ name, type, nullable }) => {
     const inRange = fieldType(type)?.inRange?.(quote(name));

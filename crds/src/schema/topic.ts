@@ -16,7 +16,20 @@ export type TimeUnit = Static<typeof TimeUnit>;
 export const Field = Type.Object(
   {
     name: Name(
-      "Name of the column in SQL, in double quotes there where SQL needs them; also the key in the event's JSON object.",
+      "Name of the column in SQL, in double quotes there where SQL needs them; also the key in the event's JSON object, unless `from` names another place.",
+    ),
+    from: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 512,
+        description:
+          'Where in a record the field is: a path in its JSON, as $.user.id, $."user-id" or $.items[0].sku; or key, header:NAME, partition, offset or timestamp. The key of its name in the JSON object without it.',
+        ...rules({
+          rule: "self.startsWith('$') || self.startsWith('header:') || self in ['key', 'partition', 'offset', 'timestamp']",
+          message:
+            'write a path such as $.user.id, $."user-id" or $.items[0].sku, or key, header:NAME, partition, offset or timestamp',
+        }),
+      }),
     ),
     type: Type.String({
       pattern: FIELD_TYPE_PATTERN,

@@ -159,10 +159,12 @@ export function buildSourceConfig(
 
 export function topicConfig(spec: StreamPipeline["spec"], name: string): TopicConfig {
   const topic = spec.topics.find((entry) => entry.name === name);
+  const time = topic?.fields?.find((field) => field.name === topic.timestamp);
   return {
     name,
     ...(topic?.key === undefined ? {} : { key: topic.key }),
-    ...(topic?.timestamp === undefined ? {} : { timestamp: topic.timestamp }),
+    // The record's own time is taken where no field is the event's.
+    ...(topic?.timestamp === undefined || time?.from === "timestamp" ? {} : { timestamp: topic.timestamp }),
     fields: topic?.fields ?? [],
   };
 }

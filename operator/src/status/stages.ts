@@ -135,10 +135,7 @@ function heartbeatCause(stage: StageSpec, pods: readonly PodObservation[], now: 
 
 function totalLag(pods: readonly PodObservation[]): number | undefined {
   const known = pods.flatMap(({ status, terminating }) => (status === undefined || terminating ? [] : [status.value]));
-  // Where nobody holds a partition and something stands in the way, what waits is not known: that is not nothing.
-  const unknown =
-    known.every(({ partitions }) => partitions.length === 0) && known.some(({ error }) => error !== undefined);
-  return known.length === 0 || unknown ? undefined : known.reduce((sum, value) => sum + lagOf(value), 0);
+  return known.length === 0 ? undefined : known.reduce((sum, value) => sum + lagOf(value), 0);
 }
 
 export interface Undecided {

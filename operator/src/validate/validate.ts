@@ -2,6 +2,7 @@
 import type { Problem } from "../status/facts.ts";
 import type { Check, CheckInput } from "./check.ts";
 import { listenerAuthenticationIsSupported, listenerExists, standbysSuffice } from "./connections.ts";
+import { fieldPlacesAreRead, fieldPlacesAreWritten } from "./field-places.ts";
 import { generatorValuesFit } from "./generator-values.ts";
 import { matchedColumnsCanBeNamed, tablesCanBeNamed } from "./identifiers.ts";
 import {
@@ -36,6 +37,8 @@ export const checks: Readonly<Record<string, Check>> = {
   databaseNameIsFree,
   fieldNamesDifferInMoreThanCase,
   decimalsFit,
+  fieldPlacesAreRead,
+  fieldPlacesAreWritten,
   stageTopicsHaveFields,
   topicNamesDoNotCollide,
   deadLettersGoElsewhere,

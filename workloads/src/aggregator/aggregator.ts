@@ -15,13 +15,8 @@ import { Kernel } from "../kernel/kernel.ts";
 import type { AggregatorPlan } from "../sql/plan.ts";
 import { assign } from "./assign.ts";
 import { Assignments } from "../stage/assignments.ts";
-import { CommitMemory } from "../stage/commit-memory.ts";
-import { Seat } from "../stage/seat.ts";
-import { tellLost } from "../stage/tell-lost.ts";
-import { StandsBy, TablesRefused } from "./refused.ts";
-import { tellWaiting, watchRefused } from "./stand-by.ts";
 import { Holding } from "../stage/holding.ts";
-import { House, keepHouse } from "./keep-house.ts";
+import { keepHouse } from "./keep-house.ts";
 import { Kernels } from "./kernels.ts";
 import { Ledger, type LedgerOptions } from "./ledger.ts";
 import { Report } from "./report.ts";
@@ -47,18 +42,14 @@ async function aggregate(context: RuntimeContext, config: AggregatorConfig, secr
   const onProblem = (error: unknown): void => trouble.note(error);
   const cluster = new KafkaCluster(context.config.kafka, { clientId: consumerGroup(context.config), metrics });
   const assignments = new Assignments();
-  const membership = new Seat(
-    () =>
-      new Membership(cluster, {
-        groupId: consumerGroup(context.config),
-        topic,
-        log,
-        metrics,
-        onAssigned: ({ partitions }) => assignments.set(partitions),
-        onProblem,
-      }),
-    assignments,
-  );
+  const membership = new Membership(cluster, {
+    groupId: consumerGroup(context.config),
+    topic,
+    log,
+    metrics,
+    onAssigned: ({ partitions }) => assignments.set(partitions),
+    onProblem,
+  });
   const producer = new Producer(cluster, { metrics, onProblem });
   const target = { deadLetterTopic: config.deadLetterTopic, pipeline: owner.pipeline, stage: owner.stage };
   const kernels = new Kernels(
@@ -70,7 +61,7 @@ async function aggregate(context: RuntimeContext, config: AggregatorConfig, secr
   );
   const closing = closingTables(plan, config.lateEvents);
   const keeper = new WatermarkKeeper({
-    tables: plan.tables,
+    outputs: plan.tables.map(({ name }) => name),
     maxDelayMs: config.watermark.maxDelayMs,
     closing,
   });
@@ -78,7 +69,6 @@ async function aggregate(context: RuntimeContext, config: AggregatorConfig, secr
   const ledgerOptions: LedgerOptions = {
     secret,
     owner,
-    generation: context.generation,
     tables: plan.tables,
     move: compareAndMove,
     check: checkWindows,
@@ -87,10 +77,9 @@ async function aggregate(context: RuntimeContext, config: AggregatorConfig, secr
     onRetry: () => metrics.retries.inc({ target: "postgres" }),
     log,
   };
-  const memory = new CommitMemory();
-  const parts: Omit<WorkerParts, "ledger" | "tables"> = {
+  const parts: Omit<WorkerParts, "ledger"> = {
     context,
-    memory,
+    tables: plan.tables,
     latePolicy: config.lateEvents,
     openReader: (of) => new TopicReader(cluster, of, { metrics, onProblem }),
     deadLetters: {
@@ -110,59 +99,36 @@ async function aggregate(context: RuntimeContext, config: AggregatorConfig, secr
     refused: new Map(),
   };
 
-  const houseOptions = { ...ledgerOptions, cluster, sourceTopic: topic };
-  const house = new House(
-    async (tables, ended) => await keepHouse(context, { tables }, houseOptions, AbortSignal.any([drain.signal, ended])),
-  );
-  const admitted = async (): Promise<Ledger> => {
-    try {
-      return await Ledger.open(ledgerOptions);
-    } catch (error) {
-      if (!(error instanceof StandsBy)) throw error;
-      // Others may write what this one may not: they get its partitions, and its place in the house.
-      await Promise.all([membership.leave(), house.stop()]);
-      if (error.served) report.standsBy(new Map(), new Map());
-      else await tellWaiting(cluster, ledgerOptions, topic, report);
-      throw error;
-    }
-  };
-  /** Works on one assignment after another, until something fails, or other tables may be written. */
+  const house = { ...ledgerOptions, cluster, sourceTopic: topic };
+  const ended = new AbortController();
+  let housekeeping: Promise<void> | undefined;
+  /** Works on one assignment after another, until something fails. */
   const session = async (): Promise<void> => {
-    const ledger = await admitted();
-    const over = new AbortController();
-    const { tables, refused } = ledger;
-    trouble.stand(refused.length === 0 ? undefined : new TablesRefused(refused));
-    const watching = refused.length === 0 ? undefined : watchRefused(ledgerOptions, tables, over);
+    const ledger = await Ledger.open(ledgerOptions);
+    housekeeping ??= keepHouse(context, plan, house, AbortSignal.any([drain.signal, ended.signal]));
     try {
-      keeper.serve(tables);
-      await house.serve(tables);
-      membership.take();
-      while (!drain.requested && !over.signal.aborted) {
-        const ended = AbortSignal.any([drain.signal, over.signal]);
-        const { partitions, changed } = await assignments.current(ended);
+      while (!drain.requested) {
+        const { partitions, changed } = await assignments.current(drain.signal);
         const assignment = await assign(
-          {
-            ...{ cluster, control: ledger.control, owner, topic, tables, memory },
-            refused: refused.map(({ table }) => table),
-            onLost: (lost) => tellLost(context, "PostgreSQL", topic, lost),
-          },
+          { cluster, control: ledger.control, owner, topic, tables: plan.tables },
           partitions,
         );
         if (partitions.length === 0) trouble.clear();
-        await new Worker({ ...parts, tables, ledger }, assignment).run(AbortSignal.any([changed, ended]));
+        const wake = AbortSignal.any([changed, drain.signal]);
+        await new Worker({ ...parts, ledger }, assignment).run(wake);
       }
     } finally {
-      over.abort();
-      await watching;
       await ledger.close();
     }
   };
 
+  membership.start();
   try {
     await new Holding(trouble, drain, health).repeat(session);
   } finally {
-    await house.stop();
-    await membership.leave();
+    ended.abort();
+    await housekeeping;
+    await membership.stop();
     await cluster.close();
     await kernels.close();
   }

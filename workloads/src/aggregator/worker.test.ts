@@ -10,7 +10,6 @@ import { Health } from "../runtime/health.ts";
 import type { BlockInput } from "../kernel/kernel.ts";
 import type { Delta } from "../kernel/delta.ts";
 import type { TablePlan } from "../sql/plan.ts";
-import { CommitMemory } from "../stage/commit-memory.ts";
 import type { Letter } from "../stage/letter.ts";
 import type { SealedBatch } from "./batch.ts";
 import { planLanes } from "./core/lanes.ts";
@@ -89,7 +88,7 @@ class World {
       ["a", "b"],
     );
     const stop = () => void (until() && wake.abort());
-    await new Worker(this.#parts(stop), { scope, lanes, partitionCount: 1, waiting: new Map() }).run(wake.signal);
+    await new Worker(this.#parts(stop), { scope, lanes, partitionCount: 1 }).run(wake.signal);
   }
 
   #parts(onRound: () => void): WorkerParts {
@@ -97,13 +96,7 @@ class World {
     const world = this;
     return {
       context: { drain: new Drain(), health: new Health(1), tracer: trace.getTracer("test"), log },
-      ...{
-        tables,
-        latePolicy: this.latePolicy,
-        refused: this.refused,
-        publishOffsets: () => undefined,
-        memory: new CommitMemory(),
-      },
+      ...{ tables, latePolicy: this.latePolicy, refused: this.refused, publishOffsets: () => undefined },
       openReader: () => new FakeReader(this.log, onRound),
       ledger: {
         control: {
@@ -111,7 +104,6 @@ class World {
         } as unknown as Connection,
         commit: async (_, batch) => await this.#commit(batch),
         rehearse: async () => await Promise.resolve(),
-        look: async () => await Promise.resolve(),
       },
       deadLetters: {
         send: async (_, letters: readonly Letter[]) => {

@@ -1,9 +1,10 @@
+import type { JsonPath } from "@caudal/crds";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { JsonReader, MAX_DEPTH } from "./json-reader.ts";
 import { normalForm } from "./normal-form.ts";
 
-function read(value: string | Buffer, ...paths: readonly (readonly string[])[]) {
+function read(value: string | Buffer, ...paths: readonly JsonPath[]) {
   const bytes = Buffer.isBuffer(value) ? value : Buffer.from(value);
   const reader = new JsonReader(paths);
   // What lies beside a record is of others.
@@ -138,6 +139,26 @@ describe("the last of a key's values counts", () => {
     expect(read(`{${keys.join(",")}}`, ["k999"])).toMatchObject({ texts: ["999"], repeats: false });
     expect(read(`{${[...keys, '"k500":-1'].join(",")}}`, ["k500"])).toMatchObject({ texts: ["-1"], repeats: true });
   });
+});
+
+test.for<readonly [json: string, found: string | undefined, ...path: (string | number)[]]>([
+  ['{"l":[1,2,3]}', "2", "l", 1],
+  ['{"l":[{"a":1},{"a":[true,"x"]}]}', '"x"', "l", 1, "a", 1],
+  ['{"l":[[1],[2,3]]}', "3", "l", 1, 1],
+  ['{"l":[1]}', undefined, "l", 1],
+  ['{"l":{"0":1}}', undefined, "l", 0],
+  ['{"l":[{"a":1},5],"l":[{"b":1}]}', undefined, "l", 0, "a"],
+  ['{"a.b":1,"a":{"b":2}}', "2", "a", "b"],
+  ['{"a.b":1,"a":{"b":2}}', "1", "a.b"],
+  ['{"a":5}', undefined, "a", "b"],
+  ['{"a":null}', undefined, "a", "b"],
+  ['{"a":"b"}', undefined, "a", "b"],
+])("%s", ([json, found, ...path]) => {
+  expect(read(json, path).texts).toEqual([found]);
+});
+
+test("one value may be looked for twice, and beside what is in it", () => {
+  expect(read('{"a":{"b":1}}', ["a"], ["a", "b"], ["a"]).texts).toEqual(['{"b":1}', "1", '{"b":1}']);
 });
 
 describe("beside JSON.parse", () => {

@@ -3,10 +3,8 @@
  * escapes. Of a key that an object has several times the last one counts, as it does for JSON.parse and for jsonb.
  */
 import { isUtf8 } from "node:buffer";
+import type { JsonPath } from "@caudal/crds";
 import { type Finding, finding } from "../sql/bad-rows.ts";
-
-/** Names of members from the root's on, as JSON means them: `["user", "id"]` is 7 in `{"user":{"id":7}}`. */
-export type JsonPath = readonly string[];
 
 /** Objects and arrays inside one another. */
 export const MAX_DEPTH = 1000;
@@ -35,12 +33,13 @@ const FAILED = -1;
 /** Keys that are looked through one by one. */
 const FEW_KEYS = 8;
 
-/** A member that is looked for, or one above it. */
+/** A value that is looked for, or one that holds it. */
 interface Wanted {
-  /** Place of the path that ends here, -1 where none does. */
-  path: number;
+  /** Places of the paths that end here. */
+  readonly paths: number[];
   /** By name, as Latin-1 of its UTF-8. */
   readonly members: Map<string, Wanted>;
+  readonly elements: Map<number, Wanted>;
   /** Places of the paths that begin with this one. */
   readonly below: number[];
 }
@@ -49,27 +48,24 @@ export class JsonReader {
   /** By place of the path, where its value begins and ends among the bytes; -1 where the record has none. */
   readonly starts: Int32Array;
   readonly ends: Int32Array;
-  readonly #root: Wanted = { path: -1, members: new Map(), below: [] };
+  readonly #root: Wanted = newWanted();
   #bytes: Buffer = Buffer.alloc(0);
   #base = 0;
   #repeats = false;
   #halfPair = false;
   #failure = "";
 
-  /** @param paths each once */
+  /** @param paths of values: `["user", "ids", 0]` is 7 in `{"user":{"ids":[7]}}` */
   constructor(paths: readonly JsonPath[]) {
     this.starts = new Int32Array(paths.length);
     this.ends = new Int32Array(paths.length);
     for (const [place, path] of paths.entries()) {
       let wanted = this.#root;
-      for (const name of path) {
-        const key = Buffer.from(name).toString("latin1");
-        const next = wanted.members.get(key) ?? { path: -1, members: new Map<string, Wanted>(), below: [] };
-        next.below.push(place);
-        wanted.members.set(key, next);
-        wanted = next;
+      for (const step of path) {
+        wanted = typeof step === "number" ? below(wanted.elements, step) : below(wanted.members, latin1(step));
+        wanted.below.push(place);
       }
-      wanted.path = place;
+      wanted.paths.push(place);
     }
   }
 
@@ -112,7 +108,7 @@ export class JsonReader {
     if (first === OPEN || first === OPEN_LIST) {
       if (depth > MAX_DEPTH)
         return this.#fail(at, `has more than ${MAX_DEPTH} objects and arrays inside one another`, "it");
-      return first === OPEN ? this.#object(at + 1, depth, wanted) : this.#list(at + 1, depth);
+      return first === OPEN ? this.#object(at + 1, depth, wanted) : this.#list(at + 1, depth, wanted);
     }
     if (first === MINUS || isDigit(first)) return this.#number(at);
     for (const word of WORDS) if (this.#isWord(at, word)) return at + word.length;
@@ -136,10 +132,7 @@ export class JsonReader {
       if (member !== undefined) this.#forget(member);
       const end = this.#value(at, depth + 1, member);
       if (end === FAILED) return FAILED;
-      if (member !== undefined && member.path >= 0) {
-        this.starts[member.path] = this.#base + at;
-        this.ends[member.path] = this.#base + end;
-      }
+      if (member !== undefined) this.#keep(member, at, end);
       at = this.#endOfSpace(end);
       const next = this.#bytes[at];
       if (next === CLOSE) return at + 1;
@@ -148,17 +141,26 @@ export class JsonReader {
     }
   }
 
-  #list(start: number, depth: number): number {
+  #list(start: number, depth: number, wanted: Wanted | undefined): number {
     let at = this.#endOfSpace(start);
     if (this.#bytes[at] === CLOSE_LIST) return at + 1;
-    for (;;) {
-      const end = this.#value(at, depth + 1, undefined);
+    for (let count = 0; ; count++) {
+      const element = wanted?.elements.get(count);
+      const end = this.#value(at, depth + 1, element);
       if (end === FAILED) return FAILED;
+      if (element !== undefined) this.#keep(element, at, end);
       at = this.#endOfSpace(end);
       const next = this.#bytes[at];
       if (next === CLOSE_LIST) return at + 1;
       if (next !== COMMA) return this.#fail(at, "a comma or ] is expected");
       at = this.#endOfSpace(at + 1);
+    }
+  }
+
+  #keep({ paths }: Wanted, from: number, to: number): void {
+    for (const place of paths) {
+      this.starts[place] = this.#base + from;
+      this.ends[place] = this.#base + to;
     }
   }
 
@@ -255,6 +257,20 @@ export class JsonReader {
     this.#failure = `${subject} ${what} at byte ${at}`;
     return FAILED;
   }
+}
+
+function newWanted(): Wanted {
+  return { paths: [], members: new Map(), elements: new Map(), below: [] };
+}
+
+function below<Step>(steps: Map<Step, Wanted>, step: Step): Wanted {
+  const wanted = steps.get(step) ?? newWanted();
+  steps.set(step, wanted);
+  return wanted;
+}
+
+function latin1(name: string): string {
+  return Buffer.from(name).toString("latin1");
 }
 
 /** Keys of one object. */

@@ -1,5 +1,5 @@
 /** Slices of a block as columns of events: what the scanner is certain of, and the strict reader's verdict on the rest. */
-import type { TopicConfig } from "@caudal/crds";
+import { pathOf, type TopicConfig } from "@caudal/crds";
 import type { RecordBlock } from "../kafka/record-block.ts";
 import { type Finding, NO_TIME } from "../sql/bad-rows.ts";
 import { type DuckDB, openDuckDB } from "../sql/duckdb.ts";
@@ -7,6 +7,7 @@ import { duckdbTypeOf } from "../sql/fields.ts";
 import { type Column, makeColumn, type NumberColumn, type TextColumn } from "./columns.ts";
 import { Dictionary } from "./dictionary.ts";
 import type { HeldSlice } from "./held-slice.ts";
+import { RecordFields } from "./record-fields.ts";
 import { Rewritten } from "./rewritten.ts";
 import { type Placed, ScanMemory } from "./scan-memory.ts";
 import { ScanRoom } from "./scan-room.ts";
@@ -48,6 +49,7 @@ export class EventReader {
   readonly #memoryLimit: string;
   readonly #scanner: Scanner;
   readonly #strict: StrictReader;
+  readonly #beside: RecordFields;
   #duckdb: Promise<DuckDB> | undefined;
   #undecided: readonly number[] = [];
 
@@ -68,12 +70,14 @@ export class EventReader {
     this.#written = written;
     const located = written?.fields ?? [];
     this.spans = new Map(located.map((name) => [name, this.memory.allocate(SPAN_BYTES * SLICE_ROWS)]));
-    this.#places = located.map((name) => topic.fields.findIndex((field) => field.name === name));
+    const inJson = { ...topic, fields: topic.fields.filter((field) => pathOf(field) !== undefined) };
+    this.#places = located.map((name) => inJson.fields.findIndex((field) => field.name === name));
     this.#null = this.memory.keep(NULL);
     const { spans, columns, timeMs } = this;
     const whole = written?.whole ?? false;
-    this.#scanner = new Scanner(this.memory, topic, { columns, timeMs, spans, whole }, SLICE_ROWS);
-    this.#strict = new StrictReader(topic, columns, timeMs);
+    this.#scanner = new Scanner(this.memory, inJson, { columns, timeMs, spans, whole }, SLICE_ROWS);
+    this.#strict = new StrictReader(inJson, columns, timeMs);
+    this.#beside = new RecordFields(topic, columns);
     this.#room = new ScanRoom(this.memory);
   }
 
@@ -93,6 +97,7 @@ export class EventReader {
     const undecided = this.#scanner.scan(block, from, to);
     this.#undecided = undecided;
     const findings = undecided.length === 0 ? new Map<number, Finding>() : this.#decide(block, from, to, undecided);
+    this.#beside.read(block, from, to, findings);
     if (this.#topic.timestamp === undefined) this.#takeRecordTimes(block, from, to, findings);
     return findings;
   }

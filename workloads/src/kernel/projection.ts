@@ -1,5 +1,5 @@
 /** The kernel of a transform: blocks of records in, rows of the selected columns out. */
-import type { TopicConfig } from "@caudal/crds";
+import { type JsonPath, pathOf, type TopicConfig } from "@caudal/crds";
 import type { RecordBlock } from "../kafka/record-block.ts";
 import type { BadRow } from "../sql/plan.ts";
 import type { ProjectedColumn, TransformPlan } from "../sql/transform-plan.ts";
@@ -8,7 +8,7 @@ import { type Column, makeColumn } from "./columns.ts";
 import type { Computed, Joined } from "./evaluation.ts";
 import { endOfSlice, EventReader, goodRows, SLICE_ROWS } from "./event-reader.ts";
 import { GrowingColumn, growingFloats, growingInts, GrowingValues } from "./growing.ts";
-import { locatedFields, RowWriter } from "./row-writer.ts";
+import { RowWriter, writtenFields } from "./row-writer.ts";
 import type { ScanMemory } from "./scan-memory.ts";
 import type { Rows, Want } from "./rows.ts";
 import { SplitEvaluation } from "./split-evaluation.ts";
@@ -25,6 +25,8 @@ export interface Wanted {
   readonly wants: ReadonlySet<Want>;
   /** Name of the column whose text becomes the records' key; without it they keep their own. */
   readonly recordKey?: string;
+  /** Where in the JSON a column's value is; undefined for one that is not in it. Without, each is the member of its name. */
+  readonly placeOf?: (column: string) => JsonPath | undefined;
 }
 
 /** Calls come one after the other; after one that throws, only `discard` may follow. */
@@ -49,17 +51,31 @@ export class Projection {
   private constructor(
     plan: TransformPlan,
     topic: TopicConfig,
-    { wants, recordKey }: Wanted,
+    { wants, recordKey, placeOf = (name) => [name] }: Wanted,
     lookups: Joined | undefined,
   ) {
     this.#plan = plan;
     this.#wants = wants;
     const stored = wants.has("columns") ? plan.columns : [];
-    const used = new Set([...plan.inputs, ...stored.filter(isField).map(({ expression }) => expression)]);
-    const form = { columns: plan.untouched ? [] : plan.columns, key: keyColumn(plan, recordKey) };
+    const placed = (plan.untouched ? [] : plan.columns).flatMap((column) => {
+      const path = placeOf(column.name);
+      return path === undefined ? [] : [{ column, path }];
+    });
+    const form = {
+      columns: placed.map(({ column }) => column),
+      paths: placed.map(({ path }) => path),
+      key: keyColumn(plan, recordKey),
+    };
     const isWritten = wants.has("json") || wants.has("records");
-    const written = { fields: locatedFields(form), whole: plan.untouched };
-    this.#events = new EventReader(topic, used, isWritten ? written : undefined);
+    const inJson = new Set(topic.fields.filter((field) => pathOf(field) !== undefined).map(({ name }) => name));
+    const written = isWritten ? writtenFields(form) : [];
+    const used = new Set([
+      ...plan.inputs,
+      ...stored.filter(isField).map(({ expression }) => expression),
+      ...written.filter((field) => !inJson.has(field)),
+    ]);
+    const fields = written.filter((field) => inJson.has(field));
+    this.#events = new EventReader(topic, used, isWritten ? { fields, whole: plan.untouched } : undefined);
     const { columns, memory } = this.#events;
     const values = plan.columns
       .filter((column) => !column.isField)

@@ -3,6 +3,8 @@
  * byte, and values that were computed) or as they came; the values alone, or whole records. WebAssembly does it, from where
  * the values lie: see workloads/assembly/write.ts.
  */
+import type { JsonPath } from "@caudal/crds";
+import { documentForm } from "../json/document.ts";
 import type { ProjectedColumn } from "../sql/transform-plan.ts";
 import type { Column } from "./columns.ts";
 import { ComputedTexts } from "./computed-texts.ts";
@@ -17,12 +19,14 @@ const BACKSLASH = 0x5c;
 export interface RowForm {
   /** Of the values; none where events go on as they came. */
   readonly columns: readonly ProjectedColumn[];
+  /** Where in the JSON each column's value is. */
+  readonly paths: readonly JsonPath[];
   /** The column whose text becomes the records' key; undefined where they keep their own. */
   readonly key: ProjectedColumn | undefined;
 }
 
-/** Fields whose values a writer needs as they were written. */
-export function locatedFields({ columns, key }: RowForm): readonly string[] {
+/** Fields that are written: as they came, or, of those beside the records' values, as values that were computed. */
+export function writtenFields({ columns, key }: RowForm): readonly string[] {
   const fields = [...columns, ...(key === undefined ? [] : [key])].filter(({ isField }) => isField);
   return [...new Set(fields.map(({ expression }) => expression))];
 }
@@ -36,28 +40,32 @@ export class RowWriter {
   readonly #hashes: number;
 
   /**
-   * @param events locates the form's fields
+   * @param events locates the form's fields, but those beside the records' values, of which it has columns
    * @param columnOf the column of an expression, by its name in the select
    */
-  constructor(events: EventReader, { columns, key }: RowForm, columnOf: (name: string) => Column | undefined) {
+  constructor(events: EventReader, { columns, paths, key }: RowForm, columnOf: (name: string) => Column | undefined) {
     this.#events = events;
     const { memory } = events;
-    for (const { name, isField, duckdbType } of columns) {
-      const column = isField ? undefined : columnOf(name);
+    for (const written of [...columns, ...(key === undefined ? [] : [key])]) {
+      const { name, duckdbType } = written;
+      const column = this.#isLocated(written) || this.#computed.has(name) ? undefined : columnOf(name);
       if (column !== undefined) this.#computed.set(name, new ComputedTexts(memory, column, duckdbType));
     }
     this.#rows = memory.allocate(4 * SLICE_ROWS);
     this.#written = memory.allocate(4 * SLICE_ROWS);
     this.#hashes = memory.allocate(4 * SLICE_ROWS);
-    this.#keys = key === undefined ? undefined : new Keys(events, this.#spansOf(key), key.isField);
-    const blocks = columns.flatMap((column, index) => {
-      const prefix = Buffer.from(`${index === 0 ? "{" : ","}${JSON.stringify(column.name)}:`);
-      return [memory.keep(prefix), prefix.length, this.#spansOf(column)];
+    this.#keys = key === undefined ? undefined : new Keys(events, this.#spansOf(key), this.#isLocated(key));
+    const { order, prefixes, end } = documentForm(paths);
+    const blocks = order.flatMap((place, index) => {
+      const prefix = Buffer.from(prefixes[index] ?? "");
+      const column = columns[place];
+      return column === undefined ? [] : [memory.keep(prefix), prefix.length, this.#spansOf(column)];
     });
+    const close = Buffer.from(end);
     const { starts, ends, heads, tails } = events.slice;
     const described = keepWords(memory, blocks);
-    const form = [described, columns.length, this.#rows, starts, ends, heads, tails, this.#written, this.#hashes];
-    memory.exports.openRows(keepWords(memory, form));
+    const lists = [this.#rows, starts, ends, heads, tails, this.#written, this.#hashes];
+    memory.exports.openRows(keepWords(memory, [described, columns.length, ...lists, memory.keep(close), close.length]));
   }
 
   /** Adds the values of rows of the slice that was read last, each an event. */
@@ -89,10 +97,16 @@ export class RowWriter {
     values.addAll(bytes.subarray(first, first + (ends.at(-1) ?? 0)), ends);
   }
 
-  #spansOf({ name, isField, expression }: ProjectedColumn): number {
-    const spans = isField ? this.#events.spans.get(expression) : this.#computed.get(name)?.spans;
+  #spansOf(column: ProjectedColumn): number {
+    const { name, expression } = column;
+    const spans = this.#isLocated(column) ? this.#events.spans.get(expression) : this.#computed.get(name)?.spans;
     if (spans === undefined) throw new TypeError(`no values of ${name}`);
     return spans;
+  }
+
+  /** Whether its values are in the records, as they came. */
+  #isLocated({ isField, expression }: ProjectedColumn): boolean {
+    return isField && this.#events.spans.has(expression);
   }
 }
 

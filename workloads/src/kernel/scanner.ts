@@ -1,5 +1,5 @@
 /** Runs the WebAssembly scanner over slices of a block: bytes of JSON in, columns out. */
-import type { TimeUnit, TopicConfig } from "@caudal/crds";
+import { pathOf, type TimeUnit, type TopicConfig } from "@caudal/crds";
 import type { RecordBlock } from "../kafka/record-block.ts";
 import type { Column, NumberColumn } from "./columns.ts";
 import { HeldSlice, sliceBytes } from "./held-slice.ts";
@@ -53,11 +53,15 @@ export class Scanner {
   readonly #undecided: number;
   readonly #deferred: number;
 
-  /** @param rows that a slice has at most */
+  /** Whether every field is a member of the root of its own: of others the scanner knows nothing. */
+  readonly #isFlat: boolean;
+
+  /** @param topic with fields that are in the JSON, and no others @param rows that a slice has at most */
   constructor(memory: ScanMemory, topic: TopicConfig, targets: ScanTargets, rows: number) {
     const { columns, timeMs, spans, whole = false } = targets;
     this.#memory = memory;
     this.slice = new HeldSlice(memory, rows);
+    this.#isFlat = isFlat(topic);
     this.#columns = topic.fields.map(({ name }) => columns.get(name));
     this.#undecided = memory.allocate(4 * rows);
     this.#deferred = memory.allocate(ENTRY_BYTES * rows);
@@ -75,9 +79,10 @@ export class Scanner {
    */
   scan(block: RecordBlock, from: number, to: number): number[] {
     const rows = to - from;
-    if (isTooLarge(block, from, to)) return Array.from({ length: rows }, (_, row) => row);
+    const isTooMuch = isTooLarge(block, from, to);
+    if (!isTooMuch) this.slice.hold(block, from, to);
+    if (isTooMuch || !this.#isFlat) return Array.from({ length: rows }, (_, row) => row);
     this.#writeColumns();
-    this.slice.hold(block, from, to);
     const { base, starts, ends } = this.slice;
     const count = this.#memory.exports.scan(base, starts, ends, rows, this.#undecided);
     this.#memory.settle();
@@ -85,14 +90,10 @@ export class Scanner {
     return this.#readDeferred(undecided);
   }
 
-  #writeField(
-    index: number,
-    { name, type, nullable, unit = "milliseconds" }: TopicConfig["fields"][number],
-    isTime: boolean,
-    spans: number,
-  ): void {
+  #writeField(index: number, field: TopicConfig["fields"][number], isTime: boolean, spans: number): void {
+    const { name, type, nullable, unit = "milliseconds" } = field;
     const [, precision = "0", scale = "0"] = /^decimal\((\d+),(\d+)\)$/.exec(type) ?? [];
-    const key = Buffer.from(name);
+    const key = Buffer.from(writtenKey(String(pathOf(field)?.[0] ?? name)));
     const keyAt = this.#memory.keep(key);
     const flags = (nullable && !isTime ? NULLABLE : 0) | (isTime ? IS_TIME : 0);
     const digits = type === "integer" ? INT32 : type === "timestamp" ? UNITS[unit] : Number(precision);
@@ -127,6 +128,16 @@ export class Scanner {
     }
     return undecided;
   }
+}
+
+/** A key as writers of JSON write it, between its quotes. */
+function writtenKey(name: string): string {
+  return JSON.stringify(name).slice(1, -1);
+}
+
+function isFlat({ fields }: TopicConfig): boolean {
+  const paths = fields.map((field) => pathOf(field) ?? [field.name]);
+  return paths.every(({ length }) => length === 1) && new Set(paths.map(([name]) => name)).size === paths.length;
 }
 
 /** A slice that is left to the strict reader: it has one value, or values far apart. */

@@ -1,5 +1,5 @@
 /** From JSON to columns, one record after the other: the judge of all rows that the scanner is not certain of. */
-import type { TopicConfig } from "@caudal/crds";
+import { pathOf, type TopicConfig } from "@caudal/crds";
 import { NULL_VALUE, type RecordBlock } from "../kafka/record-block.ts";
 import { FieldReader, isFinding } from "../json/field-values.ts";
 import { JsonReader } from "../json/json-reader.ts";
@@ -32,12 +32,13 @@ export class StrictReader {
   readonly #timeMs: NumberColumn;
 
   /**
+   * @param topic with fields that are in the JSON, and no others
    * @param columns by field name, for those whose values are wanted; the others are checked all the same
    * @param timeMs gets the event times where a field holds them: whole milliseconds, downwards
    */
   constructor({ fields, timestamp }: TopicConfig, columns: ReadonlyMap<string, Column>, timeMs: NumberColumn) {
     this.#timeMs = timeMs;
-    this.#json = new JsonReader(fields.map(({ name }) => [name]));
+    this.#json = new JsonReader(fields.map((field) => pathOf(field) ?? [field.name]));
     this.#fields = fields.map((field) => {
       const { name, nullable } = field;
       const isTime = name === timestamp;

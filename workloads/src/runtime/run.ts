@@ -1,7 +1,7 @@
 /** The life of a workload: configuration, telemetry, HTTP, the role, and an end whose exit code says why. */
 import { HTTP_PORT, type WorkloadConfig } from "@caudal/crds";
 import type { Logger } from "pino";
-import { configFile, generationIn, loadConfig } from "./config.ts";
+import { configFile, loadConfig } from "./config.ts";
 import { Drain } from "./drain.ts";
 import { ConfigInvalid, describeError, Drained, reasonOf, UsageInvalid, WorkloadError } from "./errors.ts";
 import { ExitCode } from "./exit.ts";
@@ -33,8 +33,7 @@ export async function runRole(options: RunOptions): Promise<ExitCode> {
   let log = createLog({ role });
   try {
     log = createLog({ role }, env["LOG_LEVEL"]);
-    const file = configFile(options.config, env);
-    const config = await loadConfig(file);
+    const config = await loadConfig(configFile(options.config, env));
     if (config.stage.role !== role)
       throw new ConfigInvalid(`this process is a ${role}, and the configuration is of a ${config.stage.role}`);
     const { namespace, name: pipeline } = config.pipeline;
@@ -43,7 +42,6 @@ export async function runRole(options: RunOptions): Promise<ExitCode> {
     const telemetry = await startTelemetry(role, env);
     const context: RuntimeContext = {
       config,
-      generation: async () => await generationIn(file, config.pipeline),
       log,
       metrics: createMetrics(labels, true),
       drain: new Drain(),

@@ -1,9 +1,11 @@
 /** From a transform's configuration to its plan, or to what is wrong with its SQL and its outputs. */
 import { nameProblem, type OutputConfig, parseKeyTemplate, type TopicConfig, type TransformConfig } from "@caudal/crds";
+import { overlapOf } from "../json/document.ts";
+import { placesIn } from "../json/places.ts";
 import { checkKinds } from "./determinism.ts";
 import { arithmeticOf } from "./arithmetic.ts";
 import { directOf } from "./direct.ts";
-import { checkFields, inScope } from "./event-scope.ts";
+import { checkFields, checkPlaces, inScope } from "./event-scope.ts";
 import { duckdbTypeOf, fieldType } from "./fields.ts";
 import { mayBeNull } from "./nullable.ts";
 import { quote } from "./quote.ts";
@@ -30,7 +32,11 @@ export interface CompiledTransform {
 export async function compileTransform(config: TransformConfig, path = "transform"): Promise<CompiledTransform> {
   const { topic } = config;
   const { lookups, problems } = planLookups(config, path);
-  const early = [...checkFields(topic), ...problems];
+  const early = [
+    ...checkFields(topic),
+    ...config.to.flatMap((output) => (output.topic === undefined ? [] : checkPlaces(output.topic))),
+    ...problems,
+  ];
   if (early.length > 0) return { plan: null, problems: early };
   return await inScope(topic, lookups, async (scope) => {
     const where = config.where === undefined ? undefined : await scope.condition(config.where, `${path}.where`);
@@ -232,6 +238,18 @@ function checkTopic(topic: TopicConfig, columns: readonly ProjectedColumn[]): re
     withScale({ name, postgresType: type, nullable }, duckdbType),
   );
   const problems = checkTopicFields(shown, topic, "the select");
+  const places = placesIn(topic);
+  const placed = columns.flatMap(({ name }) => {
+    const path = places(name);
+    return path === undefined ? [] : [{ name, path }];
+  });
+  const overlap = overlapOf(placed.map(({ path }) => path));
+  if (overlap !== undefined) {
+    const [one, other] = overlap.map((place) => placed[place]?.name ?? "");
+    problems.push(
+      `${one ?? ""} and ${other ?? ""} would be written to one place in the JSON of topic ${topic.name}: give one of the two another \`from\` there, or another name`,
+    );
+  }
   if (topic.key !== undefined && !columns.some(({ name }) => name === topic.key))
     problems.push(
       `topic ${topic.name} is keyed by ${topic.key}, which the select does not have: add ${topic.key}, or leave out the topic's key to keep the records' own`,

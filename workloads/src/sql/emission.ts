@@ -6,7 +6,14 @@ import { checkTopicFields, type Shown, withScale } from "./topic-fields.ts";
 
 /** @returns what is wrong, in words that say what to write instead */
 export function checkEmission(table: TablePlan, target: TopicConfig, source: TopicConfig): readonly string[] {
-  const problems = checkTopicFields(shownColumns(table, source), target, "the table");
+  const moved = target.fields.filter(({ from }) => from !== undefined);
+  const problems = [
+    ...moved.map(
+      ({ name, from }) =>
+        `rows of a table are written under the names of their columns, and the field ${name} of topic ${target.name} is read from ${from ?? ""}: leave \`from\` out`,
+    ),
+    ...(moved.length > 0 ? [] : checkTopicFields(shownColumns(table, source), target, "the table")),
+  ];
   const [group, ...others] = table.groups;
   if (target.key !== undefined && (group?.name !== target.key || others.length > 0))
     problems.push(

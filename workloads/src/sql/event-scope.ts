@@ -1,5 +1,5 @@
 /** The database that the SQL of one stage is bound against: a table `event` with the topic's fields and the lookups. */
-import { nameProblem, type TopicConfig } from "@caudal/crds";
+import { nameProblem, readFieldPlace, type TopicConfig } from "@caudal/crds";
 import { readFunctions } from "./determinism.ts";
 import { createTable, openDuckDB } from "./duckdb.ts";
 import { duckdbTypeOf, fieldType } from "./fields.ts";
@@ -39,9 +39,19 @@ export function structOf({ columns }: LookupPlan): string {
   return `struct(${columns.map(({ name, duckdbType }) => `${quote(name)} ${duckdbType}`).join(", ")})`;
 }
 
+/** Places of the topic's fields that cannot be. */
+export function checkPlaces({ name: topic, fields }: TopicConfig): readonly SqlProblem[] {
+  return fields.flatMap((field) => {
+    const place = readFieldPlace(field);
+    return typeof place === "string"
+      ? { path: `spec.topics[${topic}].fields[${field.name}].from`, reason: "FieldPlaceInvalid", message: place }
+      : [];
+  });
+}
+
 /** What is wrong with the topic's own fields. */
 export function checkFields(topic: TopicConfig): readonly SqlProblem[] {
-  const problems: SqlProblem[] = [];
+  const problems: SqlProblem[] = [...checkPlaces(topic)];
   const seen = new Map<string, string>();
   for (const { name, type } of topic.fields) {
     const unsayable = nameProblem(name);

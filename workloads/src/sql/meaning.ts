@@ -20,7 +20,7 @@ export function meaningOf(table: TableDraft, where: Bound | undefined, topic: To
     timestamp: topic.timestamp ?? null,
     fields: topic.fields
       .filter(({ name }) => read.has(name))
-      .map(({ name, type }) => [name, type])
+      .map(({ name, type, from }) => [name, type, ...(from === undefined ? [] : [from])])
       .sort(([a = ""], [b = ""]) => (a < b ? -1 : 1)),
     where: [where?.sql ?? null, table.where ?? null],
     window: [table.size, table.advance, table.pane, table.panes, ...(table.gap === undefined ? [] : ["session"])],

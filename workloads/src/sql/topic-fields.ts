@@ -1,5 +1,5 @@
 /** Whether the columns of records are what the topic that gets them is declared to hold. */
-import type { Field, TopicConfig } from "@caudal/crds";
+import { type Field, pathOf, type TopicConfig } from "@caudal/crds";
 
 /** A column as it is in a record's value. */
 export interface Shown {
@@ -32,7 +32,9 @@ const FITS: Readonly<Record<string, readonly string[]>> = {
  * @returns what is wrong, in words that say what to write instead
  */
 export function checkTopicFields(columns: readonly Shown[], target: TopicConfig, what: string): string[] {
-  return target.fields.flatMap((field) => fieldProblem(field, columns, target.name, what) ?? []);
+  // What is beside a record's value is no column: the key has a check of its own, the rest is Kafka's, or goes on.
+  const inJson = target.fields.filter((field) => pathOf(field) !== undefined);
+  return inJson.flatMap((field) => fieldProblem(field, columns, target.name, what) ?? []);
 }
 
 function fieldProblem(

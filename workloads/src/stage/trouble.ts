@@ -12,7 +12,6 @@ export class Trouble {
   readonly #log: Logger;
   readonly #failures: FailureLog;
   #cleared = 0;
-  #standing: unknown;
 
   constructor(health: WorkHealth, log: Logger) {
     this.#health = health;
@@ -41,24 +40,12 @@ export class Trouble {
     this.#health.setReady(false, `${reasonOf(error)}: ${describeError(error)}`);
   }
 
-  /** A part of the work needs a person while the rest goes on: told, and not ready, until it is taken back. */
-  stand(error: unknown): void {
-    this.#standing = error;
-    if (error !== undefined) this.block(error);
-  }
-
-  /** Work was finished: nothing stands in the way, or only what {@link stand} tells of. */
+  /** Work was finished: nothing stands in the way. */
   clear(): void {
     this.#cleared++;
     if (this.#failures.clear()) this.#log.info("working again");
-    if (this.#standing === undefined) {
-      this.#health.clearError();
-      this.#health.setReady(true, "");
-    } else {
-      const [reason, message] = [reasonOf(this.#standing), describeError(this.#standing)];
-      this.#health.setError(reason, message);
-      this.#health.setReady(false, `${reason}: ${message}`);
-    }
+    this.#health.clearError();
+    this.#health.setReady(true, "");
     this.#health.setState("Running");
   }
 }

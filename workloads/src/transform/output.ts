@@ -2,6 +2,7 @@
  * What an output of a transform promises. It keeps its own progress where its rows go, and moves it together with them:
  * after any crash each row is there exactly once.
  */
+import type { JsonPath } from "@caudal/crds";
 import type { Member } from "../kafka/group.ts";
 import type { Rows, Want } from "../kernel/rows.ts";
 import type { ProjectedColumn } from "../sql/transform-plan.ts";
@@ -44,27 +45,11 @@ export interface Output {
 
   /** Name of the column whose text becomes the key of records; without it they keep their source's. */
   readonly recordKey?: string;
+  /** Where in the JSON of the rows a column's value is; undefined for one that is not in it. */
+  readonly placeOf?: (column: string) => JsonPath | undefined;
 
   /** How long, in milliseconds, and how many events a batch gathers before it is committed; without it, as they come. */
   readonly gather?: { readonly ms: number; readonly events: number };
-
-  /** What tells the output from one of the same name that was begun anew, once its positions are known; without it, nothing does. */
-  readonly incarnation?: string;
-
-  /**
-   * Asks whether this definition of the output may be written, before any partition is taken.
-   *
-   * @param starts offset at which each partition of the source begins
-   * @throws OutputStandsBy, or what needs a person and is not retryable, when it may not
-   */
-  accept?(source: Source, starts: ReadonlyMap<number, number>): Promise<void>;
-
-  /**
-   * Where progress stands now, without taking anything over.
-   *
-   * @returns by partition; one that has no progress of this output and definition is not in the map
-   */
-  stored(source: Source, partitions: readonly number[]): Promise<ReadonlyMap<number, number>>;
 
   /**
    * Where it goes on in partitions that are assigned now. What an earlier process has begun is over when this returns: it

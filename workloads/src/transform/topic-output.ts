@@ -3,7 +3,8 @@
  * offset of the output's consumer group, written under the generation in which the partitions were assigned: the group's
  * coordinator refuses it of a process that has lost them, and the transaction is undone (KIP-447).
  */
-import type { TopicConfig } from "@caudal/crds";
+import type { JsonPath, TopicConfig } from "@caudal/crds";
+import { placesIn } from "../json/places.ts";
 import { BATCH_BYTES, type BatchEncoder } from "../kafka/batch-encoder.ts";
 import type { KafkaCluster } from "../kafka/cluster.ts";
 import { KafkaUnavailable, RecordTooLarge, TopicRecreated } from "../kafka/errors.ts";
@@ -37,6 +38,7 @@ const PATIENCE_MS = 30_000;
 export class TopicOutput implements Output {
   readonly wants = new Set(["records"] as const);
   readonly recordKey?: string;
+  readonly placeOf: (column: string) => JsonPath | undefined;
   readonly #options: TopicOutputOptions;
   readonly #group: Group;
   #writer: TransactionalWriter | undefined;
@@ -49,12 +51,8 @@ export class TopicOutput implements Output {
     this.#options = options;
     const { cluster, topic, group: groupId } = options;
     if (topic.key !== undefined) this.recordKey = topic.key;
+    this.placeOf = placesIn(topic);
     this.#group = new Group(cluster, { groupId, topic: sourceTopic, sessionMs: 0, rebalanceMs: 0 });
-  }
-
-  async stored(_source: Source, partitions: readonly number[]): Promise<ReadonlyMap<number, number>> {
-    const places = await this.#group.committed(partitions);
-    return new Map([...places].map(([partition, { offset }]) => [partition, offset]));
   }
 
   async positions(source: Source, assignee: Member, starts: ReadonlyMap<number, number>): Promise<readonly Position[]> {

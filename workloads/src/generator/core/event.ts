@@ -1,5 +1,6 @@
 /** Events: event i is a function of (seed, i, now) alone. */
-import type { Field, GeneratorConfig, GeneratorValue } from "@caudal/crds";
+import { type Field, type GeneratorConfig, type GeneratorValue, pathOf } from "@caudal/crds";
+import { documentForm } from "../../json/document.ts";
 import { defaultValue } from "./defaults.ts";
 import { isBare } from "./format.ts";
 import { isPlain, textMaker } from "./kinds.ts";
@@ -31,21 +32,26 @@ export function eventMaker(config: Pick<GeneratorConfig, "topic" | "values" | "s
       );
   const fields = topic.fields.map((field) => {
     const value = values.find((candidate) => candidate.field === field.name) ?? defaultValue(field);
-    return { name: field.name, text: fieldMaker(field, value, seed), json: jsonMaker(field, value) };
+    const { name } = field;
+    return { name, path: pathOf(field), text: fieldMaker(field, value, seed), json: jsonMaker(field, value) };
   });
-  const keyAt = topic.fields.findIndex(({ name }) => name === topic.key);
-  const prefixes = fields.map(({ name }, index) => `${index === 0 ? "{" : ","}${JSON.stringify(name)}:`);
+  const written = fields.flatMap(({ path, ...field }) => (path === undefined ? [] : { ...field, path }));
+  const { order, prefixes, end } = documentForm(written.map(({ path }) => path));
+  const ordered = order.flatMap((place) => written[place] ?? []);
+  const keyAt = ordered.findIndex(({ name }) => name === topic.key);
+  // The key alone may be beside the value.
+  const keyField = keyAt < 0 ? fields.find(({ name }) => name === topic.key) : undefined;
   return (event, now) => {
-    let key: string | null = null;
+    let key = keyField?.text(event, now) ?? null;
     let value = "";
-    for (let index = 0; index < fields.length; index++) {
-      const field = fields[index];
+    for (let index = 0; index < ordered.length; index++) {
+      const field = ordered[index];
       if (field === undefined) continue;
       const text = field.text(event, now);
       if (index === keyAt) key = text;
       value += (prefixes[index] ?? "") + (text === null ? "null" : field.json(text));
     }
-    return { key, value: value === "" ? "{}" : `${value}}` };
+    return { key, value: value + end };
   };
 }
 

@@ -1,5 +1,6 @@
 /** A table of the source database, and how its rows become records of the topic. Pure. */
-import type { SourceConfig } from "@caudal/crds";
+import { fieldPlace, type JsonPath, pathOf, type SourceConfig } from "@caudal/crds";
+import { type DocumentForm, documentForm } from "../../json/document.ts";
 import { identifier, qualified } from "../../postgres/core/identifiers.ts";
 import { SourceMismatch } from "../errors.ts";
 import { isTime, type Misfit, typesFor, valueWriter, type WriteValue } from "./value.ts";
@@ -40,11 +41,15 @@ export interface Source {
   readonly column: string;
   readonly nullable: boolean;
   readonly write: WriteValue;
+  /** Where in the record's JSON it is; undefined for the record's key, which is beside it. */
+  readonly path: JsonPath | undefined;
 }
 
 /** How a row is read and written. */
 export interface Layout {
   readonly sources: readonly Source[];
+  /** Of the JSON: the sources that have a path, in their order, and behind them the operation, where a field gets it. */
+  readonly form: DocumentForm;
   /** Positions in `sources`. */
   readonly key: readonly number[];
   readonly timestamp: { readonly at: number; readonly column: Column } | undefined;
@@ -57,8 +62,9 @@ export function layoutOf(config: SourceConfig, table: Table): Layout {
   const title = postgres.table;
   const { operationField, timestampColumn } = postgres;
   const sources = topic.fields
-    .filter(({ name }) => name !== operationField)
-    .map(({ name, type, nullable }) => {
+    .filter((field) => field.name !== operationField && isOfRows(field))
+    .map((field) => {
+      const { name, type, nullable } = field;
       const column = table.columns.find((candidate) => candidate.name === name);
       if (column === undefined)
         throw new SourceMismatch(
@@ -69,7 +75,7 @@ export function layoutOf(config: SourceConfig, table: Table): Layout {
         throw new SourceMismatch(
           `${title}.${name} is of type ${column.typeName}, which a field of type ${type} cannot hold (it holds ${typesFor(type)}): declare another type, or string`,
         );
-      return { field: name, column: name, nullable, write };
+      return { field: name, column: name, nullable, write, path: pathOf(field) };
     });
   const key = keyOf(config, table).map((name) => {
     const at = sources.findIndex(({ column }) => column === name);
@@ -79,7 +85,16 @@ export function layoutOf(config: SourceConfig, table: Table): Layout {
       );
     return at;
   });
-  return { sources, key, timestamp: timestampOf(title, timestampColumn, table, sources), operationField };
+  const operation = topic.fields.find(({ name }) => name === operationField);
+  const paths = [...sources, ...(operation === undefined ? [] : [{ path: pathOf(operation) }])];
+  const form = documentForm(paths.flatMap(({ path }) => (path === undefined ? [] : [path])));
+  return { sources, form, key, timestamp: timestampOf(title, timestampColumn, table, sources), operationField };
+}
+
+/** Whether a row has it: what Kafka gives a record, no column has. */
+function isOfRows(field: SourceConfig["topic"]["fields"][number]): boolean {
+  const { kind } = fieldPlace(field);
+  return kind === "value" || kind === "key";
 }
 
 function timestampOf(
@@ -163,21 +178,22 @@ export type Texts = readonly (string | null)[];
 
 /** @param deleted nothing but the key needs to be there */
 export function rowOf(layout: Layout, texts: Texts, operation: Operation): Row | BadRow {
-  const { sources, operationField } = layout;
-  const parts: string[] = [];
+  const { sources, form, operationField } = layout;
+  const values: string[] = [];
   let bad: string | undefined;
-  sources.forEach(({ field, nullable, write }, at) => {
+  sources.forEach(({ field, nullable, write, path }, at) => {
     const text = texts[at] ?? null;
     const written = text === null ? "null" : write(text);
     if (text === null && !nullable && operation !== "delete") bad ??= `${field} is NULL, and the field is not nullable`;
-    if (typeof written === "string") parts.push(`${JSON.stringify(field)}:${written}`);
-    else bad ??= `${field}: ${(written satisfies Misfit).misfit}`;
+    if (typeof written !== "string") bad ??= `${field}: ${(written satisfies Misfit).misfit}`;
+    else if (path !== undefined) values.push(written);
   });
   const key = keyText(layout, texts);
   if (bad !== undefined) return { key, value: rawJson(layout, texts), reason: "ValueDoesNotFit", detail: bad };
   if (operation === "delete" && operationField === undefined) return { key, value: null };
-  if (operationField !== undefined) parts.push(`${JSON.stringify(operationField)}:"${operation}"`);
-  return { key, value: `{${parts.join(",")}}` };
+  if (operationField !== undefined) values.push(`"${operation}"`);
+  const parts = form.order.map((place, index) => `${form.prefixes[index] ?? ""}${values[place] ?? "null"}`);
+  return { key, value: parts.join("") + form.end };
 }
 
 /** Text of the one key column, or a JSON object of several. */
