@@ -10,7 +10,8 @@ import { WorkloadConfig } from "./workload-config.ts";
 const root = join(import.meta.dirname, "..", "..");
 const notice = "# Generated from crds/src/schema by `npm run generate`; do not edit.\n";
 const crd = notice + stringify(customResourceDefinition(), { lineWidth: 0, aliasDuplicateObjects: false });
-const json = (schema: unknown) => `${JSON.stringify(schema, null, 2)}\n`;
+const json = (schema: unknown) =>
+  `${JSON.stringify(schema, (key, value: unknown) => (key.startsWith("~") ? undefined : value), 2)}\n`;
 
 const outputs: Record<string, string> = {
   "crds/generated/streampipelines.caudal.dev.yaml": crd,

@@ -55,6 +55,9 @@ export const HTTP_PORT = 8080;
 /** Columns that every table has besides its groups and aggregates. */
 export const RESERVED_COLUMNS = ["window_start", "window_end", "revision", "updated_at"] as const;
 
+/** Columns that PostgreSQL has in every table: no other may be called so. */
+export const SYSTEM_COLUMNS = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"] as const;
+
 /** Name of a stage's dead-letter topic unless the spec names another: of its pipeline too, for a Kafka serves many. */
 export function defaultDeadLetterTopic(pipeline: string, stage: string): string {
   return `${pipeline}-${stage}-dlq`;

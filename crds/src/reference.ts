@@ -15,13 +15,14 @@ interface Node {
   maxItems?: number;
   minItems?: number;
   "x-kubernetes-int-or-string"?: boolean;
+  pattern?: string;
   "x-kubernetes-validations"?: { message: string }[];
 }
 
 /** Name of a node's type for people: `string`, `list of objects`, `Retain or Delete`. */
 function typeName(node: Node): string {
   if (node.enum !== undefined) return node.enum.map((value) => `\`${String(value)}\``).join(" or ");
-  if (node["x-kubernetes-int-or-string"] === true) return "quantity";
+  if (node["x-kubernetes-int-or-string"] === true) return node.pattern === undefined ? "duration" : "quantity";
   if (node.items !== undefined) return node.items.properties !== undefined ? "list" : `list of ${typeName(node.items)}`;
   if (node.additionalProperties !== undefined) return `map of ${typeName(node.additionalProperties)}`;
   return node.type ?? "any";

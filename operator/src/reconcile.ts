@@ -34,7 +34,8 @@ import type { Facts, Failure } from "./status/facts.ts";
 import { statusOf } from "./status/status.ts";
 import type { CheckInput } from "./validate/check.ts";
 import type { SqlChecks, SqlState } from "./validate/sql-checks.ts";
-import { validate } from "./validate/validate.ts";
+import { beside, validate } from "./validate/validate.ts";
+import { repaired } from "./validate/written-forms.ts";
 
 export interface ReconcileContext extends ObserveContext {
   readonly settings: WorkloadSettings;
@@ -97,8 +98,10 @@ function findProblems(context: ReconcileContext, { pipeline, kafka, claims }: Ob
     ...(checkFakeName && { checkFakeName }),
   };
   const problems = validate(input);
-  // SQL is bound against fields: while these are wrong its messages would only confuse.
-  return problems.length > 0 ? { problems } : context.sql.check(pipeline);
+  if (problems.length === 0) return context.sql.check(pipeline);
+  // All in one round: SQL is checked as if the rest were right.
+  const sql = context.sql.check(repaired(pipeline));
+  return sql.unchecked?.isNew === true ? sql : { problems: [...problems, ...beside(problems, sql.problems)] };
 }
 
 interface Done {

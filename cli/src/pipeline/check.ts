@@ -1,11 +1,14 @@
 /** Everything that API server and operator check of a pipeline, on a file: schema, rules, names, SQL. */
 import { customResourceDefinition, KIND, API_VERSION, type StreamPipeline, withDefaults } from "@caudal/crds";
 import { findSqlProblems } from "@caudal/operator/validate/sql";
-import { validate } from "@caudal/operator/validate/validate";
+import { beside, validate } from "@caudal/operator/validate/validate";
+import { repaired } from "@caudal/operator/validate/written-forms";
 import { checkFakeName } from "@caudal/workloads/generator/core/fake";
 import { checkAll } from "@caudal/workloads/sql/check-sql";
 import { PipelineInvalid } from "../errors.ts";
-import type { WrittenPipeline } from "./read.ts";
+import type { Place } from "./places.ts";
+import { prune } from "./prune.ts";
+import { placesOf, type WrittenPipeline } from "./read.ts";
 import { checkRules } from "./rules.ts";
 import { checkSchema, isObject, type Schema } from "./schema-check.ts";
 
@@ -16,14 +19,24 @@ export interface Checked {
   readonly problems: readonly string[];
 }
 
+/** All problems in one round: what is not of the schema is taken out, and the rest is checked as it stands. */
 export async function checkPipeline(written: WrittenPipeline): Promise<Checked> {
   const pipeline = asServed(written);
   const problems = [...checkHead(written), ...checkStructure(written, pipeline)];
-  // Rules and checks rely on what was checked before them.
-  if (problems.length > 0) return { pipeline, problems };
-  const found = validate({ pipeline, checkFakeName });
-  const all = found.length > 0 ? found : (await findSqlProblems(pipeline, checkAll)).problems;
-  return { pipeline, problems: all.map(({ message }) => message) };
+  const spec = prune(pipeline.spec, specSchema());
+  if (isObject(spec)) {
+    const rest = withDefaults({ ...pipeline, spec });
+    problems.push(...ruleProblems(rest));
+    const found = validate({ pipeline: rest, checkFakeName });
+    const sql = await findSqlProblems(found.length === 0 ? rest : repaired(rest), checkAll);
+    problems.push(...[...found, ...beside(found, sql.problems)].map(({ message }) => message));
+  }
+  const places = placesOf(written);
+  return { pipeline, problems: problems.map((problem) => located(problem, places?.of(problem))) };
+}
+
+function located(problem: string, place: Place | undefined): string {
+  return place === undefined ? problem : `line ${place.line}, column ${place.column}: ${problem}`;
 }
 
 /** @throws PipelineInvalid with all problems */
@@ -67,14 +80,24 @@ interface Definition {
 }
 
 function checkStructure(written: WrittenPipeline, pipeline: StreamPipeline): string[] {
-  const [version] = (customResourceDefinition() as unknown as Definition).spec.versions;
-  const root = version.schema.openAPIV3Schema;
-  const { spec = {} } = root.properties;
-  const unknown = Object.keys(written).filter((name) => !Object.hasOwn(root.properties, name));
-  const problems = unknown.map((name) => `unknown field "${name}": remove it, or move it under spec`);
+  const unknown = Object.keys(written).filter((name) => !Object.hasOwn(rootSchema().properties, name));
   // Null is what the API server drops where a field has a default.
-  problems.push(...checkSchema(pipeline.spec, spec, "spec"));
-  if (problems.length > 0) return problems;
+  return [
+    ...unknown.map((name) => `unknown field "${name}": remove it, or move it under spec`),
+    ...checkSchema(pipeline.spec, specSchema(), "spec"),
+  ];
+}
+
+function ruleProblems(pipeline: StreamPipeline): string[] {
   const { status: _status, ...stored } = pipeline;
-  return checkRules(stored, { ...root, properties: { spec } }, "");
+  return checkRules(stored, { ...rootSchema(), properties: { spec: specSchema() } }, "");
+}
+
+function rootSchema() {
+  const [version] = (customResourceDefinition() as unknown as Definition).spec.versions;
+  return version.schema.openAPIV3Schema;
+}
+
+function specSchema(): Schema {
+  return rootSchema().properties["spec"] ?? {};
 }

@@ -1,12 +1,21 @@
 /** StreamPipelines in a file of YAML documents. */
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
-import { parseAllDocuments, visit } from "yaml";
+import { LineCounter, parseAllDocuments, visit } from "yaml";
 import { KIND } from "@caudal/crds";
 import { FileInvalid } from "../errors.ts";
+import { Places } from "./places.ts";
 
 /** A pipeline as it was written: nothing of it has been checked. */
 export type WrittenPipeline = Readonly<Record<string, unknown>>;
+
+/** Of pipelines that were read from a file: where their parts stand in it. */
+const places = new WeakMap<WrittenPipeline, Places>();
+
+/** @returns undefined for a pipeline that was not read from a file */
+export function placesOf(pipeline: WrittenPipeline): Places | undefined {
+  return places.get(pipeline);
+}
 
 /**
  * Reads all pipelines of a file.
@@ -15,7 +24,12 @@ export type WrittenPipeline = Readonly<Record<string, unknown>>;
  * @throws FileInvalid when there is none
  */
 export async function readPipelines(file: string): Promise<readonly WrittenPipeline[]> {
-  const pipelines = parsePipelines(await readText(file), file);
+  const source = await readText(file);
+  if (SQL.test(source))
+    throw new FileInvalid(
+      `${file} holds SQL: a StreamPipeline is YAML, with one expression in each of select, where, groupBy and aggregates; give CREATE STREAM … AS SELECT to the prompt of caudal sql, which makes a pipeline of it`,
+    );
+  const pipelines = parsePipelines(source, file);
   if (pipelines.length === 0)
     throw new FileInvalid(`${file} holds no ${KIND}: name the file that has \`kind: ${KIND}\``);
   return pipelines;
@@ -41,7 +55,8 @@ export async function readPipeline(file: string, name?: string): Promise<Written
 
 /** @throws FileInvalid with the place, for what is no YAML */
 export function parsePipelines(source: string, file: string): readonly WrittenPipeline[] {
-  return parseAllDocuments(source).flatMap((document) => {
+  const lineCounter = new LineCounter();
+  return parseAllDocuments(source, { lineCounter }).flatMap((document) => {
     const [error] = document.errors;
     if (error !== undefined) throw new FileInvalid(`${file} is no YAML: ${error.message}`);
     visit(document, {
@@ -52,9 +67,14 @@ export function parsePipelines(source: string, file: string): readonly WrittenPi
       },
     });
     const value: unknown = document.toJS();
-    return isPipeline(value) ? [value] : [];
+    if (!isPipeline(value)) return [];
+    places.set(value, new Places(document, lineCounter));
+    return [value];
   });
 }
+
+/** What begins as a statement does. */
+const SQL = /^(?:\s|--.*\n|\/\*[^]*?\*\/)*(?:select|create|with|insert|from)\s+[^:\s]/i;
 
 /** Source: sigs.k8s.io/yaml, which kubectl and helm use. */
 const WORD_OF_YAML = /^(y|n|Y|N|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF)$/;

@@ -3,8 +3,11 @@
  * in the API server's words. Source: kube-openapi's validation and apiextensions' list types.
  */
 
+import { unknownFieldHint } from "./unknown-field.ts";
+
 /** The part of OpenAPI that the CRD uses. */
 export interface Schema {
+  readonly description?: string;
   readonly type?: string;
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly additionalProperties?: Schema;
@@ -43,9 +46,13 @@ export function checkSchema(value: unknown, schema: Schema, path: string): strin
       : [typeProblem(value, "integer,string", path)];
   switch (schema.type) {
     case "object":
-      return isObject(value) ? checkObject(value, schema, path) : [typeProblem(value, "object", path)];
+      return isObject(value)
+        ? checkObject(value, schema, path)
+        : [`${typeProblem(value, "object", path)}${objectHint(value, schema)}`];
     case "array":
-      return Array.isArray(value) ? checkList(value, schema, path) : [typeProblem(value, "array", path)];
+      return Array.isArray(value)
+        ? checkList(value, schema, path)
+        : [`${typeProblem(value, "array", path)}${listHint(value, schema)}`];
     case "string":
       return typeof value === "string" ? checkText(value, schema, path) : [typeProblem(value, "string", path)];
     case "boolean":
@@ -81,14 +88,32 @@ function checkObject(value: Readonly<Record<string, unknown>>, schema: Schema, p
   for (const [name, child] of Object.entries(value)) {
     const place = placeIn(path, name);
     const known = Object.hasOwn(properties, name) ? properties[name] : additionalProperties;
-    if (child === null) continue;
+    if (known === undefined && isRestOfType(name, value["type"])) continue;
+    if (child === null && known !== undefined) continue;
     if (known !== undefined) problems.push(...checkSchema(child, known, place));
     else if (schema["x-kubernetes-preserve-unknown-fields"] !== true)
-      problems.push(
-        `unknown field "${place}": remove it${Object.keys(properties).length === 0 ? "" : `, or write one of ${Object.keys(properties).join(", ")}`}`,
-      );
+      problems.push(`unknown field "${place}": ${unknownFieldHint(name, Object.keys(properties))}`);
   }
   return problems;
+}
+
+/** What follows the comma of a decimal without quotes: of its type it is told. */
+function isRestOfType(name: string, type: unknown): boolean {
+  return /^\d+\)$/.test(name) && typeof type === "string" && /^[a-z]+\(\d+$/.test(type);
+}
+
+function objectHint(value: unknown, { properties = {} }: Schema): string {
+  const [only, ...more] = Object.keys(properties);
+  if (only === undefined || typeof value === "object") return "";
+  return more.length === 0 ? `: write { ${only}: ${String(value)} }` : `: write { ${only}: … } with its fields`;
+}
+
+function listHint(value: unknown, { items = {} }: Schema): string {
+  if (typeof value === "string")
+    return items.type === "object"
+      ? `: write a list of objects, [ { ${Object.keys(items.properties ?? {})[0] ?? "name"}: ${value} } ]`
+      : `: write a list, [ ${JSON.stringify(value)} ]`;
+  return isObject(value) ? ": put - before its first line, for a list of one" : "";
 }
 
 function checkList(value: readonly unknown[], schema: Schema, path: string): string[] {
@@ -127,7 +152,9 @@ function checkText(value: string, schema: Schema, path: string): string[] {
   if (allowed !== undefined && !allowed.includes(value))
     return [`${path}: Unsupported value: "${value}": supported values: ${allowed.map((one) => `"${one}"`).join(", ")}`];
   if (pattern !== undefined && !new RegExp(pattern, "u").test(value))
-    return [`${path}: Invalid value: "${value}": ${path} in body should match '${pattern}'`];
+    return [
+      `${path}: Invalid value: "${value}": ${path} in body should match '${pattern}'${schema.description === undefined ? "" : ` (${schema.description})`}`,
+    ];
   return [];
 }
 

@@ -10,7 +10,8 @@ export const validateCommand: Command = {
   help: `caudal validate FILE...
 
 Checks every StreamPipeline of the files against the schema, its rules, and the operator's own checks: names, topics,
-windows, generators' values, and all SQL, bound against the declared fields. What depends on a cluster (listeners,
+windows, generators' values, and all SQL, bound against the declared fields. All problems are told in one round, each
+with its line and column. What depends on a cluster (listeners,
 secrets, tables that another pipeline keeps) is not checked. Exit code 1 where a pipeline would be refused.
 
   FILE    YAML; - is standard input

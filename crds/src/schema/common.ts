@@ -1,6 +1,6 @@
 import { type TSchema, Type } from "typebox";
-import { DURATION_PATTERN } from "../duration.ts";
 import { NAME_PATTERN, TABLE_PATTERN } from "../identifiers.ts";
+import { mark } from "../marked.ts";
 
 /** A CEL rule of the API server; `messageExpression` is left out where a fixed sentence says enough. */
 export interface Rule {
@@ -25,10 +25,14 @@ export function listMap<T extends TSchema>(
 }
 
 export const SqlExpression = (description: string) => Type.String({ minLength: 1, maxLength: 4096, description });
+
+/** Text or number for the API server: what is no duration is told by the operator, with what to write instead. */
 export const Duration = (description: string, options: { default?: string } = {}) =>
-  Type.String({
-    pattern: DURATION_PATTERN,
-    maxLength: 12,
+  Type.Unsafe<string>({
+    anyOf: [{ type: "integer" }, { type: "string" }],
+    "x-kubernetes-int-or-string": true,
+    maxLength: 64,
+    ...mark("duration"),
     description: `${description} A number and a unit: 500ms, 90s, 5m, 12h or 30d.`,
     ...options,
   });

@@ -30,40 +30,10 @@ export const PipelineSpec = Type.Object(
     description: "What the pipeline is.",
     ...rules(
       {
-        rule: "!has(self.generators) || self.generators.all(g, self.topics.exists(t, t.name == g.topic))",
-        message: "every generator's topic must be declared in spec.topics",
-        fieldPath: ".generators",
-      },
-      {
-        rule: "!has(self.sources) || self.sources.all(s, self.topics.exists(t, t.name == s.topic))",
-        message: "every source's topic must be declared in spec.topics",
-        fieldPath: ".sources",
-      },
-      {
-        rule: "!has(self.transforms) || self.transforms.all(s, self.topics.exists(t, t.name == s.topic))",
-        message: "every transform's topic must be declared in spec.topics",
-        fieldPath: ".transforms",
-      },
-      {
-        rule: "!has(self.transforms) || self.transforms.all(s, s.to.all(o, !has(o.topic) || self.topics.exists(t, t.name == o.topic)))",
-        message: "every topic of a transform's outputs must be declared in spec.topics",
-        fieldPath: ".transforms",
-      },
-      {
         rule: "!has(self.transforms) || has(self.database) || self.transforms.all(s, s.to.all(o, !has(o.table) && !has(o.files)) && (!has(s.lookups) || s.lookups.all(l, has(l.connectionSecretRef))))",
         message:
           "tables, lookups and the progress of files are in PostgreSQL: set spec.database, or connectionSecretRef for a lookup",
         fieldPath: ".transforms",
-      },
-      {
-        rule: "!has(self.aggregators) || self.aggregators.all(a, self.topics.exists(t, t.name == a.topic))",
-        message: "every aggregator's topic must be declared in spec.topics",
-        fieldPath: ".aggregators",
-      },
-      {
-        rule: "!has(self.aggregators) || self.aggregators.all(a, a.tables.all(t, !has(t.emit) || self.topics.exists(o, o.name == t.emit.final.topic)))",
-        message: "every topic of emit.final must be declared in spec.topics",
-        fieldPath: ".aggregators",
       },
       {
         rule: "!has(self.aggregators) || self.aggregators.size() == 0 || has(self.database)",

@@ -13,17 +13,13 @@ import {
   TableName,
   TopicName,
 } from "./common.ts";
-import { FIELD_TYPE_PATTERN } from "./topic.ts";
+import { FieldType } from "./topic.ts";
 import { FilesOutput, RedisOutput } from "./transform-outputs.ts";
 
 export const LookupColumn = Type.Object(
   {
     name: Name("Name of the column in the table, and in SQL behind the lookup's name and a point."),
-    type: Type.String({
-      pattern: FIELD_TYPE_PATTERN,
-      maxLength: 16,
-      description: "Its type, as types of fields are written; the table's own is cast to it.",
-    }),
+    type: FieldType("Its type, as types of fields are written; the table's own is cast to it."),
   },
   { description: "A column that SQL may use." },
 );

@@ -42,18 +42,22 @@ const AS_NAME = /\bas\s+"?([a-z_][a-z0-9_]*)"?\s*$/i;
 export const columnsAreNotReserved: Check = ({ pipeline }) =>
   (pipeline.spec.aggregators ?? []).flatMap(({ name, tables }) =>
     tables.flatMap(({ name: table, groupBy, aggregates }) =>
-      [...groupBy, ...aggregates].flatMap((text) => {
+      [...placed("groupBy", groupBy), ...placed("aggregates", aggregates)].flatMap(({ place, text }) => {
         const column = (AS_NAME.exec(text)?.[1] ?? text).trim().toLowerCase();
         if (!RESERVED_COLUMNS.some((reserved) => reserved === column)) return [];
         return {
           reason: "ReservedColumn",
           message:
-            `spec.aggregators[${name}].tables[${table}]: every table has a column ${column} of its own: write ` +
+            `spec.aggregators[${name}].tables[${table}].${place}: every table has a column ${column} of its own: write ` +
             "`as` another name",
         };
       }),
     ),
   );
+
+function placed(list: string, texts: readonly string[]): readonly { readonly place: string; readonly text: string }[] {
+  return texts.map((text, index) => ({ place: `${list}[${index}]`, text }));
+}
 
 const RESERVED_DATABASES = ["postgres", "template0", "template1"];
 

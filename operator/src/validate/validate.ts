@@ -22,9 +22,11 @@ import {
   stageTopicsHaveFields,
   topicNamesDoNotCollide,
 } from "./topics.ts";
+import { topicsAreDeclared, topicsDoNotGoRound } from "./graph.ts";
 import { redisKeysAreTemplates } from "./outputs.ts";
 import { variablesAreOurs } from "./pods.ts";
 import { windowsFit } from "./windows.ts";
+import { durationsAreWritten, fieldTypesExist, timestampsAreTimes } from "./written-forms.ts";
 
 /** In the order in which their findings are told. */
 export const checks: Readonly<Record<string, Check>> = {
@@ -36,9 +38,14 @@ export const checks: Readonly<Record<string, Check>> = {
   columnsAreNotReserved,
   databaseNameIsFree,
   fieldNamesDifferInMoreThanCase,
+  fieldTypesExist,
   decimalsFit,
   fieldPlacesAreRead,
   fieldPlacesAreWritten,
+  timestampsAreTimes,
+  durationsAreWritten,
+  topicsAreDeclared,
+  topicsDoNotGoRound,
   stageTopicsHaveFields,
   topicNamesDoNotCollide,
   deadLettersGoElsewhere,
@@ -57,4 +64,19 @@ export const checks: Readonly<Record<string, Check>> = {
 
 export function validate(input: CheckInput): Problem[] {
   return Object.values(checks).flatMap((check) => check(input));
+}
+
+/**
+ * What is wrong with the SQL beside what has been found already: a place that has been told is not told again, and what
+ * the fields of a topic are was checked before.
+ */
+export function beside(found: readonly Problem[], sql: readonly Problem[]): readonly Problem[] {
+  if (found.length === 0) return sql;
+  const told = new Set(found.map(({ message }) => placeOf(message)));
+  return sql.filter(({ message }) => !message.startsWith("spec.topics[") && !told.has(placeOf(message)));
+}
+
+/** The place that a message begins with. */
+function placeOf(message: string): string {
+  return message.slice(0, message.indexOf(": "));
 }

@@ -6,6 +6,7 @@ import type { AggregateColumn, GroupColumn, TablePlan } from "./plan.ts";
 import { fieldSpellings, fieldSql } from "./quote.ts";
 import type { Scope } from "./scope.ts";
 import { SqlError } from "./sql-error.ts";
+import { systemColumnProblem } from "./system-columns.ts";
 import { postgresType } from "./types.ts";
 import { planWindow } from "./windows.ts";
 
@@ -85,6 +86,8 @@ function checkName(name: string): string {
   if (problem !== undefined) throw new SqlError(problem);
   if ((RESERVED_COLUMNS as readonly string[]).includes(name))
     throw new SqlError(`every table has a column ${name} of its own: write another name`);
+  const system = systemColumnProblem(name);
+  if (system !== undefined) throw new SqlError(system);
   return name;
 }
 

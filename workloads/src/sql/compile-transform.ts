@@ -13,6 +13,7 @@ import type { Bound, Scope } from "./scope.ts";
 import { SqlError, type SqlProblem } from "./sql-error.ts";
 import { starItems } from "./star.ts";
 import type { Expression } from "./syntax.ts";
+import { systemColumnProblem } from "./system-columns.ts";
 import { checkTopicFields, withScale } from "./topic-fields.ts";
 import type { LookupPlan, ProjectedColumn, TransformPlan } from "./transform-plan.ts";
 import { postgresType } from "./types.ts";
@@ -261,7 +262,7 @@ function checkTable(
   { key = [] }: NonNullable<OutputConfig["table"]>,
   columns: readonly ProjectedColumn[],
 ): readonly string[] {
-  const problems: string[] = [];
+  const problems = columns.flatMap(({ name }) => systemColumnProblem(name) ?? []);
   for (const column of key) {
     const found = columns.find(({ name }) => name === column);
     if (found === undefined)
