@@ -6,6 +6,9 @@
  * 20 dictionary ptr · 24 digits, of a time the unit of its numbers · 28 scale · 32 stamp (64 bits) of the row in which it was seen last · 40 ptr of its spans
  * (0: not wanted), which get where each row's value begins and ends. Columns have a double a row, NaN for NULL, but those of
  * texts, which have a code (i32), -1 for NULL.
+ *
+ * An object that holds fields is such a block too: its kind is OBJECT, 24 and 28 are ptrs of the first block of its members
+ * and behind the last one. The members of the root come first.
  */
 import { code, same } from "./dictionary";
 import { beginKeys, beginObject, isNewKey } from "./keys";
@@ -59,6 +62,7 @@ const DOUBLE: u32 = 4;
 const DECIMAL: u32 = 5;
 const TIMESTAMP: u32 = 6;
 const DATE: u32 = 7;
+const OBJECT: u32 = 9;
 
 /** Digits that a double holds exactly, whatever they are. */
 const EXACT_DIGITS: u32 = 15;
@@ -77,6 +81,10 @@ const NULL_TEXT = memory.data<u8>([0x6e, 0x75, 0x6c, 0x6c]);
 
 let fields: u32 = 0;
 let fieldCount: u32 = 0;
+/** Behind the blocks of all fields, at any depth. */
+let lastField: u32 = 0;
+/** Whether an object of the row lacks a field. */
+let incomplete: bool = false;
 let timeMs: u32 = 0;
 let stamp: u64 = 0;
 /** Whether records go on as they came. */
@@ -90,14 +98,25 @@ let deferredAt: u32 = 0;
 
 /**
  * @param fieldBlocks blocks of all fields, one after the other
+ * @param count of the root's members among them
+ * @param all of them
  * @param times column of event times: whole milliseconds, downwards
  * @param later room for numbers that are left to the caller
  * @param wholeRecords whether records go on as they came, so that no object of theirs may have a key twice
  */
-export function open(fieldBlocks: u32, count: u32, times: u32, later: u32, laterBytes: u32, wholeRecords: bool): void {
+export function open(
+  fieldBlocks: u32,
+  count: u32,
+  all: u32,
+  times: u32,
+  later: u32,
+  laterBytes: u32,
+  wholeRecords: bool,
+): void {
   whole = wholeRecords;
   fields = fieldBlocks;
   fieldCount = count;
+  lastField = fieldBlocks + all * FIELD_BYTES;
   timeMs = times;
   deferred = later;
   deferredEnd = later + laterBytes;
@@ -141,6 +160,7 @@ function scanRow(start: u32, end: u32, row: u32): bool {
     beginKeys();
     root = beginObject();
   }
+  incomplete = false;
   let seen: u32 = 0;
   let expected = fields;
   const last = fields + fieldCount * FIELD_BYTES;
@@ -159,9 +179,9 @@ function scanRow(start: u32, end: u32, row: u32): bool {
     }
     at++;
     let field = expected;
-    if (field == last || !isKey(at, field)) field = findField(at, last);
+    if (field == last || !isKey(at, field)) field = findField(at, fields, last);
     if (field == last) {
-      at = skipUnknown(at);
+      at = skipUnknown(at, root);
       if (at == NOT_SURE) return false;
     } else {
       if (load<u64>(field + SEEN) == stamp) return false;
@@ -189,7 +209,7 @@ function scanRow(start: u32, end: u32, row: u32): bool {
   }
   if (next != CLOSE || at > end) return false;
   if (at < end && endOfSpace(at) < end) return false;
-  return seen == fieldCount || fillMissing(row, last);
+  return (seen == fieldCount && !incomplete) || fillMissing(row);
 }
 
 function isKey(at: u32, field: u32): bool {
@@ -197,15 +217,15 @@ function isKey(at: u32, field: u32): bool {
   return byteAt(at + length) == QUOTE && same(at, load<u32>(field + KEY), length);
 }
 
-function findField(at: u32, last: u32): u32 {
-  let field = fields;
+function findField(at: u32, first: u32, last: u32): u32 {
+  let field = first;
   while (field < last && !isKey(at, field)) field += FIELD_BYTES;
   return field;
 }
 
-function fillMissing(row: u32, last: u32): bool {
-  for (let field = fields; field < last; field += FIELD_BYTES) {
-    if (load<u64>(field + SEEN) == stamp) continue;
+function fillMissing(row: u32): bool {
+  for (let field = fields; field < lastField; field += FIELD_BYTES) {
+    if (load<u64>(field + SEEN) == stamp || load<u32>(field + KIND) == OBJECT) continue;
     if (!(load<u32>(field + FLAGS) & NULLABLE)) return false;
     setNull(field, row);
     setSpan(field, row, NULL_TEXT, NULL_TEXT + 4);
@@ -214,9 +234,9 @@ function fillMissing(row: u32, last: u32): bool {
 }
 
 /** @param at behind the quote that opens the key @returns where its value ends */
-function skipUnknown(at: u32): u32 {
+function skipUnknown(at: u32, owner: u32): u32 {
   const end = endOfText(at);
-  if (end == NOT_SURE || (whole && !isNewKey(root, at, end))) return NOT_SURE;
+  if (end == NOT_SURE || (whole && !isNewKey(owner, at, end))) return NOT_SURE;
   const colon = endOfSpace(end + 1);
   return byteAt(colon) == COLON ? endOfValue(endOfSpace(colon + 1), whole, false) : NOT_SURE;
 }
@@ -248,7 +268,8 @@ function scanValue(at: u32, row: u32, field: u32): u32 {
   const byte = byteAt(at);
   if (byte == 0x6e) {
     if (!(load<u32>(field + FLAGS) & NULLABLE) || !isWord(at, NULL_WORD)) return NOT_SURE;
-    setNull(field, row);
+    if (load<u32>(field + KIND) == OBJECT) incomplete = true;
+    else setNull(field, row);
     return at + 4;
   }
   switch (load<u32>(field + KIND)) {
@@ -287,9 +308,51 @@ function scanValue(at: u32, row: u32, field: u32): u32 {
       if (end != NOT_SURE) setNumber(field, row, <f64>days);
       return end;
     }
+    case OBJECT:
+      return scanObject(at, row, field);
     default:
       return scanJson(at, row, field);
   }
+}
+
+/** An object that holds fields; a value of another kind holds none. @returns behind it */
+function scanObject(start: u32, row: u32, object: u32): u32 {
+  if (byteAt(start) != OPEN) {
+    incomplete = true;
+    return endOfValue(start, whole, false);
+  }
+  const owner = whole ? beginObject() : 0;
+  const first = load<u32>(object + DIGITS);
+  const last = load<u32>(object + SCALE);
+  let missing = (last - first) / FIELD_BYTES;
+  let expected = first;
+  let at = endOfSpace(start + 1);
+  let next = byteAt(at) == CLOSE ? CLOSE : COMMA;
+  while (next == COMMA) {
+    if (byteAt(at) != QUOTE) return NOT_SURE;
+    at++;
+    let field = expected;
+    if (field == last || !isKey(at, field)) field = findField(at, first, last);
+    if (field == last) at = skipUnknown(at, owner);
+    else {
+      if (load<u64>(field + SEEN) == stamp) return NOT_SURE;
+      store<u64>(field + SEEN, stamp);
+      missing--;
+      expected = field + FIELD_BYTES;
+      at = endOfSpace(at + load<u32>(field + KEY_LENGTH) + 1);
+      if (byteAt(at) != COLON) return NOT_SURE;
+      const value = endOfSpace(at + 1);
+      at = scanValue(value, row, field);
+      if (at != NOT_SURE) setSpan(field, row, value, at);
+    }
+    if (at == NOT_SURE) return NOT_SURE;
+    at = endOfSpace(at);
+    next = byteAt(at);
+    if (next == COMMA) at = endOfSpace(at + 1);
+  }
+  if (next != CLOSE) return NOT_SURE;
+  if (missing > 0) incomplete = true;
+  return at + 1;
 }
 
 /** A value of any kind. As a text it has no space between its tokens. */

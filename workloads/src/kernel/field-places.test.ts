@@ -1,5 +1,6 @@
 /** Fields that are somewhere else than at the key of their name: read by the scanner and the strict reader, and written. */
 import type { TopicConfig, TransformConfig } from "@caudal/crds";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { placesIn } from "../json/places.ts";
 import type { RecordBlock } from "../kafka/record-block.ts";
@@ -118,6 +119,50 @@ describe("paths through objects and lists", () => {
       expect.stringMatching(/^3 WrongType: pod is "x"/),
     ]);
   });
+});
+
+it("the scanner and the strict reader find the same, whatever the events hold", async () => {
+  const fields = [
+    ...[field("a"), field("b", "$.o.b", "integer"), field("c", "$.o.p.c"), field("d", "$.o.p.d", "json")],
+    ...[field("e", "$.q.e", "double"), field("f", "$.o.f", "boolean", false)],
+  ];
+  const scalar = fc.constantFrom(
+    '"x"',
+    '"\\u0041"',
+    "1",
+    "-0.5",
+    "true",
+    "null",
+    "[]",
+    '[{"b":1}]',
+    "{}",
+    "1e400",
+    '"1"',
+  );
+  const name = fc.constantFrom(
+    ...["a", "b", "c", "d", "e", "f", "o", "p", "q", "\\u006f", "x"].map((one) => `"${one}"`),
+  );
+  const space = fc.constantFrom("", "", "", " ", "\n");
+  const { value } = fc.letrec<{ value: string; object: string }>((tie) => ({
+    object: fc
+      .tuple(space, fc.array(fc.tuple(name, space, tie("value")), { maxLength: 6 }))
+      .map(
+        ([gap, members]) =>
+          `{${gap}${members.map(([key, before, one]) => `${key}${before}:${before}${one}`).join(`,${gap}`)}}`,
+      ),
+    value: fc.oneof({ maxDepth: 4 }, scalar, tie("object")),
+  }));
+  const good = '"a":"x","o":{"f":true,"b":7,"p":{"c":"y","d":[1, 2]}},"q":{"e":1.5}';
+  const values = fc
+    .sample(value, { seed: 11, numRuns: 3_000 })
+    .flatMap((one, index) => [`{"o":${one}}`, `{${good},"z":${one}}`, index % 2 === 0 ? one : `{"q":${one},${good}}`]);
+  const byScanner = await project(fields, values);
+  // An element of a list is nothing that the scanner looks for.
+  const byStrict = await project([...fields, field("strict", "$.nothing[0]")], values, {
+    select: fields.map(({ name: one }) => one),
+  });
+  expect(byScanner.rows.length).toBeGreaterThan(3_000);
+  expect(byScanner).toEqual(byStrict);
 });
 
 describe("what is beside a record's value", () => {

@@ -22,7 +22,15 @@ interface Exports {
   makeDictionary(): number;
   freeDictionary(dictionary: number): void;
   code(dictionary: number, from: number, to: number): number;
-  open(fields: number, count: number, times: number, later: number, laterBytes: number, whole: boolean): void;
+  open(
+    fields: number,
+    count: number,
+    all: number,
+    times: number,
+    later: number,
+    laterBytes: number,
+    whole: boolean,
+  ): void;
   scan(base: number, starts: number, ends: number, rows: number, undecided: number): number;
   deferredBytes(): number;
   openRows(form: number): void;

@@ -1,7 +1,8 @@
 /** Runs the WebAssembly scanner over slices of a block: bytes of JSON in, columns out. */
-import { pathOf, type TimeUnit, type TopicConfig } from "@caudal/crds";
+import type { TimeUnit, TopicConfig } from "@caudal/crds";
 import type { RecordBlock } from "../kafka/record-block.ts";
 import type { Column, NumberColumn } from "./columns.ts";
+import { fieldTree, rootSize, type TreeNode } from "./field-tree.ts";
 import { HeldSlice, sliceBytes } from "./held-slice.ts";
 import type { Placed, ScanMemory } from "./scan-memory.ts";
 
@@ -18,6 +19,8 @@ const KINDS: Readonly<Record<string, number>> = {
   json: 8,
 };
 const DECIMAL = 5;
+/** An object that holds fields. */
+const OBJECT = 9;
 const NULLABLE = 1;
 const IS_TIME = 2;
 const UNITS: Readonly<Record<TimeUnit, number>> = { milliseconds: 0, seconds: 1, microseconds: 2, nanoseconds: 3 };
@@ -48,28 +51,33 @@ export class Scanner {
   /** What was scanned last, unless it is too large. */
   readonly slice: HeldSlice;
   readonly #memory: ScanMemory;
+  /** Undefined where a field is somewhere that the scanner does not look: all rows are the strict reader's then. */
+  readonly #nodes: readonly TreeNode[] | undefined;
+  /** By node. */
   readonly #columns: readonly (Placed<Column> | undefined)[];
   readonly #fields: number;
   readonly #undecided: number;
   readonly #deferred: number;
-
-  /** Whether every field is a member of the root of its own: of others the scanner knows nothing. */
-  readonly #isFlat: boolean;
 
   /** @param topic with fields that are in the JSON, and no others @param rows that a slice has at most */
   constructor(memory: ScanMemory, topic: TopicConfig, targets: ScanTargets, rows: number) {
     const { columns, timeMs, spans, whole = false } = targets;
     this.#memory = memory;
     this.slice = new HeldSlice(memory, rows);
-    this.#isFlat = isFlat(topic);
-    this.#columns = topic.fields.map(({ name }) => columns.get(name));
+    this.#nodes = fieldTree(topic);
+    const nodes = this.#nodes ?? [];
+    const fields = nodes.map(({ field }) => topic.fields[field ?? -1]);
+    this.#columns = fields.map((field) => (field === undefined ? undefined : columns.get(field.name)));
     this.#undecided = memory.allocate(4 * rows);
     this.#deferred = memory.allocate(ENTRY_BYTES * rows);
-    this.#fields = memory.allocate(Math.max(1, FIELD_BYTES * topic.fields.length));
-    for (const [index, field] of topic.fields.entries())
-      this.#writeField(index, field, field.name === topic.timestamp, spans?.get(field.name) ?? 0);
-    const { length } = topic.fields;
-    memory.exports.open(this.#fields, length, timeMs.pointer, this.#deferred, ENTRY_BYTES * rows, whole);
+    this.#fields = memory.allocate(Math.max(1, FIELD_BYTES * nodes.length));
+    for (const [index, node] of nodes.entries()) {
+      const field = fields[index];
+      if (field === undefined) this.#writeObject(index, node);
+      else this.#writeField(index, node.name, field, field.name === topic.timestamp, spans?.get(field.name) ?? 0);
+    }
+    const counts = [Math.min(rootSize(topic), nodes.length), nodes.length] as const;
+    memory.exports.open(this.#fields, ...counts, timeMs.pointer, this.#deferred, ENTRY_BYTES * rows, whole);
   }
 
   /**
@@ -81,7 +89,7 @@ export class Scanner {
     const rows = to - from;
     const isTooMuch = isTooLarge(block, from, to);
     if (!isTooMuch) this.slice.hold(block, from, to);
-    if (isTooMuch || !this.#isFlat) return Array.from({ length: rows }, (_, row) => row);
+    if (isTooMuch || this.#nodes === undefined) return Array.from({ length: rows }, (_, row) => row);
     this.#writeColumns();
     const { base, starts, ends } = this.slice;
     const count = this.#memory.exports.scan(base, starts, ends, rows, this.#undecided);
@@ -90,10 +98,22 @@ export class Scanner {
     return this.#readDeferred(undecided);
   }
 
-  #writeField(index: number, field: TopicConfig["fields"][number], isTime: boolean, spans: number): void {
-    const { name, type, nullable, unit = "milliseconds" } = field;
+  #writeObject(index: number, { name, first, last }: TreeNode): void {
+    const key = Buffer.from(writtenKey(name));
+    const [from, to] = [first, last].map((node) => this.#fields + FIELD_BYTES * node);
+    const block = [this.#memory.keep(key), key.length, OBJECT, NULLABLE, 0, 0, from ?? 0, to ?? 0, 0, 0, 0, 0];
+    this.#memory.words.set(block, this.#wordOf(index));
+  }
+
+  #writeField(
+    index: number,
+    name: string,
+    { type, nullable, unit = "milliseconds" }: TopicConfig["fields"][number],
+    isTime: boolean,
+    spans: number,
+  ): void {
     const [, precision = "0", scale = "0"] = /^decimal\((\d+),(\d+)\)$/.exec(type) ?? [];
-    const key = Buffer.from(writtenKey(String(pathOf(field)?.[0] ?? name)));
+    const key = Buffer.from(writtenKey(name));
     const keyAt = this.#memory.keep(key);
     const flags = (nullable && !isTime ? NULLABLE : 0) | (isTime ? IS_TIME : 0);
     const digits = type === "integer" ? INT32 : type === "timestamp" ? UNITS[unit] : Number(precision);
@@ -133,11 +153,6 @@ export class Scanner {
 /** A key as writers of JSON write it, between its quotes. */
 function writtenKey(name: string): string {
   return JSON.stringify(name).slice(1, -1);
-}
-
-function isFlat({ fields }: TopicConfig): boolean {
-  const paths = fields.map((field) => pathOf(field) ?? [field.name]);
-  return paths.every(({ length }) => length === 1) && new Set(paths.map(([name]) => name)).size === paths.length;
 }
 
 /** A slice that is left to the strict reader: it has one value, or values far apart. */
