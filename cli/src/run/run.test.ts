@@ -290,3 +290,36 @@ test("times at the ends of the calendar, and events that SQL fails on, stop noth
     ]),
   );
 });
+
+test("fields are read and written where they are, also by the stage behind, and tables have any name", async () => {
+  const file = join(mkdtempSync(join(folder, "case-")), "places.jsonl");
+  writeFileSync(file, '{"user":{"user-id":"u1"},"n":5}\n{"user":{"user-id":"u2"}}\n');
+  const field = (name: string, type: string, from: string) => ({ name, type, from, nullable: true });
+  const flat = [
+    field("user-id", "string", '$.user."user-id"'),
+    field("n", "integer", "$.n"),
+    field("o", "bigint", "offset"),
+  ];
+  const nested = [
+    field("user-id", "string", "key"),
+    field("n", "integer", "$.deep.list[1]"),
+    field("twice", "bigint", "$.deep.twice"),
+  ];
+  const ran = await runSpec(file, {
+    topics: [
+      { name: "in", fields: flat },
+      { name: "mid", key: "user-id", fields: nested },
+    ],
+    transforms: [
+      { name: "move", topic: "in", select: ["*", "n * 2 as twice"], to: [{ name: "mid", topic: "mid" }] },
+      { name: "keep", topic: "mid", to: [{ name: "t", table: { name: '"Sales"."Order Details"', key: ["user-id"] } }] },
+    ],
+  });
+  expect(ran.letters).toEqual([]);
+  expect(
+    ran.topics.map(({ sections }) =>
+      sections.map(({ block }) => [0, 1].map((row) => String(block.original(row).value))),
+    ),
+  ).toEqual([[['{"deep":{"list":[null,5],"twice":10},"o":0}', '{"deep":{"list":[null,null],"twice":null},"o":1}']]]);
+  expect(table(ran, '"Sales"."Order Details"')).toEqual(["u1,5,10", "u2,,"]);
+});

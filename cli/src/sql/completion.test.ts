@@ -5,11 +5,20 @@ import { complete, STARTS } from "./completion.ts";
 const catalog: Catalog = {
   topics: [
     {
-      config: { name: "psg-customers", fields: [{ name: "nascimento", type: "date", nullable: false }] },
+      config: {
+        name: "psg-customers",
+        fields: [
+          { name: "nascimento", type: "date", nullable: false },
+          { name: "user-id", type: "string", nullable: false },
+        ],
+      },
       deadLettersOf: [],
     },
   ],
-  tables: [{ name: "counts", stage: "s", topic: "psg-customers", window: null, key: ["user"] }],
+  tables: [
+    { name: "counts", stage: "s", topic: "psg-customers", window: null, key: ["user"] },
+    { name: '"Order Details"', stage: "s", topic: "psg-customers", window: null, key: [] },
+  ],
   streams: [],
   connectors: [{ name: "customers", type: "postgres cdc", topic: "psg-customers", table: "t", status: "RUNNING" }],
 };
@@ -22,7 +31,10 @@ describe("completion", () => {
     ["show topics; des", ["describe "]],
     ["print psg", ["psg-customers"]],
     ["print 'p", ["'psg-customers"]],
-    ["select * from ", ["psg-customers", "counts"]],
+    ["select * from ", ["psg-customers", "counts", '"Order Details"']],
+    ["select * from ord", ['"Order Details"']],
+    ["select user-", ['"user-id"']],
+    ['select "use', ['"user-id"', '"user']],
     ["select nas", ["nascimento"]],
     ["select nascimento from psg-customers em", ["emit changes"]],
     ["describe cu", ["customers"]],

@@ -1,4 +1,5 @@
 /** What may follow what was typed. Pure. */
+import { fieldSql } from "@caudal/workloads/sql/quote";
 import type { Catalog } from "./catalog.ts";
 
 export const STARTS = [
@@ -45,7 +46,7 @@ function candidatesAfter(before: string, catalog: Catalog | undefined, words: re
   if (/\bSTREAM$/.test(before)) return streams;
   if (/^\\O$/.test(before)) return ["table", "json", "csv"];
   const columns = [
-    ...(catalog?.topics.flatMap(({ config }) => config.fields.map(({ name }) => name)) ?? []),
+    ...(catalog?.topics.flatMap(({ config }) => config.fields.map(({ name }) => fieldSql(name))) ?? []),
     ...(catalog?.tables.flatMap(({ key }) => key) ?? []),
   ];
   return [...new Set([...columns, ...words, ...topics, ...tables])];
@@ -59,5 +60,7 @@ function inCaseOf(part: string, words: readonly string[]): readonly string[] {
 function matching(candidates: readonly string[], part: string): string[] {
   const start = part.replace(/^["'`]/, "").toLowerCase();
   const quote = part.slice(0, part.length - start.length);
-  return candidates.filter((one) => one.toLowerCase().startsWith(start)).map((one) => quote + one);
+  // A name in double quotes is completed with them.
+  const matches = candidates.filter((one) => one.replace(/^"/, "").toLowerCase().startsWith(start));
+  return matches.map((one) => (one.startsWith('"') ? one : quote + one));
 }

@@ -28,6 +28,7 @@ describe("what a statement asks for", () => {
     ["show timezone", query("show timezone")],
     ["describe psg-customers", { kind: "describe", name: "psg-customers" }],
     ["DESC EXTENDED `a.b`", { kind: "describe", name: "a.b" }],
+    ['describe "Sales-2026"."Order Details"', { kind: "describe", name: '"Sales-2026"."Order Details"' }],
     ["print 'psg-customers'", { kind: "print", topic: "psg-customers", beginning: false, limit: undefined }],
     [
       "PRINT psg-customers FROM BEGINNING LIMIT 3",

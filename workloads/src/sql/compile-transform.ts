@@ -1,5 +1,12 @@
 /** From a transform's configuration to its plan, or to what is wrong with its SQL and its outputs. */
-import { nameProblem, type OutputConfig, parseKeyTemplate, type TopicConfig, type TransformConfig } from "@caudal/crds";
+import {
+  fieldPlace,
+  nameProblem,
+  type OutputConfig,
+  parseKeyTemplate,
+  type TopicConfig,
+  type TransformConfig,
+} from "@caudal/crds";
 import { overlapOf } from "../json/document.ts";
 import { placesIn } from "../json/places.ts";
 import { checkKinds } from "./determinism.ts";
@@ -194,12 +201,13 @@ function columnType(duckdbType: string, name: string): string {
 }
 
 function checkOutputs(
-  { to }: TransformConfig,
+  { to, topic: source, select }: TransformConfig,
   columns: readonly ProjectedColumn[],
   path: string,
 ): readonly SqlProblem[] {
+  const untouched = select === undefined ? source : undefined;
   return to.flatMap((output) =>
-    outputProblems(output, columns).map(({ field, message }) => ({
+    outputProblems(output, columns, untouched).map(({ field, message }) => ({
       path: `${path}.to[${output.name}].${field}`,
       reason: "OutputInvalid",
       message,
@@ -210,9 +218,10 @@ function checkOutputs(
 function outputProblems(
   { topic, table, redis, files }: OutputConfig,
   columns: readonly ProjectedColumn[],
+  untouched: TopicConfig | undefined,
 ): readonly { readonly field: string; readonly message: string }[] {
   const at = (field: string, messages: readonly string[]) => messages.map((message) => ({ field, message }));
-  if (topic !== undefined) return at("topic", checkTopic(topic, columns));
+  if (topic !== undefined) return at("topic", [...checkTopic(topic, columns), ...checkUntouched(topic, untouched)]);
   if (table !== undefined) return at("table", checkTable(table, columns));
   if (redis !== undefined) return at("redis.key", checkTemplate(redis.key, columns));
   return files === undefined ? [] : at("files", checkFolders(columns));
@@ -256,6 +265,20 @@ function checkTopic(topic: TopicConfig, columns: readonly ProjectedColumn[]): re
       `topic ${topic.name} is keyed by ${topic.key}, which the select does not have: add ${topic.key}, or leave out the topic's key to keep the records' own`,
     );
   return problems;
+}
+
+/** @param source of events that go on as they came, byte for byte */
+function checkUntouched(target: TopicConfig, source: TopicConfig | undefined): readonly string[] {
+  if (source === undefined) return [];
+  const places = new Map(source.fields.map((field) => [field.name, JSON.stringify(fieldPlace(field))]));
+  return target.fields.flatMap((field) => {
+    const there = places.get(field.name);
+    return there === undefined || there === JSON.stringify(fieldPlace(field))
+      ? []
+      : [
+          `events go on as they came, and topic ${target.name} has the field ${field.name} in another place than ${source.name}: write select: ["*"], which moves it, or give it the same \`from\``,
+        ];
+  });
 }
 
 function checkTable(

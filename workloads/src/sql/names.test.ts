@@ -125,3 +125,31 @@ it("names that cannot be are refused", async () => {
     expect.stringMatching(/64 bytes/),
   ]);
 });
+
+describe("a topic that gets the rows", () => {
+  const source = { name: "in", fields: [{ name: "a", type: "string", nullable: false }] };
+  const target = (...fields: { name: string; type: string; nullable: boolean; from?: string }[]) => ({
+    name: "out",
+    fields,
+  });
+  const problemsOf = async (select: string[] | undefined, topic: ReturnType<typeof target>) => {
+    const to = [{ name: "out", topic }];
+    const config = transformOf([], { topic: source, to, ...(select === undefined ? {} : { select }) });
+    return (await compileTransform(config)).problems.map(({ message }) => message);
+  };
+  const moved = { name: "a", type: "string", nullable: false, from: "$.deep.a" };
+
+  it("has its fields in other places only where they are moved", async () => {
+    expect(await problemsOf(["*"], target(moved))).toEqual([]);
+    expect(await problemsOf(undefined, target(moved))).toEqual([
+      expect.stringMatching(/go on as they came.*write select: \["\*"\], which moves it/),
+    ]);
+    expect(await problemsOf(undefined, target({ ...moved, from: "$.a" }))).toEqual([]);
+  });
+
+  it("has room for each of them", async () => {
+    expect(await problemsOf(["a", "a as deep"], target(moved))).toEqual([
+      expect.stringMatching(/^a and deep would be written to one place in the JSON of topic out/),
+    ]);
+  });
+});

@@ -1,0 +1,40 @@
+import { expect, it } from "vitest";
+import { valuesSection } from "../run/log.ts";
+import { describeQuery, openQueries, runQuery } from "./duck-query.ts";
+import { TopicTable } from "./topic-table.ts";
+
+it("a topic's fields are read where they are, whatever their names", async () => {
+  const field = (name: string, type = "string", from?: string) => ({
+    ...{ name, type, nullable: true },
+    ...(from === undefined ? {} : { from }),
+  });
+  const fields = [
+    ...[field("user-id"), field('a"b'), field("kubernetes.pod_name"), field("preço", "double")],
+    ...[field("pod", "string", "$.kubernetes.pod_name"), field("sku", "bigint", "$.items[1].sku")],
+    ...[field("k", "string", "key"), field("trace", "string", "header:trace-id"), field("p", "integer", "partition")],
+    ...[field("o", "bigint", "offset"), field("t", "timestamp", "timestamp")],
+  ];
+  const values = [
+    '{"user-id":"u1","a\\"b":"x","kubernetes.pod_name":"dotted","preço":1.5,"kubernetes":{"pod_name":"web"},"items":[{},{"sku":7}]}',
+    "{}",
+    '{"items":[0,{"sku":"no number"}]}',
+  ];
+  const beside = (row: number) =>
+    row === 0
+      ? { key: Buffer.from('k"1'), headers: [["trace-id", Buffer.from("t1")] as const] }
+      : { key: null, headers: [] };
+  const { block } = valuesSection(values, String, { topic: "logs", offset: 40, time: () => 0, beside });
+  const duckdb = await openQueries();
+  try {
+    const table = new TopicTable(duckdb, { name: "logs", fields }, { withRecord: false });
+    expect(await table.replace([block])).toBe(1);
+    const sql = `select "user-id", "a""b", "kubernetes.pod_name", "preço", pod, sku, k, trace, p, o, epoch_ms(t) from logs order by o`;
+    const { rows } = await runQuery(duckdb, sql, await describeQuery(duckdb, sql));
+    expect(rows).toEqual([
+      ["u1", "x", "dotted", "1.5", "web", "7", 'k"1', "t1", "0", "40", "0"],
+      [null, null, null, null, null, null, null, null, "0", "41", "0"],
+    ]);
+  } finally {
+    duckdb.close();
+  }
+});
