@@ -8,12 +8,17 @@ export interface BoundPlan {
   readonly casts: ReadonlyMap<number, readonly unknown[]>;
 }
 
+/** The plan as DuckDB prints it. @param sql a select that binds */
+export async function serializedPlan(duckdb: DuckDB, sql: string): Promise<unknown> {
+  const [row] = await duckdb.rows("select json_serialize_plan($1::varchar, optimize := false)::varchar as plan", [sql]);
+  return JSON.parse(String(row?.["plan"])) as unknown;
+}
+
 /** @param sql a select that binds */
 export async function readPlan(duckdb: DuckDB, sql: string): Promise<BoundPlan> {
-  const [row] = await duckdb.rows("select json_serialize_plan($1::varchar, optimize := false)::varchar as plan", [sql]);
   const operators = new Set<string>();
   const casts = new Map<number, unknown[]>();
-  visit(JSON.parse(String(row?.["plan"])), (node) => {
+  visit(await serializedPlan(duckdb, sql), (node) => {
     if (typeof node["type"] === "string" && node["type"].startsWith("LOGICAL_")) operators.add(node["type"]);
     const place = castPlace(node);
     if (place !== undefined) casts.set(place, [...(casts.get(place) ?? []), node["return_type"]]);

@@ -1,2 +1,10 @@
 /** What we use of DuckDB's library, in a module of its own: it is imported when it is needed, which loads native code. */
-export { DOUBLE, DuckDBDataChunk, DuckDBInstance, INTEGER, VARCHAR } from "@duckdb/node-api";
+export {
+  DOUBLE,
+  DuckDBDataChunk,
+  DuckDBInstance,
+  DuckDBScalarFunction,
+  DuckDBVarCharType,
+  INTEGER,
+  VARCHAR,
+} from "@duckdb/node-api";

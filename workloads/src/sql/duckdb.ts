@@ -1,5 +1,6 @@
 /** DuckDB in this process, shut in: no files, no network, no extensions to load, one thread, bounded memory. */
 import type { DuckDBConnection } from "@duckdb/node-api";
+import { registerJsonFunctions } from "./json-functions.ts";
 import { quote, text } from "./quote.ts";
 
 export interface DuckDBOptions {
@@ -38,6 +39,7 @@ export async function openDuckDB(options: DuckDBOptions): Promise<DuckDB> {
   settings.push("enable_external_access = false");
   if (options.structuredErrors === true) settings.push("errors_as_json = true");
   for (const setting of [...settings, "lock_configuration = true"]) await connection.run(`set ${setting}`);
+  await registerJsonFunctions(connection);
   return {
     connection,
     async rows(sql, values) {

@@ -27,6 +27,7 @@ export async function inScope<T>(
       await readFunctions(duckdb),
       topic.fields.map(({ name }) => name),
       lookups,
+      columns.some(([, type]) => /\bJSON\b/.test(type)),
     );
     return await compile(scope);
   } finally {

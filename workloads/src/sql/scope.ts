@@ -1,11 +1,21 @@
 /** What the SQL of one stage is bound against: the event's fields, the functions, and the problems found so far. */
-import { readPlan } from "./bound-plan.ts";
+import { readPlan, serializedPlan } from "./bound-plan.ts";
 import { checkConstants } from "./constants.ts";
 import { admitMacros, checkKinds, type Functions, givesRows, readFields } from "./determinism.ts";
 import type { DuckDB } from "./duckdb.ts";
+import { checkExactJson, exactJson } from "./exact-json.ts";
 import { fieldSql, quote } from "./quote.ts";
 import { describeSqlError, SqlError, type SqlProblem } from "./sql-error.ts";
-import { type Expression, type Node, parseExpression, PREFIX, printPart, SyntaxProblem } from "./syntax.ts";
+import {
+  changedExpression,
+  type Expression,
+  type Node,
+  parseExpression,
+  PREFIX,
+  printNode,
+  printPart,
+  SyntaxProblem,
+} from "./syntax.ts";
 import type { LookupPlan } from "./transform-plan.ts";
 
 export interface Bound {
@@ -22,6 +32,7 @@ export interface Bound {
 const DESCRIBE = "describe ";
 /** Operators of a plan that give one row for one event. */
 const ONE_ROW = new Set(["LOGICAL_PROJECTION", "LOGICAL_GET", "LOGICAL_DUMMY_SCAN"]);
+const MAY_READ_JSON = /json|"->|lambda/i;
 const AGGREGATE = "LOGICAL_AGGREGATE_AND_GROUP_BY";
 
 export class Scope {
@@ -30,18 +41,29 @@ export class Scope {
   readonly #duckdb: DuckDB;
   readonly #fields: readonly string[];
   readonly #lookups: ReadonlySet<string>;
+  readonly #hasJson: boolean;
   /** Names of fields and of lookups' columns that SQL takes in double quotes alone. */
   readonly #quotable: readonly string[];
 
-  /** @param fields of the table `event` in that database, and structs in it */
-  constructor(duckdb: DuckDB, functions: Functions, fields: readonly string[], lookups: readonly LookupPlan[] = []) {
+  /** @param fields of the table `event` in that database, and structs in it @param hasJson whether one of them is JSON */
+  constructor(
+    duckdb: DuckDB,
+    functions: Functions,
+    fields: readonly string[],
+    lookups: readonly LookupPlan[] = [],
+    hasJson = false,
+  ) {
     this.#duckdb = duckdb;
+    this.#hasJson = hasJson;
     this.functions = functions;
     this.#fields = fields;
     this.#lookups = new Set(lookups.map(({ name }) => name));
     const names = [...fields, ...lookups.flatMap(({ columns }) => columns.map(({ name }) => name))];
     this.#quotable = names.filter((name) => fieldSql(name) !== name);
   }
+
+  /** Functions that take a lambda. */
+  #lambdas: ReadonlySet<string> | undefined;
 
   /** Runs one step of compiling; an SqlError becomes a problem at `path`, and the result undefined. */
   async attempt<T>(path: string, step: () => T | Promise<T>): Promise<T | undefined> {
@@ -64,7 +86,7 @@ export class Scope {
     try {
       const expression = await parseExpression(this.#duckdb, bare);
       await admitMacros(this.#duckdb, this.functions, expression.node);
-      return expression;
+      return await this.#exact(expression);
     } catch (error) {
       const word = error instanceof SyntaxProblem ? await this.#keywordAt(text, error.at) : undefined;
       if (word === undefined && error instanceof SqlError)
@@ -126,6 +148,8 @@ export class Scope {
       if (!ONE_ROW.has(operator) && !(aggregate && operator === AGGREGATE))
         throw new SqlError(givesRows(operator.replace(/^LOGICAL_/, "").toLowerCase()));
     await checkConstants(this.#duckdb, expression, plan, text);
+    if (MAY_READ_JSON.test(JSON.stringify(expression.node)) || this.#hasJson)
+      checkExactJson(await serializedPlan(this.#duckdb, this.#select(expression.sql)));
     return {
       sql: expression.sql,
       node: expression.node,
@@ -133,6 +157,30 @@ export class Scope {
       fields: this.#fields.filter((field) => used.has(field)),
       lookups: [...this.#lookups].filter((lookup) => used.has(lookup)),
     };
+  }
+
+  /** The same, with the digits of numbers in JSON as they were written. */
+  async #exact(expression: Expression): Promise<Expression> {
+    if (!this.#hasJson && !MAY_READ_JSON.test(expression.tree)) return expression;
+    if (this.#lambdas === undefined) {
+      const rows = await this.#duckdb.rows(
+        "select distinct function_name as name from duckdb_functions() where list_contains(parameter_types, 'LAMBDA')",
+      );
+      this.#lambdas = new Set(rows.map(({ name }) => String(name)));
+    }
+    const options = { lambdas: this.#lambdas, typeOf: async (node: Node) => await this.#typeOfNode(node) };
+    return await changedExpression(this.#duckdb, expression, async (node) => await exactJson(node, options));
+  }
+
+  /** @returns undefined where it does not bind alone */
+  async #typeOfNode(node: Node): Promise<string | undefined> {
+    try {
+      const [row] = await this.#duckdb.rows(`${DESCRIBE}${this.#select(await printNode(this.#duckdb, node))}`);
+      return String(row?.["column_type"]);
+    } catch {
+      // A parameter of a lambda, or SQL whose error is told where it is bound.
+      return undefined;
+    }
   }
 
   /** Type of SQL that was made from `text`. */

@@ -156,6 +156,44 @@ export async function printPart(duckdb: DuckDB, tree: string, path: string, type
   return String(row?.["sql"]).replace(/^SELECT /, "");
 }
 
+/** SQL of a node. */
+export async function printNode(duckdb: DuckDB, node: Node): Promise<string> {
+  return await printPart(duckdb, shellOf().join(JSON.stringify(node)), "");
+}
+
+/**
+ * An expression with another tree.
+ *
+ * @param change gives the new node for the old one, in which numbers are as DuckDB printed them
+ */
+export async function changedExpression(
+  duckdb: DuckDB,
+  expression: Expression,
+  change: (node: Node) => Promise<Node>,
+): Promise<Expression> {
+  // As numbers, large constants would lose digits.
+  const keep = (_key: string, value: unknown, context?: { readonly source?: string }) =>
+    typeof value === "number" ? rawJson(context?.source ?? String(value)) : value;
+  const tree = JSON.parse(expression.tree, keep as Parameters<typeof JSON.parse>[1]) as Tree;
+  const node = await change(onlyNode(tree));
+  const text = shellOf().join(JSON.stringify(node));
+  return {
+    ...{ node: onlyNode(JSON.parse(text) as Tree), alias: expression.alias, tree: text },
+    sql: await printPart(duckdb, text, ""),
+    argument: expression.argument === null ? null : await printPart(duckdb, text, ".children[0]"),
+    filter: expression.filter === null ? null : await printPart(duckdb, text, ".filter"),
+  };
+}
+
+/** Part of the standard's JSON, which the types of Node leave out. */
+const { rawJSON: rawJson } = JSON as unknown as { rawJSON(text: string): unknown };
+
+function onlyNode(tree: Tree): Node {
+  const [node] = (tree.statements?.[0]?.node["select_list"] ?? []) as readonly Node[];
+  if (node === undefined) throw new SqlError("it has no expression");
+  return node;
+}
+
 /** Text that DuckDB cannot parse, and where. */
 export class SyntaxProblem extends SqlError {
   /** Where in the text the parser stopped. */
