@@ -75,6 +75,10 @@ export const FilesOutput = Type.Object(
         message: "set claimRef, the PersistentVolumeClaim with the files, for a path file:///, and only there",
       },
       {
+        rule: "!self.path.matches('/[.]{1,2}/')",
+        message: "a folder of the path is . or ..: write where the files are without it, within the volume or bucket",
+      },
+      {
         rule: "self.path.startsWith('s3://') || !(has(self.endpoint) || has(self.region))",
         message: "endpoint and region are those of a path s3://: leave them out",
       },

@@ -41,6 +41,11 @@ test("the owner of a database is never one of PostgreSQL's or CloudNativePG's ow
     "caudal_cnpg_x",
     "caudal_streaming_replica",
   ]);
+  expect(["caudal-pg-x", "caudal-caudal-postgres", "caudal-shop"].map(databaseOwner)).toEqual([
+    "caudal_caudal_pg_x",
+    "caudal_caudal_caudal_postgres",
+    "caudal_shop",
+  ]);
   expect(databaseName("app-events", undefined)).toBe("app_events");
   expect(databaseName("app-events", "other")).toBe("other");
 });

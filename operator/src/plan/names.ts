@@ -34,7 +34,8 @@ export const clusterAppSecretName = (pipeline: string): string => `${databaseObj
 /** The Secret with which workloads log in to a shared Cluster; the operator makes it once. */
 export const databaseSecretName = (pipeline: string): string => `${pipeline}-database`;
 
-const RESERVED_ROLE = /^(postgres$|streaming_replica$|pg_|cnpg_)/;
+/** Also with the prefix that keeps them apart: pipelines `pg-x` and `caudal-pg-x` may share a cluster. */
+const RESERVED_ROLE = /^(caudal_)*(postgres$|streaming_replica$|pg_|cnpg_)/;
 
 /** Owner of the database: the pipeline's name as an SQL identifier, kept apart from PostgreSQL's own roles. */
 export function databaseOwner(pipeline: string): string {

@@ -203,6 +203,20 @@ describe("rows below the floor", () => {
       await database.query("select indisvalid from pg_index where indexrelid = 'per_minute_by_end'::regclass"),
     ).toEqual([{ indisvalid: true }]);
   });
+
+  it("are found by an index that has another name where something else has its own", async () => {
+    await openLedger();
+    await database.query("create table other (v int); create index per_minute_by_end on other (v)");
+    await ensureIndex(house, byMinute, oldRowsIndex(byMinute));
+    await ensureIndex(house, byMinute, oldRowsIndex(byMinute));
+    const found = await database.query(
+      "select indexrelid::regclass::text as index, indrelid::regclass::text as of from pg_index where indexrelid::regclass::text like '%by_end%' order by 1",
+    );
+    expect(found).toEqual([
+      { index: '"#per_minute_by_end"', of: "per_minute" },
+      { index: "per_minute_by_end", of: "other" },
+    ]);
+  });
 });
 
 it("a table's view that an earlier release made is made anew", async () => {

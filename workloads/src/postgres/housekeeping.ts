@@ -26,18 +26,25 @@ export function ownership(owner: Owner, table: TablePlan): readonly string[] {
 }
 
 /**
- * Makes an index of a table's rows, without holding up commits. One that was left half made, by a crash, is made again.
+ * Makes an index of a table's rows, without holding up commits. One that was left half made, by a crash, is made again. What
+ * else has its name, such as another table, is left alone.
  */
 export async function ensureIndex(connection: Connection, table: TablePlan, index: Index): Promise<void> {
   const { schema, name } = storage(table);
-  const { rows } = await connection.query<{ valid: boolean }>("find index", {
-    text: `select i.indisvalid as valid from pg_index i join pg_class c on c.oid = i.indexrelid
-      join pg_namespace n on n.oid = c.relnamespace where n.nspname = $1 and c.relname = $2`,
-    values: [schema, index.name],
+  const names = [index.name, `#${index.name}`];
+  const { rows } = await connection.query<{ name: string; ours: boolean; valid: boolean }>("find index", {
+    text: `select c.relname as name, coalesce(i.indrelid = to_regclass($3), false) as ours, coalesce(i.indisvalid, false) as valid
+      from pg_class c join pg_namespace n on n.oid = c.relnamespace left join pg_index i on i.indexrelid = c.oid
+      where n.nspname = $1 and c.relname = any($2::text[])`,
+    values: [schema, names, qualified({ schema, name })],
   });
-  if (rows[0]?.valid === true) return;
-  const place = qualified({ schema, name: index.name });
-  if (rows[0] !== undefined) await connection.query("make index", { text: `drop index concurrently ${place}` });
-  const text = `create index concurrently ${identifier(index.name)} on ${qualified({ schema, name })} (${index.columns})`;
+  const found = rows.find(({ ours }) => ours);
+  if (found?.valid === true) return;
+  if (found !== undefined) {
+    const place = qualified({ schema, name: found.name });
+    await connection.query("make index", { text: `drop index concurrently ${place}` });
+  }
+  const free = names.find((candidate) => rows.every((row) => row.ours || row.name !== candidate)) ?? index.name;
+  const text = `create index concurrently ${identifier(free)} on ${qualified({ schema, name })} (${index.columns})`;
   await connection.querySlowly("make index", { text }, INDEX_MS);
 }
