@@ -80,7 +80,11 @@ it("rows of a table arrive in tables of such names, which are found again, widen
   await expect.poll(async () => await capped().catch(() => []), soon).toEqual([{ less: 100 }, { less: 1000 }]);
   expect(await worker.drain()).toBe(0);
 
-  await database.query("select caudal.forget_table($1)", [copy]);
+  const forget = async (table: string) => await database.query("select caudal.forget_table($1)", [table]);
+  await database.query('create table "order details" ()');
+  for (const other of ['"order details"', "Order Details", '"Copies-2026"."order details"', '"Limits"', "a.b.c", ""])
+    await expect(forget(other)).rejects.toThrow("no pipeline keeps a table");
+  await forget(copy);
   expect(await database.query("select to_regclass($1) as found", [copy])).toEqual([{ found: null }]);
   expect(await database.query("select table_name from caudal.claims")).toEqual([]);
   expect(await database.query("select output from caudal.progress")).toEqual([]);

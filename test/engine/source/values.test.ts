@@ -161,7 +161,12 @@ it.each([
     { timestampColumn: "name" },
     "public.items.name is of type text: timestampColumn needs",
   ],
-  ["a view", "create view items as select 1 as id", {}, "public.items is not a table"],
+  [
+    "a view",
+    "create view items as select 1 as id",
+    {},
+    "public.items is a view, whose rows have no versions: name the table that it reads",
+  ],
 ] as const)("stops at %s, and says so", async (_case, ddl, postgres, message) => {
   const scene = await source({ ddl, fields: text.fields, postgres: { ...postgres } as object });
   expect(await failure(scene, await scene.start())).toContain(message);

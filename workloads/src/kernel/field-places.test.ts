@@ -8,7 +8,7 @@ import { compileTransformPlan } from "../sql/compile-transform.ts";
 import { quote } from "../sql/quote.ts";
 import { columnText } from "./delta-text.ts";
 import { Projection, type Wanted } from "./projection.ts";
-import { blockOf, NOW, type Value } from "./testing/block.ts";
+import { blockOf, configOf, kernelOf, NOW, rowsOf, tableOf, type Value } from "./testing/block.ts";
 
 type Fields = TopicConfig["fields"];
 const field = (name: string, from?: string, type = "string", nullable = true): Fields[number] => ({
@@ -220,6 +220,38 @@ describe("what is beside a record's value", () => {
     });
     expect(rows).toEqual([["42"]]);
   });
+});
+
+it("groups, aggregates and event time are read where they are", async () => {
+  const fields = [
+    { ...field("at", "$.meta.ts", "timestamp"), nullable: false },
+    ...[field("user-id", '$.meta."user-id"'), field("n", "$.list[0]", "bigint"), field("k", "key")],
+  ];
+  const config = configOf({ name: "events", timestamp: "at", fields }, [
+    tableOf({ groupBy: ["user-id", "k"], aggregates: ["sum(n) as total", `max("user-id") as last`], where: "k = 'a'" }),
+  ]);
+  const kernel = await kernelOf(config);
+  const event = (time: string, user: string, n: number) => ({
+    meta: { ts: `2026-01-01T${time}Z`, "user-id": user },
+    list: [n],
+  });
+  const block = blockOf([
+    event("00:00:01", "u1", 1),
+    event("00:00:59", "u1", 2),
+    event("00:01:00", "u2", 4),
+    event("00:00:02", "u1", 8),
+  ]);
+  const keys = ["a", "a", "a", "b"];
+  const keyed = {
+    ...block,
+    original: (row: number) => ({ ...block.original(row), key: Buffer.from(keys[row] ?? "") }),
+  };
+  try {
+    expect((await kernel.add(keyed, { watermark: null })).bad).toEqual([]);
+    expect(rowsOf((await kernel.take())[0])).toEqual(["00:00 | u1 a | 3 2 u1", "00:01 | u2 a | 4 1 u2"]);
+  } finally {
+    await kernel.close();
+  }
 });
 
 describe("a topic that gets rows has them where its fields are", () => {

@@ -224,31 +224,24 @@ begin
 end $$;
 `,
   `
-create function caudal.title_of(text) returns text language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-declare
-  parts text[];
-  title text;
-begin
-  if exists (select from caudal.claims c where c.table_name = $1) then
-    return $1;
-  end if;
-  parts := parse_ident($1);
-  select string_agg(case when p ~ '^[a-z_][a-z0-9_]*$' then p else '"' || replace(p, '"', '""') || '"' end, '.' order by n)
-    into title from unnest(parts) with ordinality as u(p, n)
-    where not (n = 1 and p = 'public' and cardinality(parts) = 2);
-  return title;
-end $$;
-comment on function caudal.title_of(text) is 'The name under which a table has its claim: plain names as they are, others in double quotes, with the schema unless it is public.';
-
 create or replace function caudal.forget_table(name text) returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-  title text := caudal.title_of(name);
-  parts text[] := parse_ident(title);
-  schema_ text := case when cardinality(parts) = 1 then 'public' else parts[1] end;
-  table_ text := parts[cardinality(parts)];
-  short text := case when title ~ '^[a-z_][a-z0-9_]{0,47}$' then title
-    else 't_' || left(md5(convert_to(title, 'UTF8')), 16) end;
+  -- As a spec writes a table: letters stay large and small, with quotes and without.
+  parts text[] := regexp_match(name, '^(?:("(?:[^"]|"")+"|[^".]+)[.])?("(?:[^"]|"")+"|[^".]+)$');
+  schema_ text := replace(case when parts[1] like '"%' then substr(parts[1], 2, length(parts[1]) - 2)
+    else coalesce(parts[1], 'public') end, '""', '"');
+  table_ text := replace(case when parts[2] like '"%' then substr(parts[2], 2, length(parts[2]) - 2) else parts[2] end, '""', '"');
+  title text;
+  short text;
 begin
+  select string_agg(case when p ~ '^[a-z_][a-z0-9_]*$' then p else '"' || replace(p, '"', '""') || '"' end, '.' order by n)
+    into title from unnest(array[schema_, table_]) with ordinality as u(p, n) where n = 2 or p <> 'public';
+  if not exists (select from caudal.claims c where c.table_name = title) then
+    raise exception using errcode = 'undefined_table',
+      message = format('no pipeline keeps a table %s: select table_name from caudal.claims says which there are', name);
+  end if;
+  short := case when title ~ '^[a-z_][a-z0-9_]{0,47}$' then title
+    else 't_' || left(md5(convert_to(title, 'UTF8')), 16) end;
   if not exists (select from caudal.claims c where c.table_name = title and c.adopted) then
     if exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
                where n.nspname = schema_ and c.relname = table_ and c.relkind = 'v') then
