@@ -7,11 +7,12 @@ import { StatusWriter } from "./apply/status.ts";
 import { Writes } from "./apply/writes.ts";
 import type { OperatorConfig } from "./config.ts";
 import { Controller } from "./controller/controller.ts";
-import { type HttpServer, serveHttp } from "./controller/http.ts";
+import { type HttpServer, type Readiness, serveHttp } from "./controller/http.ts";
 import type { Metrics } from "./controller/metrics.ts";
 import { KeyedQueue } from "./controller/queue.ts";
 import { Backoff } from "./kube/backoff.ts";
 import type { KubeClient } from "./kube/client.ts";
+import { type Clock, monotonic } from "./kube/clock.ts";
 import { KubeError } from "./kube/errors.ts";
 import { EventRecorder } from "./kube/events.ts";
 import { LeaderElection } from "./kube/lease.ts";
@@ -34,8 +35,13 @@ export interface OperatorOptions {
   readonly askStage?: AskStage;
   /** Around each reconcile: a span. */
   readonly trace?: <T>(name: string, work: () => Promise<T>) => Promise<T>;
+  /** Epoch milliseconds: what is written as a date. */
   readonly now?: () => number;
+  /** For durations: never jumps. */
+  readonly clock?: Clock;
   readonly discoverEveryMs?: number;
+  readonly unseenAfterMs?: number;
+  readonly watchSilenceMs?: number;
   readonly askEveryMs?: number;
   readonly leaseDurationMs?: number;
 }
@@ -46,6 +52,7 @@ const LOOP_MS = 120_000;
 export class Operator {
   readonly #options: OperatorOptions;
   readonly #now: () => number;
+  readonly #clock: Clock;
   readonly #caches: Caches;
   readonly #stages: StagePoller;
   readonly #election: LeaderElection | undefined;
@@ -63,6 +70,7 @@ export class Operator {
     const { client, config, log, metrics } = options;
     this.#options = options;
     this.#now = options.now ?? Date.now;
+    this.#clock = options.clock ?? monotonic;
     this.#sql = new SqlChecks({
       ask: options.askSql,
       onChecked: (key) => this.#queue?.add(key),
@@ -76,8 +84,12 @@ export class Operator {
       onChange: (resource, object) => this.#changed(resource, object),
       onKinds: () => this.#enqueueAll(),
       log,
+      clock: this.#clock,
       ...(options.discoverEveryMs === undefined ? {} : { discoverEveryMs: options.discoverEveryMs }),
+      ...(options.unseenAfterMs === undefined ? {} : { unseenAfterMs: options.unseenAfterMs }),
+      ...(options.watchSilenceMs === undefined ? {} : { watchSilenceMs: options.watchSilenceMs }),
     });
+    metrics.showUnseen(() => this.#caches.unseenCounts());
     this.#stages = new StagePoller({
       pods: () =>
         this.#controller === undefined ? [] : this.#caches.all(resources.pod).filter((pod) => this.#isOfPipeline(pod)),
@@ -85,6 +97,7 @@ export class Operator {
       onChange: (key) => this.#queue?.add(key),
       onAsked: (result) => metrics.countAsked(result),
       log,
+      clock: this.#clock,
       ...(options.askEveryMs === undefined ? {} : { everyMs: options.askEveryMs }),
     });
     if (config.leaderElection)
@@ -96,6 +109,7 @@ export class Operator {
         onStarted: () => this.#lead(),
         onStopped: () => this.#follow(),
         log,
+        clock: this.#clock,
         ...(options.leaseDurationMs === undefined ? {} : { durationMs: options.leaseDurationMs }),
       });
   }
@@ -112,7 +126,7 @@ export class Operator {
   /** Resolves when probes and metrics are served; caches fill and leadership comes later. */
   async start(): Promise<void> {
     const { config, metrics } = this.#options;
-    const probes = { live: () => this.#notLive(), ready: () => this.#notReady() };
+    const probes = { live: () => this.#notLive(), ready: () => this.#readiness() };
     this.#http = await serveHttp(config.port, metrics.registry, probes);
     metrics.leader.set({ name: config.leaseName }, 0);
     this.#caches.start();
@@ -154,16 +168,18 @@ export class Operator {
     if (hmacKey === undefined) return;
     const queue = new KeyedQueue({
       observer: this.#queueObserver,
+      clock: this.#clock,
       // One is left to the others, whatever a namespace does.
       atOnceByTenant: Math.max(1, config.workers - 1),
     });
-    const events = new EventRecorder({ client, reporter: config.identity, log });
+    const events = new EventRecorder({ client, reporter: config.identity, log, now: this.#now, clock: this.#clock });
     const context: ReconcileContext = {
       client,
       caches: this.#caches,
       stages: this.#stages,
       hmacKey,
       now: this.#now,
+      clock: this.#clock,
       settings: {
         image: config.workloadImage,
         imagePullPolicy: config.imagePullPolicy,
@@ -184,15 +200,16 @@ export class Operator {
       reconcile: (key) => trace(`reconcile ${key}`, () => reconcile(context, key)),
       workers: config.workers,
       observer: this.#controllerObserver,
+      clock: this.#clock,
       log,
     });
     metrics.leader.set({ name: config.leaseName }, 1);
     void this.#begin(this.#controller);
   }
 
-  /** Decisions on caches that are still filling would be wrong. */
+  /** What could not be read by then is not seen, and its pipelines say so. */
   async #begin(controller: Controller): Promise<void> {
-    await this.#caches.whenSynced(this.#stopping.signal);
+    await this.#caches.whenTried(this.#stopping.signal);
     if (this.#controller !== controller) return;
     this.#enqueueAll();
     controller.start();
@@ -250,18 +267,25 @@ export class Operator {
   }
 
   #notLive(): string | undefined {
-    const now = this.#now();
+    const now = this.#clock();
     if (now - this.#stages.lastActivity > LOOP_MS) return "the loop that asks stages stands still";
     if (this.#hmacKey !== undefined && this.#election !== undefined && now - this.#election.lastActivity > LOOP_MS)
       return "the loop that renews the lease stands still";
     const stuck = this.#controller?.stuck();
     if (stuck !== undefined) return `the reconcile of ${stuck} does not end`;
-    return this.#caches.stale();
+    return this.#caches.still();
   }
 
-  #notReady(): string | undefined {
-    if (this.#hmacKey === undefined) return `Secret/${this.#options.config.hmacSecretName} has not been read`;
-    return this.#caches.notSynced() ?? this.#caches.stale();
+  /** What is not seen in one namespace of several costs that one alone: it is told, and the operator is ready. */
+  #readiness(): Readiness {
+    if (this.#hmacKey === undefined)
+      return { ready: false, message: `Secret/${this.#options.config.hmacSecretName} has not been read` };
+    const blind = this.#caches.blind();
+    const troubles = this.#caches.troubles();
+    return {
+      ready: blind === undefined,
+      message: [...(blind === undefined ? ["ok"] : [blind]), ...troubles].join("\n"),
+    };
   }
 }
 

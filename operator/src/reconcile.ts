@@ -1,22 +1,23 @@
 /** One pipeline, from top to bottom: observe → validate → plan → apply → status. */
-import type { StreamPipeline } from "@caudal/crds";
+import { label, type StreamPipeline } from "@caudal/crds";
 import { applyObject, type ApplyContext, deleteObject, releaseObject } from "./apply/apply.ts";
 import { cleanUp } from "./apply/cleanup.ts";
 import { ensureDatabaseSecret } from "./apply/database-secret.ts";
 import { applyInOrder } from "./apply/in-order.ts";
 import { hasFinalizer, setFinalizer } from "./apply/finalizer.ts";
-import { surplusOf } from "./apply/prune.ts";
+import { NOTHING, surplusOf } from "./apply/prune.ts";
 import { removeSlot } from "./apply/slots.ts";
 import type { StatusWriter } from "./apply/status.ts";
 import type { Writes } from "./apply/writes.ts";
 import type { Outcome } from "./controller/controller.ts";
 import type { Metrics } from "./controller/metrics.ts";
-import { Conflict, Forbidden, KubeError, Unreachable } from "./kube/errors.ts";
+import { Conflict, Forbidden, KubeError } from "./kube/errors.ts";
 import type { KubeObject } from "./kube/object.ts";
 import type { Observation } from "./observe/observation.ts";
 import {
   isCurrent,
   keyOfChild,
+  NotSynced,
   observe,
   type ObserveContext,
   observeLeftBehind,
@@ -50,6 +51,9 @@ export interface ReconcileContext extends ObserveContext {
 
 /** A secret that comes is not announced: it is looked for. */
 const MISSING_SECRET_MS = 3_000;
+/** A kind that comes into sight is announced; what is told of it meanwhile is renewed. */
+const UNSEEN_MS = 15_000;
+const UNREACHABLE = "ApiServerUnreachable";
 
 /** @param key `namespace/name` */
 export async function reconcile(context: ReconcileContext, key: string): Promise<Outcome> {
@@ -62,7 +66,7 @@ export async function reconcile(context: ReconcileContext, key: string): Promise
 
 async function reconcileOnce(context: ReconcileContext, key: string): Promise<Outcome> {
   const [namespace = "", name = ""] = key.split("/");
-  const pipeline = observePipeline(context, namespace, name);
+  const pipeline = await observePipeline(context, namespace, name);
   if (pipeline === undefined) return await afterPipeline(context, namespace, name);
   if (pipeline.metadata.deletionTimestamp !== undefined) return await deletePipeline(context, pipeline);
 
@@ -70,7 +74,8 @@ async function reconcileOnce(context: ReconcileContext, key: string): Promise<Ou
   const findings = findProblems(context, observation);
   // A check takes about a second: no status in between.
   if (findings.unchecked?.isNew === true) return { requeueAfterMs: findings.unchecked.againMs };
-  const accepted = findings.problems.length === 0 && findings.unchecked === undefined;
+  const accepted =
+    findings.problems.length === 0 && findings.unchecked === undefined && observation.unseen.length === 0;
   const planned = accepted ? plan(observation, context.settings) : undefined;
   const done = planned === undefined ? undefined : await applyPlan(context, observation, planned);
   // Somebody else writes too: what was observed is old, and a status made of it would be wrong.
@@ -79,12 +84,13 @@ async function reconcileOnce(context: ReconcileContext, key: string): Promise<Ou
     observation,
     ...findings,
     held: planned?.held ?? [],
-    children: done?.children ?? [...observation.children.values()],
+    children: done?.children ?? [...observation.children.values()].filter((object) => !isReleased(object)),
     failures: done?.failures ?? [],
   };
   const laterMs = await writeStatus(context, done?.pipeline ?? pipeline, facts);
 
   if (done?.retry === true) return { failed: true };
+  if (observation.unseen.length > 0) return { requeueAfterMs: Math.min(UNSEEN_MS, context.resyncMs) };
   const waits = [...observation.secrets.values()].some(({ exists }) => !exists) ? MISSING_SECRET_MS : context.resyncMs;
   return { requeueAfterMs: Math.min(waits, laterMs ?? waits, findings.unchecked?.againMs ?? waits) };
 }
@@ -102,6 +108,10 @@ function findProblems(context: ReconcileContext, { pipeline, kafka, claims }: Ob
   // All in one round: SQL is checked as if the rest were right.
   const sql = context.sql.check(repaired(pipeline));
   return sql.unchecked?.isNew === true ? sql : { problems: [...problems, ...beside(problems, sql.problems)] };
+}
+
+function isReleased({ metadata }: KubeObject): boolean {
+  return metadata.labels?.[label.released] === "true";
 }
 
 interface Done {
@@ -128,9 +138,15 @@ async function applyPlan(context: ReconcileContext, observation: Observation, pl
     readLive: (object) => readLive(context, object),
     isCurrent: () => isCurrent(context, pipeline),
   };
-  const applied = await applyInOrder(planned.objects, async (object) =>
-    applyObject(write, object, observation.children.get(keyOfChild(object))),
-  );
+  let unreachable = false;
+  const tried = await applyInOrder(planned.objects, async (object) => {
+    // The others would wait as long.
+    if (unreachable) return undefined;
+    const result = await applyObject(write, object, observation.children.get(keyOfChild(object)));
+    unreachable ||= result.reason === UNREACHABLE;
+    return result;
+  });
+  const applied = tried.flatMap((result) => result ?? []);
 
   const role = applied.find(({ kind }) => kind === "DatabaseRole")?.object;
   const secret = databaseSecretName(pipeline.metadata.name);
@@ -143,7 +159,9 @@ async function applyPlan(context: ReconcileContext, observation: Observation, pl
   // As they are now: a Deployment that begins to roll still needs its old ConfigMap.
   const present = new Map(observation.children);
   for (const { object } of applied) if (object !== undefined) present.set(keyOfChild(object), object);
-  const surplus = surplusOf(pipeline, planned, present, new Set(observation.pods.map(({ stage }) => stage)));
+  const surplus = unreachable
+    ? NOTHING
+    : surplusOf(pipeline, planned, present, new Set(observation.pods.map(({ stage }) => stage)));
   for (const object of surplus.remove)
     await gather(failures, { kind: object.kind, name: object.metadata.name }, () => deleteObject(write, object));
   for (const { slot, record } of surplus.slots)
@@ -153,9 +171,15 @@ async function applyPlan(context: ReconcileContext, observation: Observation, pl
     });
   for (const object of surplus.release)
     await gather(failures, { kind: object.kind, name: object.metadata.name }, () => releaseObject(write, object));
+  // What failed, or was not tried, is as it was.
+  const wantedKeys = new Set(planned.objects.map(keyOfChild));
+  const children = [...present].flatMap(([key, object]) =>
+    wantedKeys.has(key) || (object.kind === "Deployment" && !surplus.remove.includes(object)) ? [object] : [],
+  );
   const retry =
-    applied.some(({ retryable }) => retryable === true) || failures.some(({ reason }) => reason === "Conflict");
-  return { pipeline, children: applied.flatMap(({ object }) => object ?? []), failures, retry };
+    applied.some(({ retryable }) => retryable === true) ||
+    failures.some(({ reason }) => reason === "Conflict" || reason === UNREACHABLE);
+  return { pipeline, children, failures, retry };
 }
 
 /** One object that cannot be written does not stop the others. */
@@ -163,7 +187,7 @@ async function gather(failures: Failure[], about: { kind: string; name: string }
   try {
     await write();
   } catch (error) {
-    if (!(error instanceof KubeError) || error instanceof Unreachable) throw error;
+    if (!(error instanceof KubeError)) throw error;
     failures.push({ ...about, reason: error.reason, message: `${about.kind}/${about.name}: ${error.message}` });
   }
 }
@@ -175,7 +199,7 @@ async function writeStatus(
   facts: Facts,
 ): Promise<number | undefined> {
   const { status, stages } = statusOf(facts);
-  const { laterMs, object } = await context.statusWriter.write(pipeline, status, facts.observation.now);
+  const { laterMs, object } = await context.statusWriter.write(pipeline, status, facts.observation.clock);
   if (object !== undefined)
     for (const fact of announce(facts.observation.pipeline.status, status)) await context.writes.tell(pipeline, fact);
   context.metrics.showPipeline(
@@ -187,10 +211,13 @@ async function writeStatus(
 
 async function deletePipeline(context: ReconcileContext, pipeline: StreamPipeline): Promise<Outcome> {
   if (!hasFinalizer(pipeline)) return {};
-  const left = {
-    objects: await observeLeftBehind(context, pipeline),
-    pods: (await observe(context, pipeline)).pods.length,
-  };
+  const objects = await observeLeftBehind(context, pipeline);
+  const observation = await observe(context, pipeline);
+  const unseen = observation.unseen.find(({ kind }) => kind === "Pod");
+  // Topics go when no pod uses them: none that is known is not none.
+  if (unseen !== undefined)
+    throw new NotSynced(`Pod is not seen in namespace ${pipeline.metadata.namespace}: ${unseen.why}`);
+  const left = { objects, pods: observation.pods.length };
   const write = { client: context.client, pipeline, writes: context.writes };
   const waitMs = await cleanUp(write, left, context.now());
   if (waitMs !== undefined) return { requeueAfterMs: waitMs };

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { annotation, label, type StreamPipeline } from "@caudal/crds";
 import type { KubeClient } from "../kube/client.ts";
-import { Conflict, KubeError, Unreachable } from "../kube/errors.ts";
+import { Conflict, KubeError } from "../kube/errors.ts";
 import { type KubeObject, resourceOf, titleOf } from "../kube/object.ts";
 import { canonical } from "../plan/hash.ts";
 import { contains, contentOf } from "./equal.ts";
@@ -55,7 +55,7 @@ export async function applyObject(
       live ??= await context.readLive(wanted);
       return { ...about, ...(await write(context, wanted, live === "new" ? undefined : live)) };
     } catch (error) {
-      if (!(error instanceof KubeError) || error instanceof Unreachable) throw error;
+      if (!(error instanceof KubeError)) throw error;
       if (error instanceof Conflict && attempt < ATTEMPTS) {
         // It has changed since it was observed, by its status most often, or was there: judge it as it is now.
         live = undefined;

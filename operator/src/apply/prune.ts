@@ -15,6 +15,8 @@ export interface Surplus {
   readonly release: readonly KubeObject[];
 }
 
+export const NOTHING: Surplus = { remove: [], slots: [], release: [] };
+
 /** @param stagesWithPods stages of which pods are there: they may still use what their ConfigMap says */
 export function surplusOf(
   pipeline: StreamPipeline,
@@ -26,6 +28,7 @@ export function surplusOf(
   const held = new Set(plan.held.map(({ stage }) => stage.name));
   const extra = [...children]
     .filter(([key, object]) => !planned.has(key) && object.metadata.deletionTimestamp === undefined)
+    .filter(([, object]) => !plan.undecided.has(object.kind))
     .map(([, object]) => object)
     .filter((object) => isOwned(object, pipeline));
   const inUse = mountedByOldPods(children);

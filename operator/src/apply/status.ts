@@ -20,11 +20,12 @@ export class StatusWriter {
     this.#client = client;
   }
 
-  async write(pipeline: StreamPipeline, status: PipelineStatus, now: number): Promise<StatusWritten> {
+  /** @param clock monotonic milliseconds */
+  async write(pipeline: StreamPipeline, status: PipelineStatus, clock: number): Promise<StatusWritten> {
     const before = pipeline.status ?? {};
     if (canonical(before) === canonical(status)) return {};
     const { namespace, name, uid, resourceVersion } = pipeline.metadata;
-    const since = now - (this.#writtenAt.get(uid) ?? 0);
+    const since = clock - (this.#writtenAt.get(uid) ?? -Infinity);
     if (canonical(withoutMeasures(before)) === canonical(withoutMeasures(status)) && since < LAG_EVERY_MS)
       return { laterMs: LAG_EVERY_MS - since };
     // A merge patch leaves what it does not name: what is gone is named.
@@ -37,7 +38,7 @@ export class StatusWriter {
         status: { ...Object.fromEntries(gone.map((key) => [key, null])), ...status },
       },
     );
-    this.#writtenAt.set(uid, now);
+    this.#writtenAt.set(uid, clock);
     return { object };
   }
 

@@ -1,5 +1,6 @@
 /** Takes keys off the queue and reconciles each; what fails comes again after its back-off. */
 import type { Logger } from "pino";
+import { type Clock, monotonic } from "../kube/clock.ts";
 import { Conflict, KubeError, TooManyRequests } from "../kube/errors.ts";
 import type { KeyedQueue } from "./queue.ts";
 
@@ -21,7 +22,7 @@ export interface ControllerOptions {
   readonly workers: number;
   readonly observer?: ControllerObserver;
   readonly log: Logger;
-  readonly now?: () => number;
+  readonly clock?: Clock;
 }
 
 /** A reconcile makes a bounded number of calls, each with a limit of its own: one that takes longer is stuck. */
@@ -29,13 +30,13 @@ const STUCK_MS = 10 * 60_000;
 
 export class Controller {
   readonly #options: ControllerOptions;
-  readonly #now: () => number;
+  readonly #clock: Clock;
   readonly #begun = new Map<string, number>();
   readonly #workers: Promise<void>[] = [];
 
   constructor(options: ControllerOptions) {
     this.#options = options;
-    this.#now = options.now ?? Date.now;
+    this.#clock = options.clock ?? monotonic;
   }
 
   start(): void {
@@ -50,7 +51,7 @@ export class Controller {
 
   /** A key that has been with its worker for too long, if any. */
   stuck(): string | undefined {
-    for (const [key, begun] of this.#begun) if (this.#now() - begun > STUCK_MS) return key;
+    for (const [key, begun] of this.#begun) if (this.#clock() - begun > STUCK_MS) return key;
     return undefined;
   }
 
@@ -66,11 +67,11 @@ export class Controller {
 
   async #one(key: string): Promise<void> {
     const { queue, observer, reconcile, log } = this.#options;
-    const begun = this.#now();
+    const begun = this.#clock();
     this.#begun.set(key, begun);
     observer?.onStart();
     const end = (result: "success" | "requeue_after" | "error") =>
-      observer?.onEnd(result, (this.#now() - begun) / 1000);
+      observer?.onEnd(result, (this.#clock() - begun) / 1000);
     try {
       const outcome = await reconcile(key);
       if (outcome.failed === true) {

@@ -7,7 +7,13 @@ import type { Registry } from "prom-client";
 export interface Probes {
   /** What is wrong, or nothing. */
   readonly live: () => string | undefined;
-  readonly ready: () => string | undefined;
+  readonly ready: () => Readiness;
+}
+
+export interface Readiness {
+  readonly ready: boolean;
+  /** Shown also while ready: what is not as it should be, a line each. */
+  readonly message: string;
 }
 
 export interface HttpServer {
@@ -26,9 +32,11 @@ export async function serveHttp(port: number, registry: Registry, probes: Probes
       case "/livez":
         probe(probes.live());
         return;
-      case "/readyz":
-        probe(probes.ready());
+      case "/readyz": {
+        const { ready, message } = probes.ready();
+        answer(ready ? 200 : 503, `${message}\n`);
         return;
+      }
       case "/metrics":
         registry.metrics().then(
           (text) => answer(200, text, registry.contentType),

@@ -99,6 +99,20 @@ export class Metrics {
     this.#sqlChecks.inc({ result });
   }
 
+  /** @param counts namespaces, by kind, in which the kind is not seen; asked at each scrape */
+  showUnseen(counts: () => ReadonlyMap<string, number>): void {
+    new Gauge({
+      name: "caudal_operator_unseen_namespaces",
+      help: "Namespaces in which the operator cannot see a kind; 1 where it looks after all of them at once.",
+      labelNames: ["kind"],
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const [kind, count] of counts()) this.set({ kind }, count);
+      },
+    });
+  }
+
   queueObserver(): QueueObserver {
     const registers = [this.registry];
     const labelNames = ["name"] as const;

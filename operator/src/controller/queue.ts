@@ -5,6 +5,7 @@
  */
 import { Backoff } from "../kube/backoff.ts";
 import { FairLine } from "./fair-line.ts";
+import { type Clock, monotonic } from "../kube/clock.ts";
 
 export interface QueueObserver {
   onAdd(): void;
@@ -22,7 +23,7 @@ export interface QueueOptions {
   readonly retriesPerSecond?: number;
   readonly retryBurst?: number;
   readonly observer?: QueueObserver;
-  readonly now?: () => number;
+  readonly clock?: Clock;
 }
 
 /** What a tenant may still have tried again at once. */
@@ -38,7 +39,7 @@ export function tenantOf(key: string): string {
 
 export class KeyedQueue {
   readonly #options: QueueOptions;
-  readonly #now: () => number;
+  readonly #clock: Clock;
   readonly #line = new FairLine<string>();
   /** Since when each key waits. */
   readonly #waiting = new Map<string, number>();
@@ -54,7 +55,7 @@ export class KeyedQueue {
 
   constructor(options: QueueOptions = {}) {
     this.#options = options;
-    this.#now = options.now ?? Date.now;
+    this.#clock = options.clock ?? monotonic;
   }
 
   get depth(): number {
@@ -68,7 +69,7 @@ export class KeyedQueue {
       return;
     }
     if (this.#waiting.has(key)) return;
-    this.#waiting.set(key, this.#now());
+    this.#waiting.set(key, this.#clock());
     this.#line.add(tenantOf(key), key);
     this.#options.observer?.onAdd();
     this.#hand();
@@ -81,7 +82,7 @@ export class KeyedQueue {
       this.add(key);
       return;
     }
-    const at = this.#now() + ms;
+    const at = this.#clock() + ms;
     const known = this.#timers.get(key);
     if (known !== undefined && known.at <= at) return;
     clearTimeout(known?.timer);
@@ -142,11 +143,11 @@ export class KeyedQueue {
     while (this.#takers.length > 0) {
       const key = this.#line.take((tenant) => (this.#busy.get(tenant) ?? 0) < most);
       if (key === undefined) break;
-      const since = this.#waiting.get(key) ?? this.#now();
+      const since = this.#waiting.get(key) ?? this.#clock();
       this.#waiting.delete(key);
       this.#working.add(key);
       this.#busy.set(tenantOf(key), (this.#busy.get(tenantOf(key)) ?? 0) + 1);
-      this.#options.observer?.onTaken(this.#now() - since);
+      this.#options.observer?.onTaken(this.#clock() - since);
       this.#takers.shift()?.(key);
     }
     this.#options.observer?.onDepth(this.#waiting.size);
@@ -154,7 +155,7 @@ export class KeyedQueue {
 
   #bucketDelay(tenant: string): number {
     const { retriesPerSecond = 10, retryBurst = 100 } = this.#options;
-    const now = this.#now();
+    const now = this.#clock();
     for (const [name, { tokens, filledAt }] of this.#buckets)
       if (tokens + ((now - filledAt) / 1000) * retriesPerSecond >= retryBurst) this.#buckets.delete(name);
     const { tokens, filledAt } = this.#buckets.get(tenant) ?? { tokens: retryBurst, filledAt: now };

@@ -11,6 +11,7 @@ import {
   Forbidden,
   Gone,
   Invalid,
+  KindNotServed,
   type KubeError,
   ServerFailed,
   TooManyRequests,
@@ -76,9 +77,35 @@ describe("an answer is an error of its own class", () => {
   });
 
   test("404 is undefined to a get, and done to a delete", async () => {
-    const { client } = await clientOf(json(404, { kind: "Status", message: "not found" }));
+    const { client } = await clientOf(json(404, { kind: "Status", reason: "NotFound", details: { name: "a" } }));
     expect(await client.get(resources.configMap, "ns", "a")).toBeUndefined();
     await client.delete(resources.configMap, { namespace: "ns", name: "a" }, { uid: "u", resourceVersion: "1" });
+  });
+
+  const plain: Answer = (_request, response) => {
+    response.writeHead(404, { "content-type": "text/plain" });
+    response.end("404 page not found\n");
+  };
+  const html: Answer = (_request, response) => {
+    response.writeHead(200, { "content-type": "text/html" });
+    response.end("<html>Sign in</html>");
+  };
+  const aside: [string, Answer, new (...args: never[]) => KubeError][] = [
+    ["in plain text", plain, KindNotServed],
+    ["about something else", json(404, { kind: "Status", reason: "NotFound", details: { name: "b" } }), KindNotServed],
+    ["without a name", json(404, { kind: "Status", reason: "NotFound", message: "no resource" }), KindNotServed],
+    ["that is a page with 200", html, BadAnswer],
+    ["that is another object", json(200, { metadata: { name: "b" } }), BadAnswer],
+    ["that is no object", json(200, {}), BadAnswer],
+  ];
+  test.each(aside)("an answer %s never says that an object is gone", async (_how, answer, type) => {
+    const { client } = await clientOf(answer);
+    await expect(client.get(resources.configMap, "ns", "a")).rejects.toBeInstanceOf(type);
+    if (type === KindNotServed)
+      await expect(
+        client.delete(resources.configMap, { namespace: "ns", name: "a" }, { uid: "u", resourceVersion: "1" }),
+      ).rejects.toBeInstanceOf(type);
+    await expect(client.list(resources.configMap, "ns", {})).rejects.toBeInstanceOf(type);
   });
 });
 

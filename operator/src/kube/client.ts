@@ -2,7 +2,7 @@
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MANAGER } from "@caudal/crds";
-import { BadAnswer, errorOf, NotFound, TooManyRequests, Unreachable } from "./errors.ts";
+import { BadAnswer, errorOf, KindNotServed, KubeError, NotFound, TooManyRequests, Unreachable } from "./errors.ts";
 import { type KubeObject, pathOf, type Resource, resourceOf } from "./object.ts";
 import type { Call, Transport } from "./transport.ts";
 
@@ -24,15 +24,20 @@ export interface Precondition {
 }
 
 export interface KubeClient {
+  /** Undefined only where the server says that this very object does not exist. */
   get(resource: Resource, namespace: string, name: string): Promise<KubeObject | undefined>;
   list(resource: Resource, namespace: string | undefined, query: Record<string, string>): Promise<ListPage>;
-  /** Calls `onEvent` for each event until the server ends the watch, it stays silent, or `signal` fires. */
+  /**
+   * Calls `onEvent` for each event until the server ends the watch or `signal` fires; `onOpen` when the server has
+   * accepted it.
+   */
   watch(
     resource: Resource,
     namespace: string | undefined,
     query: Record<string, string>,
     onEvent: (event: WatchEvent) => void,
     signal: AbortSignal,
+    onOpen?: () => void,
   ): Promise<void>;
   /** Server-side apply of a full object; its resourceVersion, where it has one, must still be the live one. */
   apply(object: KubeObject, options?: { dryRun?: boolean }): Promise<KubeObject>;
@@ -66,9 +71,13 @@ export class HttpKubeClient implements KubeClient {
 
   async get(resource: Resource, namespace: string, name: string): Promise<KubeObject | undefined> {
     try {
-      return (await this.#json({ method: "GET", path: pathOf(resource, namespace, name) })) as KubeObject;
+      const path = pathOf(resource, namespace, name);
+      const object = (await this.#json({ method: "GET", path })) as KubeObject;
+      if (!isObject(object) || object.metadata.name !== name)
+        throw new BadAnswer(`GET ${path}: the answer is not this object`);
+      return object;
     } catch (error) {
-      if (error instanceof NotFound) return undefined;
+      if (error instanceof NotFound && !(error instanceof KindNotServed)) return undefined;
       throw error;
     }
   }
@@ -79,10 +88,11 @@ export class HttpKubeClient implements KubeClient {
       metadata?: { resourceVersion?: string; continue?: string };
       items?: KubeObject[];
     };
-    if (!Array.isArray(list.items)) throw new BadAnswer(`GET ${path}: the answer is no list`);
+    if (!Array.isArray(list.items) || !list.items.every(isObject) || list.metadata?.resourceVersion === undefined)
+      throw new BadAnswer(`GET ${path}: the answer is no list`);
     // Items of a list do not repeat what the list says of itself.
     const items = list.items.map((item) => ({ ...item, apiVersion: resource.apiVersion, kind: resource.kind }));
-    return { items, resourceVersion: list.metadata?.resourceVersion ?? "", next: list.metadata?.continue || undefined };
+    return { items, resourceVersion: list.metadata.resourceVersion, next: list.metadata.continue || undefined };
   }
 
   async watch(
@@ -91,6 +101,7 @@ export class HttpKubeClient implements KubeClient {
     query: Record<string, string>,
     onEvent: (event: WatchEvent) => void,
     signal: AbortSignal,
+    onOpen?: () => void,
   ): Promise<void> {
     const path = pathOf(resource, namespace);
     const call: Call = {
@@ -102,6 +113,7 @@ export class HttpKubeClient implements KubeClient {
     };
     const { status, body, retryAfterMs } = await this.#transport.send(call);
     if (status !== 200) throw errorOf(status, `watch ${path}`, messageIn(await text(body)), retryAfterMs);
+    onOpen?.();
     // The server ends a watch at timeoutSeconds; a socket that outlives it is dead.
     const limit = setTimeout(() => body.destroy(), (Number(query["timeoutSeconds"] ?? 300) + 30) * 1000);
     try {
@@ -110,10 +122,11 @@ export class HttpKubeClient implements KubeClient {
       for await (const chunk of body) {
         const lines = (rest + String(chunk)).split("\n");
         rest = lines.pop() ?? "";
-        for (const line of lines) if (line !== "") onEvent(parse(line, `watch ${path}`) as WatchEvent);
+        for (const line of lines) if (line !== "") onEvent(eventIn(line, `watch ${path}`));
       }
+      if (rest.trim() !== "") throw new BadAnswer(`watch ${path}: the answer was cut off within an event`);
     } catch (error) {
-      if (signal.aborted || error instanceof BadAnswer) throw error;
+      if (signal.aborted || error instanceof KubeError) throw error;
       throw new Unreachable(`watch ${path}: ${error instanceof Error ? error.message : String(error)}`);
     } finally {
       clearTimeout(limit);
@@ -167,7 +180,7 @@ export class HttpKubeClient implements KubeClient {
     try {
       await this.#json({ method: "DELETE", path: pathOf(resource, at.namespace, at.name), body });
     } catch (error) {
-      if (!(error instanceof NotFound)) throw error;
+      if (!(error instanceof NotFound) || error instanceof KindNotServed) throw error;
     }
   }
 
@@ -175,7 +188,8 @@ export class HttpKubeClient implements KubeClient {
     try {
       const path = apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
       const list = (await this.#json({ method: "GET", path })) as { resources?: { name: string }[] };
-      return new Set((list.resources ?? []).map((entry) => entry.name));
+      if (!Array.isArray(list.resources)) throw new BadAnswer(`GET ${path}: the answer is no list of resources`);
+      return new Set(list.resources.map((entry) => entry.name));
     } catch (error) {
       if (error instanceof NotFound) return undefined;
       throw error;
@@ -205,6 +219,7 @@ export class HttpKubeClient implements KubeClient {
     } finally {
       clearTimeout(limit);
     }
+    if (status === 404 && namesObject(content, call.path)) throw new NotFound(`${what}: ${messageIn(content)}`);
     if (status < 200 || status > 299) throw errorOf(status, what, messageIn(content), retryAfterMs);
     return parse(content, what);
   }
@@ -215,6 +230,36 @@ function parse(content: string, what: string): unknown {
     return JSON.parse(content) as unknown;
   } catch {
     throw new BadAnswer(`${what}: the answer is not JSON (${content.length} characters)`);
+  }
+}
+
+function isObject(value: unknown): value is KubeObject {
+  const { metadata } = (value ?? {}) as { metadata?: { name?: unknown } };
+  return typeof metadata?.name === "string";
+}
+
+function eventIn(line: string, what: string): WatchEvent {
+  const event = parse(line, what) as Partial<WatchEvent> | null;
+  const { type, object } = event ?? {};
+  if (type === undefined || object === undefined) throw new BadAnswer(`${what}: a line is no event`);
+  if (type !== "ERROR" && type !== "BOOKMARK" && !isObject(object))
+    throw new BadAnswer(`${what}: an event has no object`);
+  if (type === "BOOKMARK" && (object as Partial<KubeObject>).metadata === undefined)
+    throw new BadAnswer(`${what}: a bookmark has no version`);
+  return { type, object };
+}
+
+/**
+ * Whether a 404 is about the object of this path. Where the kind is not served, or something between us and the API
+ * server answers, it names none.
+ */
+function namesObject(content: string, path: string): boolean {
+  try {
+    const { reason, details } = JSON.parse(content) as { reason?: unknown; details?: { name?: unknown } };
+    const names = path.split("/").map(decodeURIComponent);
+    return reason === "NotFound" && typeof details?.name === "string" && names.includes(details.name);
+  } catch {
+    return false;
   }
 }
 

@@ -12,9 +12,16 @@ export abstract class KubeError extends Error {
 
 /** 404: the object, or its whole kind, does not exist. */
 export class NotFound extends KubeError {
-  readonly code = "ENOTFOUND";
-  readonly reason = "NotFound";
-  readonly retryable = false;
+  readonly code: string = "ENOTFOUND";
+  readonly reason: string = "NotFound";
+  readonly retryable: boolean = false;
+}
+
+/** 404 that names no object: the kind is not served now, which says nothing about its objects. */
+export class KindNotServed extends NotFound {
+  override readonly code = "EKINDNOTSERVED";
+  override readonly reason = "KindNotServed";
+  override readonly retryable = true;
 }
 
 /** 409: the object is not the one that was looked at; look again. */
@@ -92,7 +99,7 @@ export function errorOf(status: number, what: string, said: string, retryAfterMs
     case 403:
       return new Forbidden(message);
     case 404:
-      return new NotFound(message);
+      return new KindNotServed(message);
     case 409:
       return new Conflict(message);
     case 410:

@@ -22,7 +22,7 @@ function recorder(fail = false) {
   } as unknown as KubeClient;
   let now = 0;
   const log = pino({ level: "silent" });
-  const events = new EventRecorder({ client, reporter: "r", log, now: () => now });
+  const events = new EventRecorder({ client, reporter: "r", log, clock: () => now });
   return { events, written, pass: (ms: number) => (now += ms) };
 }
 

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Logger } from "pino";
 import type { KubeClient } from "./client.ts";
+import { type Clock, monotonic } from "./clock.ts";
 import { NotFound } from "./errors.ts";
 import { microTime } from "./lease.ts";
 import { type KubeObject, resources } from "./object.ts";
@@ -33,18 +34,20 @@ export class EventRecorder {
   readonly #reporter: string;
   readonly #log: Logger;
   readonly #now: () => number;
+  readonly #clock: Clock;
   readonly #series = new Map<string, Series>();
 
-  constructor(options: { client: KubeClient; reporter: string; log: Logger; now?: () => number }) {
+  constructor(options: { client: KubeClient; reporter: string; log: Logger; now?: () => number; clock?: Clock }) {
     this.#client = options.client;
     this.#reporter = options.reporter;
     this.#log = options.log;
     this.#now = options.now ?? Date.now;
+    this.#clock = options.clock ?? monotonic;
   }
 
   /** Never fails: an event that cannot be written is logged. */
   async record(about: KubeObject, fact: Fact): Promise<void> {
-    const now = this.#now();
+    const now = this.#clock();
     for (const [key, old] of this.#series) if (now - old.begun > SERIES_MS) this.#series.delete(key);
     const key = `${about.metadata.uid ?? ""} ${fact.reason} ${fact.note}`;
     const known = this.#series.get(key);
@@ -58,14 +61,15 @@ export class EventRecorder {
   }
 
   async #create(key: string, about: KubeObject, fact: Fact, now: number): Promise<void> {
-    const hash = createHash("sha256").update(`${key} ${now}`).digest("hex").slice(0, 16);
+    const date = this.#now();
+    const hash = createHash("sha256").update(`${key} ${date}`).digest("hex").slice(0, 16);
     const name = `${about.metadata.name.slice(0, 200)}.${hash}`;
     this.#series.set(key, { name, count: 1, begun: now, written: now });
     await this.#client.create({
       apiVersion: resources.event.apiVersion,
       kind: resources.event.kind,
       metadata: { name, namespace: about.metadata.namespace },
-      eventTime: microTime(now),
+      eventTime: microTime(date),
       type: fact.type,
       reason: fact.reason,
       action: fact.action,
@@ -86,7 +90,7 @@ export class EventRecorder {
     series.count++;
     if (now - series.written < REWRITE_MS) return;
     series.written = now;
-    const patch = { series: { count: series.count, lastObservedTime: microTime(now) } };
+    const patch = { series: { count: series.count, lastObservedTime: microTime(this.#now()) } };
     await this.#client.patch(resources.event, { namespace, name: series.name }, patch);
   }
 }

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { KubeClient } from "./client.ts";
+import { type Clock, monotonic } from "./clock.ts";
 import { Conflict } from "./errors.ts";
 import { type KubeObject, resources } from "./object.ts";
 
@@ -19,16 +20,20 @@ export interface LeaseOptions {
   readonly log: Logger;
   readonly durationMs?: number;
   readonly retryMs?: number;
+  /** Epoch milliseconds, for the dates in the Lease alone. */
   readonly now?: () => number;
+  readonly clock?: Clock;
 }
 
 export class LeaderElection {
   readonly #options: LeaseOptions;
   readonly #durationMs: number;
   readonly #now: () => number;
+  readonly #clock: Clock;
+  /** Ends leadership in time, also while a call hangs. */
+  #expiry: NodeJS.Timeout | undefined;
   readonly #abort = new AbortController();
   #seen: { version: string | undefined; at: number } | undefined;
-  #renewedAt = 0;
   #leading = false;
   #lastActivity: number;
   #running: Promise<void> | undefined;
@@ -37,7 +42,8 @@ export class LeaderElection {
     this.#options = options;
     this.#durationMs = options.durationMs ?? 15_000;
     this.#now = options.now ?? Date.now;
-    this.#lastActivity = this.#now();
+    this.#clock = options.clock ?? monotonic;
+    this.#lastActivity = this.#clock();
   }
 
   get isLeader(): boolean {
@@ -57,6 +63,7 @@ export class LeaderElection {
   async stop(): Promise<void> {
     this.#abort.abort();
     await this.#running;
+    clearTimeout(this.#expiry);
     if (!this.#leading) return;
     this.#end();
     try {
@@ -75,9 +82,7 @@ export class LeaderElection {
       } catch (error) {
         log.warn({ error: String(error) }, "the lease could not be renewed");
       }
-      this.#lastActivity = this.#now();
-      // Stop in good time before another may start.
-      if (this.#leading && this.#now() - this.#renewedAt > this.#durationMs * 0.67) this.#end();
+      this.#lastActivity = this.#clock();
       await sleep(retryMs * (0.8 + Math.random() * 0.4), undefined, { signal: this.#abort.signal }).catch(
         () => undefined,
       );
@@ -85,7 +90,7 @@ export class LeaderElection {
   }
 
   async #round(): Promise<void> {
-    const begun = this.#now();
+    const begun = this.#clock();
     const lease = await this.#read();
     const version = lease?.metadata.resourceVersion;
     if (this.#seen === undefined || this.#seen.version !== version) this.#seen = { version, at: begun };
@@ -103,14 +108,24 @@ export class LeaderElection {
       if (this.#leading && !mine) this.#end();
       return;
     }
-    this.#renewedAt = begun;
-    if (this.#leading) return;
+    if (!this.#expire(begun) || this.#leading) return;
     this.#leading = true;
     this.#options.log.info({ identity: this.#options.identity }, "leading");
     this.#options.onStarted();
   }
 
+  /** Sets when leadership ends unless it is renewed. @returns false where that time has come already */
+  #expire(renewedAt: number): boolean {
+    clearTimeout(this.#expiry);
+    // In good time before another may start.
+    const left = renewedAt + this.#durationMs * 0.67 - this.#clock();
+    if (left > 0) this.#expiry = setTimeout(() => this.#end(), left);
+    else this.#end();
+    return left > 0;
+  }
+
   #end(): void {
+    clearTimeout(this.#expiry);
     if (!this.#leading) return;
     this.#leading = false;
     this.#options.log.info({ identity: this.#options.identity }, "no longer leading");
@@ -139,7 +154,7 @@ export class LeaderElection {
       },
     };
     const written = lease === undefined ? await client.create(object) : await client.replace(object);
-    this.#seen = { version: written.metadata.resourceVersion, at: this.#now() };
+    this.#seen = { version: written.metadata.resourceVersion, at: this.#clock() };
   }
 }
 

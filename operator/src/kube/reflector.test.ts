@@ -2,7 +2,7 @@ import { pino } from "pino";
 import { expect, test, vi } from "vitest";
 import { Backoff } from "./backoff.ts";
 import type { KubeClient, ListPage, WatchEvent } from "./client.ts";
-import { BadAnswer, Gone, NotFound, Unreachable } from "./errors.ts";
+import { BadAnswer, Forbidden, Gone, KindNotServed, Unreachable } from "./errors.ts";
 import { type KubeObject, resources } from "./object.ts";
 import { Reflector } from "./reflector.ts";
 
@@ -142,14 +142,51 @@ test("an older state of an object never replaces a newer one", async () => {
   await reflector.stop();
 });
 
-test("a kind that is not served ends it, and it says so", async () => {
-  const gone = () => {
-    throw new NotFound("404");
+test("a kind that is not served is told, and read when it comes", async () => {
+  const gone = (): ListPage => {
+    throw new KindNotServed("404");
   };
-  const { client } = server([gone], []);
+  const lists = [gone];
+  const { client } = server(lists, []);
   const { reflector } = reflect(client);
-  await vi.waitUntil(() => reflector.isAbsent);
+  await vi.waitUntil(() => reflector.trouble?.reason === "KindNotServed");
   expect(reflector.hasSynced).toBe(false);
+  lists.splice(0, 1, page([topic("a", 1)]));
+  await vi.waitUntil(() => reflector.hasSynced);
+  await reflector.stop();
+});
+
+/** Opens and says nothing until it is given up. */
+const silent: Watch = (_query, _onEvent, signal) =>
+  new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(new Unreachable("given up"))));
+
+test.each<[string, Watch]>([
+  ["is silent", silent],
+  ["is refused", async () => Promise.reject(new Forbidden("403"))],
+  ["is answered with 404", async () => Promise.reject(new KindNotServed("404"))],
+  ["ends at once", async () => undefined],
+  ["has expired again and again", async () => Promise.reject(new Gone("410"))],
+  ["hangs up", async () => Promise.reject(new Unreachable("reset"))],
+])("while its watch %s, it lists, and says what is wrong", async (_how, watch) => {
+  let clock = 0;
+  let items = [topic("a", 1)];
+  const { client } = server([() => ({ items, resourceVersion: "10", next: undefined })], Array(10_000).fill(watch));
+  const changes: string[] = [];
+  const reflector = new Reflector({
+    client,
+    resource: resources.kafkaTopic,
+    onChange: ({ metadata }) => changes.push(metadata.name),
+    log,
+    backoff: new Backoff(1, 2),
+    silenceMs: 20,
+    clock: () => (clock += 1_000),
+  });
+  reflector.start();
+  await vi.waitUntil(() => changes.includes("a"));
+  items = [topic("a", 1), topic("b", 2)];
+  await vi.waitUntil(() => changes.includes("b"), { timeout: 5_000 });
+  await vi.waitUntil(() => reflector.trouble !== undefined, { timeout: 5_000 });
+  await reflector.stop();
 });
 
 test("objects are found by the pipeline that their label names, also when the label changes", async () => {

@@ -1,13 +1,14 @@
 /**
  * Keeps a store equal to what the API server has of one kind: lists in pages, then watches with bookmarks from the
- * list's resource version, reopens a watch that ends, lists again when the version has expired, and backs off with
- * jitter after any failure. It never gives up but when the kind is not there.
+ * list's resource version, reopens a watch that ends, lists again when the version has expired or the watch says
+ * nothing, and backs off with jitter after any failure. It never gives up: a kind that is not there may come.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { Backoff } from "./backoff.ts";
 import type { KubeClient, WatchEvent } from "./client.ts";
-import { Gone, KubeError, NotFound, ServerFailed } from "./errors.ts";
+import { type Clock, monotonic } from "./clock.ts";
+import { Gone, KubeError, NotFound, ServerFailed, TooManyRequests } from "./errors.ts";
 import type { KubeObject, Resource } from "./object.ts";
 import { keyOf, Store } from "./store.ts";
 
@@ -20,34 +21,55 @@ export interface ReflectorOptions {
   /** Called for each object that appeared, changed or went, after the store has it. */
   readonly onChange: (object: KubeObject, previous: KubeObject | undefined) => void;
   readonly log: Logger;
-  readonly now?: () => number;
+  readonly clock?: Clock;
   readonly pageSize?: number;
   readonly watchSeconds?: number;
+  /** A watch without a word for this long is taken for dead; bookmarks come every minute. */
+  readonly silenceMs?: number;
   readonly backoff?: Backoff;
+}
+
+/** Why a kind is not read, and since when on the reflector's clock. */
+export interface Trouble {
+  readonly reason: string;
+  readonly message: string;
+  readonly since: number;
 }
 
 /** A watch runs between this long and twice as long, so that many of them do not end together. */
 const WATCH_SECONDS = 240;
 const PAGE_SIZE = 500;
+/** Bookmarks come every minute, with some jitter. */
+const SILENCE_MS = 90_000;
+/** A watch that ends sooner than this, without an event, has not worked. */
+const QUICK_MS = 1_000;
+/** While watches fail, lists show what they would have. */
+const RELIST_MS = 30_000;
 
 export class Reflector {
   readonly store = new Store();
   readonly resource: Resource;
+  readonly namespace: string | undefined;
   readonly #options: ReflectorOptions;
   readonly #abort = new AbortController();
-  readonly #now: () => number;
+  readonly #clock: Clock;
   readonly #backoff: Backoff;
   #synced = false;
-  #absent = false;
-  #lastActivity: number;
+  #listedAt = -Infinity;
+  #heardAt: number;
+  #turnedAt: number;
+  #trouble: Trouble | undefined;
+  /** Watches in a row that said nothing. */
+  #silences = 0;
   #running: Promise<void> | undefined;
 
   constructor(options: ReflectorOptions) {
     this.#options = options;
     this.resource = options.resource;
-    this.#now = options.now ?? Date.now;
-    this.#backoff = options.backoff ?? new Backoff(500, 30_000);
-    this.#lastActivity = this.#now();
+    this.namespace = options.namespace;
+    this.#clock = options.clock ?? monotonic;
+    this.#backoff = options.backoff ?? new Backoff(500, 15_000);
+    this.#heardAt = this.#turnedAt = this.#clock();
   }
 
   /** Whether the first list has been read. */
@@ -55,14 +77,19 @@ export class Reflector {
     return this.#synced;
   }
 
-  /** Whether the API server said that the kind does not exist; the reflector has ended. */
-  get isAbsent(): boolean {
-    return this.#absent;
+  /** What stands in the way now; undefined while a watch is open. */
+  get trouble(): Trouble | undefined {
+    return this.#trouble;
   }
 
-  /** When the API server was last heard: a page, an event, a bookmark or an orderly end of a watch. */
-  get lastActivity(): number {
-    return this.#lastActivity;
+  /** Milliseconds since the store was last known to be true: a list, an event or a bookmark. */
+  get age(): number {
+    return this.#clock() - this.#heardAt;
+  }
+
+  /** Milliseconds since the loop last did anything, also where it failed. */
+  get stillFor(): number {
+    return this.#clock() - this.#turnedAt;
   }
 
   start(): void {
@@ -75,25 +102,46 @@ export class Reflector {
   }
 
   async #run(): Promise<void> {
-    const { log, resource } = this.#options;
     let version: string | undefined;
     while (!this.#abort.signal.aborted) {
+      this.#turnedAt = this.#clock();
       try {
         version ??= await this.#list();
         version = await this.#watch(version);
         this.#backoff.reset();
+        this.#trouble = undefined;
       } catch (error) {
         if (this.#abort.signal.aborted) return;
-        if (error instanceof NotFound) {
-          this.#absent = true;
-          return;
-        }
-        version = error instanceof WatchFailed && !(error.cause instanceof Gone) ? error.version : undefined;
-        const wait = this.#backoff.next();
-        log.warn({ kind: resource.kind, error: messageOf(error), retryInMs: Math.round(wait) }, "watch interrupted");
-        await sleep(wait, undefined, { signal: this.#abort.signal }).catch(() => undefined);
+        version = this.#versionAfter(error);
+        await this.#pause(error);
       }
     }
+  }
+
+  /** Where to watch from after a failure; undefined: list first. */
+  #versionAfter(error: unknown): string | undefined {
+    if (!(error instanceof WatchFailed)) return undefined;
+    const useless = error.cause instanceof Gone || error.cause instanceof NotFound || error.cause instanceof Silent;
+    const since = Math.max(this.#trouble?.since ?? Infinity, this.#listedAt);
+    return useless || this.#clock() - since > RELIST_MS ? undefined : error.version;
+  }
+
+  async #pause(error: unknown): Promise<void> {
+    const { log, resource, namespace } = this.#options;
+    const cause = error instanceof WatchFailed ? error.cause : error;
+    const reason = cause instanceof KubeError ? cause.reason : "Unexpected";
+    const message = messageOf(error);
+    // Nothing may have happened yet since the API server began: then even bookmarks are late, once.
+    const ordinary = cause instanceof Silent && ++this.#silences === 1;
+    if (!ordinary) this.#trouble = { reason, message, since: this.#trouble?.since ?? this.#clock() };
+    const asked = cause instanceof TooManyRequests ? cause.retryAfterMs : 0;
+    // Silence was waiting enough.
+    const wait = cause instanceof Silent ? 0 : Math.max(this.#backoff.next(), asked);
+    log[ordinary ? "debug" : "warn"](
+      { kind: resource.kind, ...(namespace && { namespace }), error: message, retryInMs: Math.round(wait) },
+      "watch interrupted",
+    );
+    await sleep(wait, undefined, { signal: this.#abort.signal }).catch(() => undefined);
   }
 
   async #list(): Promise<string> {
@@ -106,7 +154,7 @@ export class Reflector {
         ...(labelSelector === undefined ? {} : { labelSelector }),
         ...(next === undefined ? {} : { continue: next }),
       });
-      this.#lastActivity = this.#now();
+      this.#turnedAt = this.#clock();
       for (const object of page.items) {
         seen.add(keyOf(object));
         this.#put(object);
@@ -115,21 +163,37 @@ export class Reflector {
       if (next !== undefined) continue;
       for (const object of [...this.store.all()]) if (!seen.has(keyOf(object))) this.#remove(object);
       this.#synced = true;
+      this.#listedAt = this.#heardAt = this.#clock();
       return page.resourceVersion;
     }
   }
 
-  /** Resolves to the version to go on from when the server has ended the watch in order. */
-  async #watch(from: string): Promise<string> {
+  /** Resolves when the server has ended the watch in order: to the version to go on from, or to none: list again. */
+  async #watch(from: string): Promise<string | undefined> {
     const { client, resource, namespace, labelSelector } = this.#options;
     let version = from;
+    let heard = false;
+    const begun = this.#clock();
     const seconds = this.#options.watchSeconds ?? WATCH_SECONDS;
+    const silence = new AbortController();
+    const silenceMs = this.#options.silenceMs ?? SILENCE_MS;
+    // Also over several watches that each end without a word.
+    let timer = setTimeout(() => silence.abort(), Math.max(silenceMs - this.age, QUICK_MS));
+    const onOpen = (): void => {
+      // A watch that opens and then says nothing has not ended the trouble.
+      if (this.#trouble?.reason !== SILENT) this.#trouble = undefined;
+    };
     const onEvent = (event: WatchEvent): void => {
       if (event.type === "ERROR") throw errorIn(event);
-      this.#lastActivity = this.#now();
+      this.#heardAt = this.#turnedAt = this.#clock();
+      this.#trouble = undefined;
+      this.#silences = 0;
+      heard = true;
+      clearTimeout(timer);
+      timer = setTimeout(() => silence.abort(), silenceMs);
       version = event.object.metadata.resourceVersion ?? version;
-      if (event.type === "BOOKMARK") return;
       this.#backoff.reset();
+      if (event.type === "BOOKMARK") return;
       if (event.type === "DELETED") this.#remove(event.object);
       else this.#put(event.object);
     };
@@ -139,13 +203,17 @@ export class Reflector {
         timeoutSeconds: String(Math.round(seconds * (1 + Math.random()))),
         ...(labelSelector === undefined ? {} : { labelSelector }),
       };
-      await client.watch(resource, namespace, query, onEvent, this.#abort.signal);
+      const signal = AbortSignal.any([this.#abort.signal, silence.signal]);
+      await client.watch(resource, namespace, query, onEvent, signal, onOpen);
+      if (silence.signal.aborted) throw new Silent(silenceMs);
+      if (!heard && this.#clock() - begun < QUICK_MS) throw new ServerFailed("the watch ended at once");
     } catch (error) {
-      if (error instanceof NotFound) throw error;
-      throw new WatchFailed(version, error);
+      const cause = silence.signal.aborted && !this.#abort.signal.aborted ? new Silent(silenceMs) : error;
+      throw new WatchFailed(version, cause);
+    } finally {
+      clearTimeout(timer);
     }
-    this.#lastActivity = this.#now();
-    return version;
+    return this.age < silenceMs ? version : undefined;
   }
 
   #put(object: KubeObject): void {
@@ -172,6 +240,18 @@ class WatchFailed extends KubeError {
   constructor(version: string, cause: unknown) {
     super(messageOf(cause), { cause });
     this.version = version;
+  }
+}
+
+const SILENT = "WatchSilent";
+
+/** Neither an event nor a bookmark came. */
+class Silent extends KubeError {
+  readonly code = "ESILENT";
+  readonly reason = SILENT;
+  readonly retryable = true;
+  constructor(afterMs: number) {
+    super(`the watch has brought neither an event nor a bookmark for ${Math.round(afterMs / 1000)} s`);
   }
 }
 

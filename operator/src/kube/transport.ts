@@ -22,6 +22,9 @@ export interface Answer {
   readonly body: IncomingMessage;
 }
 
+/** A server, or what stands before it, that asks for more is asked again after this. */
+const LONGEST_RETRY_SECONDS = 60;
+
 /** Counts each answer; the code is `<error>` where there was none. */
 export type CountRequest = (labels: { code: string; method: string; host: string }) => void;
 
@@ -53,7 +56,8 @@ export class Transport {
         clearTimeout(timer);
         const status = body.statusCode ?? 0;
         this.#count({ code: String(status), ...labels });
-        resolve({ status, retryAfterMs: 1000 * (Number(body.headers["retry-after"]) || 1), body });
+        const asked = Number(body.headers["retry-after"]) || 1;
+        resolve({ status, retryAfterMs: 1000 * Math.min(Math.max(asked, 0), LONGEST_RETRY_SECONDS), body });
       });
       const fail = (error: Error) => {
         clearTimeout(timer);

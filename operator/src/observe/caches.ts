@@ -1,14 +1,17 @@
 /**
- * Caches of every kind that the operator watches. Kinds that may be missing (Strimzi's, CloudNativePG's, the
- * PodMonitor) are noticed by asking discovery, which every service account may, and watched from then on.
+ * Caches of every kind that the operator watches, each kind and namespace for itself: what cannot be read in one
+ * namespace costs that namespace alone. Kinds that may be missing (Strimzi's, CloudNativePG's, the PodMonitor) are
+ * noticed by asking discovery, which every service account may. A kind that was there and is away is not gone until it
+ * has been away for a while.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { label } from "@caudal/crds";
 import type { KubeClient } from "../kube/client.ts";
+import { type Clock, monotonic } from "../kube/clock.ts";
 import { type KubeObject, type Resource, resources } from "../kube/object.ts";
 import { Reflector } from "../kube/reflector.ts";
-import type { Installed } from "./observation.ts";
+import type { Installed, Unseen } from "./observation.ts";
 
 interface Watched {
   readonly resource: Resource;
@@ -33,6 +36,9 @@ const watched: readonly Watched[] = [
   { resource: resources.databaseRole, labelled: true },
 ];
 
+/** Without them pipelines run as well. */
+const harmless = new Set<string>([resources.podMonitor.kind]);
+
 /** Always served by Kubernetes; the others come and go with their CRDs. */
 const builtIn = new Set(["v1", "apps/v1", "policy/v1"]);
 
@@ -41,30 +47,44 @@ export interface CachesOptions {
   /** Empty: all namespaces. */
   readonly namespaces: readonly string[];
   readonly onChange: (resource: Resource, object: KubeObject) => void;
-  /** Called when a kind arrived and its first list is read, or when it went. */
+  /** Called when a kind came into sight or went out of it, anywhere. */
   readonly onKinds: () => void;
   readonly log: Logger;
   readonly discoverEveryMs?: number;
-  readonly now?: () => number;
+  /** What is not read for longer is not seen. */
+  readonly unseenAfterMs?: number;
+  readonly watchSilenceMs?: number;
+  readonly clock?: Clock;
 }
 
-/** The API server has not been heard for this long: what the caches say may be old. */
-const STALE_MS = 12 * 60_000;
-/** Discovery, which does not wait for changes, is asked more often. */
-const DISCOVERY_STALE_MS = 3 * 60_000;
+/** A watch that is silent is replaced by a list after a minute and a half. */
+const UNSEEN_MS = 120_000;
+/** Looks at discovery, all of which must say that a kind is away before it is gone. */
+const LOOKS = 4;
+/** Each step of a reflector has a limit far below this. */
+const STILL_MS = 10 * 60_000;
+/** How long what stands in the way is only a retry. */
+const TROUBLE_MS = 10_000;
 
 export class Caches {
   readonly #options: CachesOptions;
-  readonly #now: () => number;
+  readonly #clock: Clock;
   readonly #abort = new AbortController();
   readonly #reflectors = new Map<string, Reflector[]>();
-  readonly #announced = new Set<string>();
+  /** Since when discovery has not named a kind, on our clock. */
+  readonly #away = new Map<string, number>();
+  readonly #everServed = new Set<string>();
+  #told = "";
+  /** When discovery was asked last, and when it last answered for all groups. */
+  #askedAt: number | undefined;
   #discoveredAt: number | undefined;
+  #turnedAt: number;
   #running: Promise<void> | undefined;
 
   constructor(options: CachesOptions) {
     this.#options = options;
-    this.#now = options.now ?? Date.now;
+    this.#clock = options.clock ?? monotonic;
+    this.#turnedAt = this.#clock();
   }
 
   start(): void {
@@ -74,22 +94,33 @@ export class Caches {
   async stop(): Promise<void> {
     this.#abort.abort();
     await this.#running;
-    await Promise.all([...this.#reflectors.values()].flat().map((reflector) => reflector.stop()));
+    await Promise.all(this.#all().map((reflector) => reflector.stop()));
   }
 
-  /** Whether the API server serves this kind and its objects are known. */
-  has(resource: Resource): boolean {
-    const reflectors = this.#reflectors.get(resource.kind) ?? [];
-    return reflectors.length > 0 && reflectors.every((reflector) => reflector.hasSynced);
-  }
-
+  /** Dependencies that the API server serves, as far as is known: one that is away for a moment counts as served. */
   installed(): Installed {
+    const served = (...kinds: readonly Resource[]) => kinds.every((kind) => !this.#isAbsent(kind));
     return {
-      strimzi: this.has(resources.kafkaTopic) && this.has(resources.kafka) && this.has(resources.kafkaUser),
-      cloudNativePg:
-        this.has(resources.databaseCluster) && this.has(resources.database) && this.has(resources.databaseRole),
-      podMonitors: this.has(resources.podMonitor),
+      strimzi: served(resources.kafkaTopic, resources.kafka, resources.kafkaUser),
+      cloudNativePg: served(resources.databaseCluster, resources.database, resources.databaseRole),
+      podMonitors: served(resources.podMonitor),
     };
+  }
+
+  /** Whether a kind has been away for so long that its objects are gone too. */
+  isGone(resource: Resource): boolean {
+    const since = this.#away.get(resource.kind);
+    return since !== undefined && !this.#reflectors.has(resource.kind) && this.#clock() - since >= this.#goneAfterMs;
+  }
+
+  /** Kinds of which the operator does not know now what exists in a namespace. */
+  unseen(namespace: string): Unseen[] {
+    return watched.flatMap(({ resource }) => {
+      if (this.#isAbsent(resource) || harmless.has(resource.kind)) return [];
+      const reflector = this.#reflectors.get(resource.kind)?.find((one) => covers(one, namespace));
+      const why = reflector === undefined ? "discovery has not named it yet" : this.#whyUnseen(reflector);
+      return why === undefined ? [] : [{ kind: resource.kind, plural: resource.plural, why }];
+    });
   }
 
   get(resource: Resource, namespace: string, name: string): KubeObject | undefined {
@@ -110,65 +141,137 @@ export class Caches {
     return (this.#reflectors.get(resource.kind) ?? []).flatMap((reflector) => [...reflector.store.all()]);
   }
 
-  /** What is not read yet, if anything: discovery, or the first list of a kind that exists. */
-  notSynced(): string | undefined {
+  /** Resolves when each first list was read or could not be, or when `signal` fires. */
+  async whenTried(signal: AbortSignal): Promise<void> {
+    const tried = () =>
+      this.#askedAt !== undefined && this.#all().every(({ hasSynced, trouble }) => hasSynced || trouble !== undefined);
+    while (!tried() && !signal.aborted) await sleep(100, undefined, { signal }).catch(() => undefined);
+  }
+
+  /** Kinds and namespaces that are not read as they should be, each with the reason: for people. */
+  troubles(): string[] {
+    return this.#all().flatMap((reflector) => {
+      const { trouble } = reflector;
+      const why =
+        this.#whyUnseen(reflector) ??
+        (trouble !== undefined && this.#clock() - trouble.since > TROUBLE_MS ? trouble.message : undefined);
+      return why === undefined ? [] : [`${titleOf(reflector)}: ${why}`];
+    });
+  }
+
+  /** Kinds by the number of namespaces in which they are not seen; 0 where all is well. */
+  unseenCounts(): Map<string, number> {
+    const counts = [...this.#reflectors].map(([kind, reflectors]): [string, number] => [
+      kind,
+      reflectors.filter((reflector) => this.#whyUnseen(reflector) !== undefined).length,
+    ]);
+    return new Map(counts);
+  }
+
+  /** Why the operator can do nothing anywhere, if so: discovery, or a kind that is seen in no namespace. */
+  blind(): string | undefined {
     if (this.#discoveredAt === undefined) return "discovery has not answered yet";
-    for (const [kind, reflectors] of this.#reflectors)
-      if (!reflectors.every((reflector) => reflector.hasSynced || reflector.isAbsent))
-        return `the first list of ${kind} has not been read`;
-    return undefined;
+    if (this.#clock() - this.#discoveredAt > this.#unseenAfterMs + this.#everyMs)
+      return `discovery has not answered for ${seconds(this.#clock() - this.#discoveredAt)} s`;
+    const why = [...this.#reflectors].flatMap(([kind, reflectors]) => {
+      const reasons = reflectors.map((reflector) => this.#whyUnseen(reflector));
+      const [first] = reflectors;
+      if (harmless.has(kind) || first === undefined || reasons.includes(undefined)) return [];
+      return [`${titleOf(first)} is not seen: ${reasons[0] ?? ""}`];
+    });
+    return why.length === 0 ? undefined : why.join("; ");
   }
 
-  /** Resolves when the first lists are read, or when `signal` fires. */
-  async whenSynced(signal: AbortSignal): Promise<void> {
-    while (this.notSynced() !== undefined && !signal.aborted)
-      await sleep(100, undefined, { signal }).catch(() => undefined);
+  /** A loop that does not go round, if any: only a restart helps. */
+  still(): string | undefined {
+    if (this.#running !== undefined && this.#clock() - this.#turnedAt > STILL_MS)
+      return "the loop of discovery stands still";
+    const still = this.#all().find(({ stillFor }) => stillFor > STILL_MS);
+    return still === undefined ? undefined : `the loop that watches ${titleOf(still)} stands still`;
   }
 
-  /** What has not been heard of for too long, if anything. */
-  stale(): string | undefined {
-    const now = this.#now();
-    if (this.#discoveredAt !== undefined && now - this.#discoveredAt > DISCOVERY_STALE_MS)
-      return "discovery has not answered for 3 minutes";
-    for (const [kind, reflectors] of this.#reflectors)
-      for (const reflector of reflectors)
-        if (!reflector.isAbsent && now - reflector.lastActivity > STALE_MS)
-          return `the watch of ${kind} has been silent for 12 minutes`;
-    return undefined;
+  get #everyMs(): number {
+    return this.#options.discoverEveryMs ?? 15_000;
+  }
+
+  get #goneAfterMs(): number {
+    return this.#everyMs * LOOKS;
+  }
+
+  get #unseenAfterMs(): number {
+    return this.#options.unseenAfterMs ?? UNSEEN_MS;
+  }
+
+  #all(): Reflector[] {
+    return [...this.#reflectors.values()].flat();
+  }
+
+  /** One that was never there is absent at once; one that was is away until it has been so for a while. */
+  #isAbsent(resource: Resource): boolean {
+    if (!this.#away.has(resource.kind) || this.#reflectors.has(resource.kind)) return false;
+    return !this.#everServed.has(resource.kind) || this.isGone(resource);
+  }
+
+  #whyUnseen(reflector: Reflector): string | undefined {
+    const { hasSynced, trouble, age } = reflector;
+    const cause = trouble === undefined ? "" : `: ${trouble.message}`;
+    if (!hasSynced) return `its first list has not been read${cause}`;
+    if (age <= this.#unseenAfterMs) return undefined;
+    return `it has not been read for ${seconds(age)} s${cause}`;
   }
 
   async #run(): Promise<void> {
     for (const { resource } of watched) if (builtIn.has(resource.apiVersion)) this.#open(resource);
     while (!this.#abort.signal.aborted) {
-      try {
+      this.#turnedAt = this.#clock();
+      if (this.#discoveredAt === undefined || this.#clock() - (this.#askedAt ?? 0) >= this.#everyMs) {
         await this.#discover();
-        this.#discoveredAt = this.#now();
-      } catch (error) {
-        this.#options.log.warn({ error: String(error) }, "discovery failed; what was known stays");
+        this.#askedAt = this.#clock();
       }
       this.#announce();
-      // Until all first lists are read, look more often, so that a kind that arrived is announced soon.
-      const wait = this.notSynced() === undefined ? (this.#options.discoverEveryMs ?? 15_000) : 200;
-      await sleep(wait, undefined, { signal: this.#abort.signal }).catch(() => undefined);
+      await sleep(Math.min(1_000, this.#everyMs), undefined, { signal: this.#abort.signal }).catch(() => undefined);
     }
   }
 
+  /** Each group for itself: one that is not answered for says nothing of the others. */
   async #discover(): Promise<void> {
     const optional = watched.filter(({ resource }) => !builtIn.has(resource.apiVersion));
-    for (const apiVersion of new Set(optional.map(({ resource }) => resource.apiVersion))) {
-      const served = await this.#options.client.discover(apiVersion);
-      for (const { resource } of optional) {
-        if (resource.apiVersion !== apiVersion) continue;
-        if (served?.has(resource.plural) === true) this.#open(resource);
-        else await this.#close(resource);
-      }
+    const groups = [...new Set(optional.map(({ resource }) => resource.apiVersion))];
+    const answers = await Promise.allSettled(groups.map((group) => this.#options.client.discover(group)));
+    for (const [index, answer] of answers.entries()) {
+      const kinds = optional.filter(({ resource }) => resource.apiVersion === groups[index]);
+      if (answer.status === "rejected")
+        this.#options.log.warn(
+          { group: groups[index], error: String(answer.reason) },
+          "discovery failed; what was known stays",
+        );
+      else for (const { resource } of kinds) await this.#found(resource, answer.value?.has(resource.plural) === true);
     }
+    if (answers.every(({ status }) => status === "fulfilled")) this.#discoveredAt = this.#clock();
+  }
+
+  async #found(resource: Resource, served: boolean): Promise<void> {
+    const { kind } = resource;
+    if (served) {
+      this.#away.delete(kind);
+      this.#everServed.add(kind);
+      this.#open(resource);
+      return;
+    }
+    const now = this.#clock();
+    const since = this.#away.get(kind) ?? now;
+    this.#away.set(kind, since);
+    const known = this.#reflectors.get(kind);
+    // Who is still told of its objects need not believe that the kind is gone.
+    const watching = known?.some(({ hasSynced, trouble }) => hasSynced && trouble === undefined) === true;
+    if (known === undefined || watching || now - since < this.#goneAfterMs) return;
+    this.#reflectors.delete(kind);
+    await Promise.all(known.map((reflector) => reflector.stop()));
   }
 
   #open(resource: Resource): void {
-    const known = this.#reflectors.get(resource.kind);
-    if (known !== undefined && !known.some((reflector) => reflector.isAbsent)) return;
-    const { client, namespaces, onChange, log } = this.#options;
+    if (this.#reflectors.has(resource.kind)) return;
+    const { client, namespaces, onChange, log, watchSilenceMs } = this.#options;
     const labelled = watched.some((entry) => entry.resource === resource && entry.labelled);
     const reflectors = (namespaces.length === 0 ? [undefined] : namespaces).map(
       (namespace) =>
@@ -179,29 +282,34 @@ export class Caches {
           labelSelector: labelled ? label.pipeline : undefined,
           onChange: (object) => onChange(resource, object),
           log,
+          clock: this.#clock,
+          ...(watchSilenceMs === undefined ? {} : { silenceMs: watchSilenceMs }),
         }),
     );
     this.#reflectors.set(resource.kind, reflectors);
     for (const reflector of reflectors) reflector.start();
   }
 
-  async #close(resource: Resource): Promise<void> {
-    const known = this.#reflectors.get(resource.kind);
-    if (known === undefined) return;
-    this.#reflectors.delete(resource.kind);
-    await Promise.all(known.map((reflector) => reflector.stop()));
-  }
-
-  /** Tells of kinds that came or went since the last time. */
+  /** Tells of kinds that came into sight or went out of it since the last time. */
   #announce(): void {
-    let changed = false;
-    for (const { resource } of watched) {
-      if (this.has(resource) === this.#announced.has(resource.kind)) continue;
-      changed = true;
-      if (this.has(resource)) this.#announced.add(resource.kind);
-      else this.#announced.delete(resource.kind);
-      this.#options.log.info({ kind: resource.kind, served: this.has(resource) }, "kind noticed");
-    }
-    if (changed) this.#options.onKinds();
+    const unseen = this.#all().filter((reflector) => this.#whyUnseen(reflector) !== undefined);
+    const absent = watched.filter(({ resource }) => this.#isAbsent(resource)).map(({ resource }) => resource.kind);
+    const now = `absent ${absent.join(", ")}; not seen ${unseen.map(titleOf).join(", ")}`;
+    if (now === this.#told) return;
+    this.#told = now;
+    this.#options.log.info({ absent, unseen: unseen.map(titleOf) }, "kinds in sight changed");
+    this.#options.onKinds();
   }
+}
+
+function covers({ namespace }: Reflector, wanted: string): boolean {
+  return namespace === undefined || namespace === wanted;
+}
+
+function titleOf({ resource, namespace }: Reflector): string {
+  return `${resource.kind}${namespace === undefined ? "" : ` in namespace ${namespace}`}`;
+}
+
+function seconds(ms: number): number {
+  return Math.round(ms / 1000);
 }

@@ -10,6 +10,13 @@ export interface Installed {
   readonly podMonitors: boolean;
 }
 
+/** A kind of which the operator does not know now what exists in the pipeline's namespace. */
+export interface Unseen {
+  readonly kind: string;
+  readonly plural: string;
+  readonly why: string;
+}
+
 /** A secret by its keys: an HMAC of each value, never the value. */
 export interface SecretObservation {
   readonly name: string;
@@ -39,8 +46,12 @@ export interface PodObservation {
 export interface Observation {
   /** Epoch milliseconds. */
   readonly now: number;
+  /** The same moment on the monotonic clock of the answers of pods: ages are measured by it. */
+  readonly clock: number;
   readonly pipeline: StreamPipeline;
   readonly installed: Installed;
+  /** Of the kinds that this pipeline needs; while there are any nothing is decided on what is known of the others. */
+  readonly unseen: readonly Unseen[];
   /** The Strimzi Kafka that spec.kafka.clusterRef names. */
   readonly kafka: KubeObject | undefined;
   /** The CloudNativePG Cluster that spec.database.clusterRef names. */

@@ -1,7 +1,8 @@
 /** Gathers all that a decision needs, from the caches and, for secrets, from the API server. */
 import { KIND, label, type StreamPipeline } from "@caudal/crds";
 import type { KubeClient } from "../kube/client.ts";
-import { KubeError, NotFound } from "../kube/errors.ts";
+import type { Clock } from "../kube/clock.ts";
+import { Forbidden, KubeError, NotFound } from "../kube/errors.ts";
 import { type KubeObject, type Resource, resourceOf, resources } from "../kube/object.ts";
 import { kafkaAccessOf } from "../plan/kafka-access.ts";
 import { secretNamesOf } from "../plan/secret-use.ts";
@@ -17,7 +18,9 @@ export interface ObserveContext {
   readonly caches: Caches;
   readonly stages: StagePoller;
   readonly hmacKey: Buffer;
+  /** Epoch milliseconds. */
   readonly now: () => number;
+  readonly clock: Clock;
 }
 
 /** Kinds that a pipeline's children have. */
@@ -41,14 +44,26 @@ export class NotSynced extends KubeError {
   readonly retryable = true;
 }
 
-export function observePipeline(
-  { caches }: ObserveContext,
+export async function observePipeline(
+  { caches, client }: ObserveContext,
   namespace: string,
   name: string,
-): StreamPipeline | undefined {
-  const missing = caches.notSynced();
-  if (missing !== undefined) throw new NotSynced(missing);
-  return caches.get(resources.streamPipeline, namespace, name) as StreamPipeline | undefined;
+): Promise<StreamPipeline | undefined> {
+  const unseen = caches.unseen(namespace).some(({ kind }) => kind === resources.streamPipeline.kind);
+  const known = caches.get(resources.streamPipeline, namespace, name);
+  if (!unseen) return known as StreamPipeline | undefined;
+  // What was known of it is old. That it is gone is not for one answer to say while the kind is not seen.
+  const live = await client.get(resources.streamPipeline, namespace, name);
+  if (live === undefined) throw new NotSynced(`StreamPipeline is not seen in namespace ${namespace}`);
+  return live as unknown as StreamPipeline;
+}
+
+/** Kinds that a pipeline's children and dependencies have. */
+function needsKind({ spec }: StreamPipeline, kind: string): boolean {
+  if (["Kafka", "KafkaTopic", "KafkaUser"].includes(kind)) return spec.kafka.clusterRef !== undefined;
+  if (["Cluster", "Database", "DatabaseRole"].includes(kind))
+    return spec.database !== undefined && spec.database.secretRef === undefined;
+  return true;
 }
 
 export async function observe(context: ObserveContext, pipeline: StreamPipeline): Promise<Observation> {
@@ -63,8 +78,10 @@ export async function observe(context: ObserveContext, pipeline: StreamPipeline)
     secrets.set(secret, await observeSecret(context.client, context.hmacKey, namespace, secret));
   return {
     now: context.now(),
+    clock: context.clock(),
     pipeline,
     installed: caches.installed(),
+    unseen: caches.unseen(namespace).filter(({ kind }) => needsKind(pipeline, kind)),
     kafka,
     sharedDatabaseCluster: shared === undefined ? undefined : caches.get(resources.databaseCluster, namespace, shared),
     secrets,
@@ -111,13 +128,17 @@ export async function observeOrphans(context: ObserveContext, namespace: string,
 export async function observeLeftBehind(context: ObserveContext, { metadata }: StreamPipeline): Promise<KubeObject[]> {
   const objects: KubeObject[] = [];
   for (const resource of childKinds) {
-    if (!context.caches.has(resource)) continue;
+    if (context.caches.isGone(resource)) continue;
     const query = { labelSelector: `${label.pipeline}=${metadata.name}` };
     try {
       objects.push(...(await context.client.list(resource, metadata.namespace, query)).items);
     } catch (error) {
-      // The kind went away, and its objects with it.
+      // The garbage collector takes monitors, whatever becomes of their kind.
+      if (resource === resources.podMonitor && (error instanceof NotFound || error instanceof Forbidden)) continue;
       if (!(error instanceof NotFound)) throw error;
+      throw new NotSynced(
+        `${resource.kind} is away: its objects are looked for again until it has been so for a while`,
+      );
     }
   }
   return objects;

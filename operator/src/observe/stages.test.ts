@@ -24,7 +24,7 @@ function poller(ask: () => unknown, pods = [pod("a")]) {
     onChange: (key) => changed.push(key),
     onAsked: (result) => results.push(result),
     log: pino({ level: "silent" }),
-    now: () => now,
+    clock: () => now,
   });
   return { stages, changed, results, pass: (ms: number) => (now += ms), pods };
 }
@@ -104,7 +104,7 @@ class Crowd {
       onChange: () => undefined,
       onAsked: () => undefined,
       log: pino({ level: "silent" }),
-      now: () => this.now,
+      clock: () => this.now,
     });
   }
 

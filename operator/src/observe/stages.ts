@@ -7,11 +7,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { label, lagOf, readStageStatus, type StageStatus } from "@caudal/crds";
 import { FairLine } from "../controller/fair-line.ts";
+import { type Clock, monotonic } from "../kube/clock.ts";
 import type { KubeObject } from "../kube/object.ts";
 import type { AskStage } from "./ask-stage.ts";
 
 export interface StageAnswer {
+  /** When it came, on the operator's monotonic clock, as the other times here. */
   readonly at: number;
+  /** When its heartbeat was last seen to move: a pod's own date may be wrong, or jump. */
+  readonly heartbeatAt: number;
   readonly value: StageStatus;
   /** Lag at the look before, to tell whether it grows. */
   readonly previousLag: number | undefined;
@@ -31,7 +35,7 @@ export interface StagePollerOptions {
   readonly onAsked: (result: "ok" | "error") => void;
   readonly log: Logger;
   readonly everyMs?: number;
-  readonly now?: () => number;
+  readonly clock?: Clock;
 }
 
 const EVERY_MS = 5_000;
@@ -48,7 +52,7 @@ const TREND_MS = 60_000;
 
 export class StagePoller {
   readonly #options: StagePollerOptions;
-  readonly #now: () => number;
+  readonly #clock: Clock;
   readonly #asked = new Map<string, AskedPod>();
   readonly #trend = new Map<string, { at: number; lag: number }>();
   readonly #silent = new Map<string, Silence>();
@@ -68,8 +72,8 @@ export class StagePoller {
 
   constructor(options: StagePollerOptions) {
     this.#options = options;
-    this.#now = options.now ?? Date.now;
-    this.#lastActivity = this.#now();
+    this.#clock = options.clock ?? monotonic;
+    this.#lastActivity = this.#clock();
   }
 
   get lastActivity(): number {
@@ -97,7 +101,7 @@ export class StagePoller {
     for (const uid of this.#bytes.keys()) if (!present.has(uid)) this.#keep(uid, undefined);
     for (const known of [this.#asked, this.#trend, this.#silent])
       for (const uid of known.keys()) if (!present.has(uid)) known.delete(uid);
-    const now = this.#now();
+    const now = this.#clock();
     const asked = pods.flatMap((pod) => {
       const uid = pod.metadata.uid ?? "";
       if (this.#due.has(uid) || !isDue(this.#silent.get(uid), pod, now)) return [];
@@ -135,7 +139,7 @@ export class StagePoller {
     while (!this.#abort.signal.aborted) {
       // Not waited for: those that are silent would delay the others' next turn.
       void this.round();
-      this.#lastActivity = this.#now();
+      this.#lastActivity = this.#clock();
       await sleep(this.#options.everyMs ?? EVERY_MS, undefined, { signal: this.#abort.signal }).catch(() => undefined);
     }
   }
@@ -150,17 +154,19 @@ export class StagePoller {
       if (value === undefined) throw new TypeError("the answer on /status is not of the agreed form");
       this.#keep(uid, { namespace: pod.metadata.namespace, bytes });
       this.#silent.delete(uid);
-      const at = this.#now();
+      const at = this.#clock();
       const grew = value.deadLetters > (before?.answer?.value.deadLetters ?? 0);
       const deadLettersAt = grew ? at : before?.answer?.deadLettersAt;
-      after = { answer: { at, value, previousLag: this.#previousLag(uid, value), deadLettersAt } };
+      const { heartbeat } = before?.answer?.value ?? {};
+      const heartbeatAt = heartbeat === value.heartbeat ? (before?.answer?.heartbeatAt ?? at) : at;
+      after = { answer: { at, heartbeatAt, value, previousLag: this.#previousLag(uid, value), deadLettersAt } };
       this.#options.onAsked("ok");
     } catch (error) {
       after = {
         ...(this.#bytes.has(uid) ? before : {}),
         error: error instanceof Error ? error.message : String(error),
       };
-      this.#silent.set(uid, silenceAfter(this.#silent.get(uid), pod, this.#now()));
+      this.#silent.set(uid, silenceAfter(this.#silent.get(uid), pod, this.#clock()));
       this.#options.onAsked("error");
       this.#options.log.debug({ pod: pod.metadata.name, error: after.error }, "a pod did not tell its status");
     }
@@ -188,7 +194,7 @@ export class StagePoller {
   #previousLag(uid: string, value: StageStatus): number | undefined {
     const lag = lagOf(value);
     const old = this.#trend.get(uid);
-    if (old === undefined || this.#now() - old.at >= TREND_MS) this.#trend.set(uid, { at: this.#now(), lag });
+    if (old === undefined || this.#clock() - old.at >= TREND_MS) this.#trend.set(uid, { at: this.#clock(), lag });
     return old?.lag;
   }
 }

@@ -40,6 +40,8 @@ export interface Plan {
   /** In the order in which they are written. */
   readonly objects: readonly KubeObject[];
   readonly held: readonly Held[];
+  /** Kinds of which the plan cannot say what should be: that it holds none of them is no wish to have none. */
+  readonly undecided: ReadonlySet<string>;
 }
 
 export function plan(observation: Observation, settings: WorkloadSettings): Plan {
@@ -59,7 +61,18 @@ export function plan(observation: Observation, settings: WorkloadSettings): Plan
   }
   const rank = (object: KubeObject) => writeOrder.indexOf(object.kind);
   objects.sort((a, b) => rank(a) - rank(b) || (a.metadata.name < b.metadata.name ? -1 : 1));
-  return { objects, held };
+  return { objects, held, undecided: undecidedKinds(observation) };
+}
+
+/** Those whose definition is away, and the user while its Kafka is. */
+function undecidedKinds({ pipeline, installed, kafka }: Observation): ReadonlySet<string> {
+  const away = (there: boolean, ...kinds: readonly string[]) => (there ? [] : kinds);
+  return new Set([
+    ...away(installed.strimzi, "KafkaTopic", "KafkaUser"),
+    ...away(installed.cloudNativePg, "Cluster", "DatabaseRole", "Database"),
+    ...away(installed.podMonitors, "PodMonitor"),
+    ...away(pipeline.spec.kafka.clusterRef === undefined || kafka !== undefined, "KafkaUser"),
+  ]);
 }
 
 function planStage(

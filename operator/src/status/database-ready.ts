@@ -2,6 +2,7 @@ import { databaseSecretOf, databaseUse, missingSecrets } from "../plan/secret-us
 import { fails, failsFor, type Finding, holds } from "./condition.ts";
 import { childrenOf, type Facts, failuresOf } from "./facts.ts";
 import { readinessOf } from "./readiness.ts";
+import { findUnseen } from "./unseen.ts";
 
 const KINDS = ["Cluster", "DatabaseRole", "Database"];
 
@@ -23,6 +24,8 @@ export function findDatabaseReady(facts: Facts): Finding {
 /** What CloudNativePG still has to do, if anything. */
 function findManaged(facts: Facts): Finding | undefined {
   const { pipeline, installed, sharedDatabaseCluster } = facts.observation;
+  const unseen = findUnseen(facts, ...KINDS);
+  if (unseen !== undefined) return unseen;
   if (!installed.cloudNativePg)
     return fails(
       "CloudNativePGNotInstalled",

@@ -4,6 +4,7 @@ import type { PodObservation } from "../observe/observation.ts";
 import { failsFor, type Finding, holds } from "./condition.ts";
 import type { Facts } from "./facts.ts";
 import { coarse, type StageView, undecidedOf } from "./stages.ts";
+import { findUnseen } from "./unseen.ts";
 
 /** Lag below this is the ordinary life of a stage. */
 const LAG_FLOOR = 1_000;
@@ -19,7 +20,9 @@ interface Cause {
 }
 
 export function findHealthy(facts: Facts, stages: readonly StageView[]): Finding {
-  const { pipeline, now } = facts.observation;
+  const { pipeline, clock } = facts.observation;
+  const unseen = findUnseen(facts, "Pod");
+  if (unseen !== undefined) return unseen;
   if (pipeline.spec.suspend)
     return { status: "Unknown", reason: "Suspended", message: "no events flow while the pipeline is suspended" };
   const told = stages.flatMap(({ stage, pods }) =>
@@ -29,8 +32,8 @@ export function findHealthy(facts: Facts, stages: readonly StageView[]): Finding
   const causes = [
     ...told.flatMap(({ stage, pod }) => errorCause(stage, pod)),
     ...stages.flatMap(lagCause),
-    ...stages.flatMap((stage) => undecidedCause(stage, now)),
-    ...told.flatMap(({ stage, pod }) => deadLetterCause(stage, pod, now)),
+    ...stages.flatMap((stage) => undecidedCause(stage, clock)),
+    ...told.flatMap(({ stage, pod }) => deadLetterCause(stage, pod, clock)),
     ...told.flatMap(({ stage, pod }) => watermarkCause(stage, pod)),
   ];
   return causes.length > 0 ? failsFor(causes) : holds("EventsFlow", "no stage reports an error or falls behind");
@@ -60,8 +63,8 @@ function lagCause({ stage, pods }: StageView): Cause[] {
   ];
 }
 
-function undecidedCause({ stage, pods }: StageView, now: number): Cause[] {
-  return undecidedOf(pods, now).map(({ topic, partition, offset, records, since }) => ({
+function undecidedCause({ stage, pods }: StageView, clock: number): Cause[] {
+  return undecidedOf(pods, clock).map(({ topic, partition, offset, records, since }) => ({
     reason: "TransactionOpen",
     message:
       `stage ${stage.name}: a transaction that began at offset ${offset} of ${topic}/${partition} has been open since ` +
@@ -71,8 +74,8 @@ function undecidedCause({ stage, pods }: StageView, now: number): Cause[] {
   }));
 }
 
-function deadLetterCause(stage: string, { name, status }: PodObservation, now: number): Cause[] {
-  if (status?.deadLettersAt === undefined || now - status.deadLettersAt > DEAD_LETTERS_MS) return [];
+function deadLetterCause(stage: string, { name, status }: PodObservation, clock: number): Cause[] {
+  if (status?.deadLettersAt === undefined || clock - status.deadLettersAt > DEAD_LETTERS_MS) return [];
   return [
     {
       reason: "DeadLetters",

@@ -29,11 +29,11 @@ export function viewStages(facts: Facts): StageView[] {
 }
 
 function viewStage(facts: Facts, stage: StageSpec): StageView {
-  const { pipeline, pods: all, now } = facts.observation;
+  const { pipeline, pods: all, clock } = facts.observation;
   const deployment = deploymentOf(facts, stage);
   const pods = all.filter((pod) => pod.stage === stage.name);
   const lag = totalLag(pods);
-  const undecided = undecidedOf(pods, now).reduce((sum, { records }) => sum + records, 0);
+  const undecided = undecidedOf(pods, clock).reduce((sum, { records }) => sum + records, 0);
   const slot = slotOf(pods);
   const wanted = pipeline.spec.suspend ? 0 : stage.replicas;
   const cause = causeOf(facts, stage, pods);
@@ -72,7 +72,7 @@ function stateOf(facts: Facts, pods: readonly PodObservation[], wanted: number):
 
 /** What keeps a stage from being ready, the nearest cause first. */
 function causeOf(facts: Facts, stage: StageSpec, pods: readonly PodObservation[]): StageView["cause"] {
-  const { pipeline, now } = facts.observation;
+  const { pipeline, clock } = facts.observation;
   const held = facts.held.find((entry) => entry.stage.name === stage.name);
   if (held !== undefined) return { reason: held.reason, message: `stage ${stage.name}: ${held.message}` };
   const deployment = deploymentOf(facts, stage);
@@ -105,10 +105,10 @@ function causeOf(facts: Facts, stage: StageSpec, pods: readonly PodObservation[]
       reason: "RollingOut",
       message: `stage ${stage.name}: ${ready} of ${stage.replicas} pods of ${title} are ready`,
     };
-  return heartbeatCause(stage, pods, now);
+  return heartbeatCause(stage, pods, clock);
 }
 
-function heartbeatCause(stage: StageSpec, pods: readonly PodObservation[], now: number): StageView["cause"] {
+function heartbeatCause(stage: StageSpec, pods: readonly PodObservation[], clock: number): StageView["cause"] {
   if (stage.replicas > 0 && pods.every(({ terminating }) => terminating))
     return { reason: "HeartbeatUnknown", message: `stage ${stage.name}: no pod has told its status yet` };
   for (const pod of pods) {
@@ -121,7 +121,7 @@ function heartbeatCause(stage: StageSpec, pods: readonly PodObservation[], now: 
           `stage ${stage.name}: Pod/${pod.name} has not told its status yet` +
           (pod.askError === undefined ? "" : ` (GET :8080/status: ${pod.askError}; may the operator reach it?)`),
       };
-    const age = now - Math.min(status.at, status.value.heartbeat);
+    const age = clock - status.heartbeatAt;
     if (age > HEARTBEAT_MS)
       return {
         reason: "HeartbeatOld",
@@ -149,12 +149,14 @@ export interface Undecided {
 }
 
 /** Partitions in which a transaction has been open for so long that it may never end, by topic and number. */
-export function undecidedOf(pods: readonly PodObservation[], now: number): Undecided[] {
+export function undecidedOf(pods: readonly PodObservation[], clock: number): Undecided[] {
   const found = new Map<string, Undecided>();
   for (const { status, terminating } of pods) {
-    if (terminating) continue;
-    for (const { topic, partition, undecided } of status?.value.partitions ?? [])
-      if (undecided !== undefined && now - undecided.since >= TRANSACTION_MS)
+    if (terminating || status === undefined) continue;
+    // Both dates are the pod's; what has passed since its heartbeat is ours.
+    const age = (since: number) => status.value.heartbeat - since + clock - status.heartbeatAt;
+    for (const { topic, partition, undecided } of status.value.partitions)
+      if (undecided !== undefined && age(undecided.since) >= TRANSACTION_MS)
         found.set(`${topic}/${partition}`, { topic, partition, ...undecided });
   }
   return [...found.values()].sort((a, b) =>

@@ -9,6 +9,7 @@ import { findHealthy } from "./healthy.ts";
 import { findReady } from "./ready.ts";
 import { coarse, type StageView, viewStages } from "./stages.ts";
 import { findTopicsReady } from "./topics-ready.ts";
+import { findUnseen } from "./unseen.ts";
 import { findWorkloadsReady } from "./workloads-ready.ts";
 
 export interface StatusResult {
@@ -26,7 +27,7 @@ export function statusOf(facts: Facts): StatusResult {
     WorkloadsReady: findWorkloadsReady(facts, stages),
     Healthy: findHealthy(facts, stages),
   };
-  parts.Ready = findReady(pipeline.spec.suspend, parts);
+  parts.Ready = findUnseen(facts, "StreamPipeline") ?? findReady(pipeline.spec.suspend, parts);
   const before = pipeline.status?.conditions ?? [];
   const at = { generation: pipeline.metadata.generation, now };
   const lags = stages.flatMap(({ lag }) => (lag === undefined ? [] : [lag]));

@@ -1,11 +1,14 @@
 import { failsFor, fails, type Finding, holds } from "./condition.ts";
 import { childrenOf, type Facts, failuresOf } from "./facts.ts";
 import { readinessOf } from "./readiness.ts";
+import { findUnseen } from "./unseen.ts";
 
 export function findTopicsReady(facts: Facts): Finding {
   const { pipeline, installed, kafka } = facts.observation;
   const { clusterRef } = pipeline.spec.kafka;
   if (clusterRef === undefined) return holds("External", "the topics are outside: nobody here manages them");
+  const unseen = findUnseen(facts, "Kafka", "KafkaTopic", "KafkaUser");
+  if (unseen !== undefined) return unseen;
   if (!installed.strimzi)
     return fails(
       "StrimziNotInstalled",

@@ -1,10 +1,13 @@
 import { fails, failsFor, type Finding, holds } from "./condition.ts";
 import { type Facts, failuresOf } from "./facts.ts";
 import type { StageView } from "./stages.ts";
+import { findUnseen } from "./unseen.ts";
 
 const KINDS = ["ConfigMap", "Service", "PodDisruptionBudget", "Deployment", "PodMonitor"];
 
 export function findWorkloadsReady(facts: Facts, stages: readonly StageView[]): Finding {
+  const unseen = findUnseen(facts, ...KINDS, "Pod");
+  if (unseen !== undefined) return unseen;
   const failures = failuresOf(facts, ...KINDS);
   if (failures.length > 0) return failsFor(failures);
   if (facts.observation.pipeline.spec.suspend) {

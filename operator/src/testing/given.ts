@@ -10,6 +10,8 @@ import type { Facts } from "../status/facts.ts";
 
 const example = join(import.meta.dirname, "../../../examples/app-events/pipeline.yaml");
 export const NOW = Date.parse("2026-01-01T12:00:00Z");
+/** The same moment on the monotonic clock. */
+export const CLOCK = 5_000_000;
 
 export function givenPipeline(change: (spec: StreamPipeline["spec"]) => void = () => undefined): StreamPipeline {
   const file = parse(readFileSync(example, "utf8")) as StreamPipeline;
@@ -57,7 +59,13 @@ export function givenPod(
     ready: true,
     terminating: false,
     restarts: 0,
-    status: { at: NOW - 1_000, value: givenStage(status), previousLag: undefined, deadLettersAt: undefined },
+    status: {
+      at: CLOCK - 1_000,
+      heartbeatAt: CLOCK - 1_000,
+      value: givenStage(status),
+      previousLag: undefined,
+      deadLettersAt: undefined,
+    },
     ...change,
   };
 }
@@ -67,6 +75,8 @@ const keys = { host: "1", port: "2", dbname: "3", username: "4", password: "5" }
 export function givenObservation(change: Partial<Observation> = {}): Observation {
   return {
     now: NOW,
+    clock: CLOCK,
+    unseen: [],
     pipeline: givenPipeline(),
     installed: { strimzi: true, cloudNativePg: true, podMonitors: false },
     kafka: givenKafka(),

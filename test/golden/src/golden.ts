@@ -66,6 +66,8 @@ function render(name: string): string {
   ]);
   const observation: Observation = {
     now: 0,
+    clock: 0,
+    unseen: [],
     pipeline: withDefaults({ ...given, metadata }),
     installed: { strimzi: true, cloudNativePg: true, podMonitors: false, ...observed.installed },
     kafka: observed.kafka,
