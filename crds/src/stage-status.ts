@@ -29,6 +29,8 @@ export const StageStatus = Type.Object({
       undecided: Type.Optional(Type.Object({ offset: Type.Integer(), records: Type.Integer(), since: Type.Number() })),
     }),
   ),
+  /** Why it is not known how much waits, where it is not: `partitions` then say nothing of it. */
+  lagUnknown: Type.Optional(Type.String()),
   /** Of a source in cdc mode: its replication slot, in bytes of write-ahead log. */
   slot: Type.Optional(
     Type.Object({
@@ -50,7 +52,8 @@ export function readStageStatus(answer: unknown): StageStatus | undefined {
   return Value.Check(StageStatus, answer) ? answer : undefined;
 }
 
-/** Events to the last stable offset that a pod's partitions still hold. */
-export function lagOf(status: StageStatus): number {
+/** Events to the last stable offset that a pod's partitions still hold; undefined where that is not known. */
+export function lagOf(status: StageStatus): number | undefined {
+  if (status.lagUnknown !== undefined) return undefined;
   return status.partitions.reduce((sum, { nextOffset, endOffset }) => sum + Math.max(0, endOffset - nextOffset), 0);
 }

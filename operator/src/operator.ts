@@ -42,6 +42,7 @@ export interface OperatorOptions {
   readonly discoverEveryMs?: number;
   readonly unseenAfterMs?: number;
   readonly watchSilenceMs?: number;
+  readonly watchRetryMs?: number;
   readonly askEveryMs?: number;
   readonly leaseDurationMs?: number;
 }
@@ -88,6 +89,7 @@ export class Operator {
       ...(options.discoverEveryMs === undefined ? {} : { discoverEveryMs: options.discoverEveryMs }),
       ...(options.unseenAfterMs === undefined ? {} : { unseenAfterMs: options.unseenAfterMs }),
       ...(options.watchSilenceMs === undefined ? {} : { watchSilenceMs: options.watchSilenceMs }),
+      ...(options.watchRetryMs === undefined ? {} : { watchRetryMs: options.watchRetryMs }),
     });
     metrics.showUnseen(() => this.#caches.unseenCounts());
     this.#stages = new StagePoller({

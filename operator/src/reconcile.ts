@@ -6,6 +6,7 @@ import { ensureDatabaseSecret } from "./apply/database-secret.ts";
 import { applyInOrder } from "./apply/in-order.ts";
 import { hasFinalizer, setFinalizer } from "./apply/finalizer.ts";
 import { NOTHING, surplusOf } from "./apply/prune.ts";
+import { replicasOf, scale } from "./apply/scale.ts";
 import { removeSlot } from "./apply/slots.ts";
 import type { StatusWriter } from "./apply/status.ts";
 import type { Writes } from "./apply/writes.ts";
@@ -77,19 +78,22 @@ async function reconcileOnce(context: ReconcileContext, key: string): Promise<Ou
   const accepted =
     findings.problems.length === 0 && findings.unchecked === undefined && observation.unseen.length === 0;
   const planned = accepted ? plan(observation, context.settings) : undefined;
-  const done = planned === undefined ? undefined : await applyPlan(context, observation, planned);
+  const done =
+    planned === undefined
+      ? await applyScale(context, observation, [...observation.children.values()].filter(isKept))
+      : await applyPlan(context, observation, planned);
   // Somebody else writes too: what was observed is old, and a status made of it would be wrong.
-  if (done?.failures.some(({ reason }) => reason === "Conflict") === true) return { failed: true };
+  if (done.failures.some(({ reason }) => reason === "Conflict")) return { failed: true };
   const facts: Facts = {
     observation,
     ...findings,
     held: planned?.held ?? [],
-    children: done?.children ?? [...observation.children.values()].filter((object) => !isReleased(object)),
-    failures: done?.failures ?? [],
+    children: done.children,
+    failures: done.failures,
   };
-  const laterMs = await writeStatus(context, done?.pipeline ?? pipeline, facts);
+  const laterMs = await writeStatus(context, done.pipeline, facts);
 
-  if (done?.retry === true) return { failed: true };
+  if (done.retry) return { failed: true };
   if (observation.unseen.length > 0) return { requeueAfterMs: Math.min(UNSEEN_MS, context.resyncMs) };
   const waits = [...observation.secrets.values()].some(({ exists }) => !exists) ? MISSING_SECRET_MS : context.resyncMs;
   return { requeueAfterMs: Math.min(waits, laterMs ?? waits, findings.unchecked?.againMs ?? waits) };
@@ -110,8 +114,8 @@ function findProblems(context: ReconcileContext, { pipeline, kafka, claims }: Ob
   return sql.unchecked?.isNew === true ? sql : { problems: [...problems, ...beside(problems, sql.problems)] };
 }
 
-function isReleased({ metadata }: KubeObject): boolean {
-  return metadata.labels?.[label.released] === "true";
+function isKept({ metadata }: KubeObject): boolean {
+  return metadata.labels?.[label.released] !== "true";
 }
 
 interface Done {
@@ -176,10 +180,31 @@ async function applyPlan(context: ReconcileContext, observation: Observation, pl
   const children = [...present].flatMap(([key, object]) =>
     wantedKeys.has(key) || (object.kind === "Deployment" && !surplus.remove.includes(object)) ? [object] : [],
   );
+  const scaled = await applyScale(context, { ...observation, pipeline }, children, wantedKeys);
+  failures.push(...scaled.failures);
   const retry =
     applied.some(({ retryable }) => retryable === true) ||
     failures.some(({ reason }) => reason === "Conflict" || reason === UNREACHABLE);
-  return { pipeline, children, failures, retry };
+  return { pipeline, children: scaled.children, failures, retry };
+}
+
+/** Whatever stands in the way of a plan, `spec.suspend` holds for what runs. */
+async function applyScale(
+  { client, writes }: ReconcileContext,
+  { pipeline, unseen }: Observation,
+  children: readonly KubeObject[],
+  planned: ReadonlySet<string> = new Set(),
+): Promise<Done> {
+  const failures: Failure[] = [];
+  const after = [...children];
+  for (const [index, child] of children.entries()) {
+    const replicas = planned.has(keyOfChild(child)) ? undefined : replicasOf(pipeline, child);
+    if (replicas === undefined || unseen.some(({ kind }) => kind === child.kind)) continue;
+    await gather(failures, { kind: child.kind, name: child.metadata.name }, async () => {
+      after[index] = await scale({ client, pipeline, writes }, child, replicas);
+    });
+  }
+  return { pipeline, children: after, failures, retry: failures.length > 0 };
 }
 
 /** One object that cannot be written does not stop the others. */

@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { resources } from "../../operator/src/kube/object.ts";
+import type { StreamPipeline } from "@caudal/crds";
+import { pathOf, resources } from "../../operator/src/kube/object.ts";
+import type { OperatorOptions } from "../../operator/src/operator.ts";
 import { eventually } from "./support/eventually.ts";
 import { definitions, TestServer } from "./support/server.ts";
 import { answerOf, healthyStage, World } from "./support/world.ts";
@@ -260,6 +262,51 @@ describe("a change of the spec", () => {
       async () => (await world.list(resources.deployment))[1]?.spec?.["replicas"] === 3,
     );
     expect(await template()).toBe(before);
+  });
+});
+
+describe("suspend and resume, while the spec cannot be taken,", () => {
+  type Change = (spec: StreamPipeline["spec"]) => void;
+  const refused: Change = (spec) => {
+    for (const { tables } of spec.aggregators ?? [])
+      for (const table of tables) table.aggregates = ["nonsense(1) as n"];
+  };
+  const cases: [string, Change, Partial<OperatorOptions>][] = [
+    [
+      "because its SQL is refused,",
+      refused,
+      {
+        askSql: async (question) => {
+          const text = JSON.stringify(question);
+          const problems = text.includes("nonsense")
+            ? [{ path: "spec", reason: "SqlInvalid", message: "no such function" }]
+            : [];
+          return { problems, transforms: [] };
+        },
+      },
+    ],
+    ["because its Kafka is gone,", () => void world.remove(resources.kafka, "platform"), {}],
+  ];
+  test.each(cases)("%s hold for what runs", async (_why, change, options) => {
+    await world.operator(options);
+    await world.ready("app-events");
+    const replicas = async () => (await world.list(resources.deployment)).map(({ spec }) => spec?.["replicas"]);
+    const states = async () => (await world.pipeline("app-events")).status?.stages?.map(({ state }) => state);
+    await world.apply("app-events", change);
+    await eventually("it is not ready", async () => (await world.condition("app-events", "Ready"))?.status === "False");
+    expect(await replicas()).toEqual([1, 1]);
+    expect(await states()).toEqual(["Running", "Running"]);
+    await world.apply("app-events", (spec) => {
+      change(spec);
+      spec.suspend = true;
+    });
+    await eventually("no pods are asked for", async () => (await replicas()).every((count) => count === 0));
+    await eventually("they drain", async () => (await states())?.every((state) => state === "Draining") === true);
+    for (const { metadata } of await world.list(resources.pod))
+      await server.raw("DELETE", pathOf(resources.pod, world.namespace, metadata.name), { gracePeriodSeconds: 0 });
+    await world.expectCondition("app-events", "WorkloadsReady", "False", "Suspended");
+    await world.apply("app-events", change);
+    await eventually("pods are asked for again", async () => (await replicas()).every((count) => count === 1));
   });
 });
 

@@ -31,13 +31,17 @@ export type Condition = Static<typeof Condition>;
 export const StageSummary = Type.Object({
   name: Type.String({ maxLength: 63, description: "Name of the stage." }),
   role: Type.String({ maxLength: 32, description: "generator, source, transform or aggregator." }),
-  state: Type.String({ maxLength: 32, description: "Pending, Running, Draining, Suspended, Completed or Failed." }),
-  replicas: Type.Integer({ description: "Pods wanted." }),
+  state: Type.String({
+    maxLength: 32,
+    description: "Pending, Running, Draining, Suspended, Completed, Failed or Unknown.",
+  }),
+  replicas: Type.Integer({ description: "Pods that its Deployment asks for." }),
   readyReplicas: Type.Integer({ description: "Pods ready." }),
   lag: Type.Optional(
     Type.String({
       maxLength: 16,
-      description: "Events not yet in the results, on a coarse scale: 0, <1k, <10k, <100k, <1M and so on.",
+      description:
+        "Events not yet in the results, on a coarse scale: 0, <1k, <10k, <100k, <1M and so on. Left out while it is not known; message says why.",
     }),
   ),
   undecided: Type.Optional(

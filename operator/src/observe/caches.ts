@@ -7,6 +7,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { label } from "@caudal/crds";
+import { Backoff } from "../kube/backoff.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { type Clock, monotonic } from "../kube/clock.ts";
 import { type KubeObject, type Resource, resources } from "../kube/object.ts";
@@ -54,6 +55,8 @@ export interface CachesOptions {
   /** What is not read for longer is not seen. */
   readonly unseenAfterMs?: number;
   readonly watchSilenceMs?: number;
+  /** Longest pause between two tries to read a kind. */
+  readonly watchRetryMs?: number;
   readonly clock?: Clock;
 }
 
@@ -271,7 +274,7 @@ export class Caches {
 
   #open(resource: Resource): void {
     if (this.#reflectors.has(resource.kind)) return;
-    const { client, namespaces, onChange, log, watchSilenceMs } = this.#options;
+    const { client, namespaces, onChange, log, watchSilenceMs, watchRetryMs } = this.#options;
     const labelled = watched.some((entry) => entry.resource === resource && entry.labelled);
     const reflectors = (namespaces.length === 0 ? [undefined] : namespaces).map(
       (namespace) =>
@@ -284,6 +287,7 @@ export class Caches {
           log,
           clock: this.#clock,
           ...(watchSilenceMs === undefined ? {} : { silenceMs: watchSilenceMs }),
+          ...(watchRetryMs === undefined ? {} : { backoff: new Backoff(watchRetryMs / 4, watchRetryMs) }),
         }),
     );
     this.#reflectors.set(resource.kind, reflectors);

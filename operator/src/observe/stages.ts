@@ -193,6 +193,8 @@ export class StagePoller {
 
   #previousLag(uid: string, value: StageStatus): number | undefined {
     const lag = lagOf(value);
+    // Where it is not known nothing can be said of its growth.
+    if (lag === undefined) return undefined;
     const old = this.#trend.get(uid);
     if (old === undefined || this.#clock() - old.at >= TREND_MS) this.#trend.set(uid, { at: this.#clock(), lag });
     return old?.lag;
@@ -221,7 +223,8 @@ function isDue(silence: Silence | undefined, { metadata }: KubeObject, now: numb
 function digest(asked: AskedPod | undefined): string {
   const value = asked?.answer?.value;
   if (value === undefined) return `unknown ${asked?.error === undefined}`;
-  const magnitude = Math.ceil(Math.log10(lagOf(value) + 1));
+  const lag = lagOf(value);
+  const magnitude = lag === undefined ? "unknown" : Math.ceil(Math.log10(lag + 1));
   // From the 16 MiB of one file of the log on.
   const retained = Math.ceil(Math.log2(Math.max(value.slot?.retained ?? 0, 2 ** 24)) / 2);
   return [

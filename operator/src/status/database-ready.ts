@@ -1,6 +1,9 @@
+import { buildDatabaseCluster } from "../plan/database-cluster.ts";
+import { buildDatabaseRole } from "../plan/database-role.ts";
+import { buildDatabase } from "../plan/database.ts";
 import { databaseSecretOf, databaseUse, missingSecrets } from "../plan/secret-use.ts";
 import { fails, failsFor, type Finding, holds } from "./condition.ts";
-import { childrenOf, type Facts, failuresOf } from "./facts.ts";
+import { childrenOf, type Facts, failuresOf, missingOf } from "./facts.ts";
 import { readinessOf } from "./readiness.ts";
 import { findUnseen } from "./unseen.ts";
 
@@ -44,5 +47,10 @@ function findManaged(facts: Facts): Finding | undefined {
   const all =
     shared === undefined || sharedDatabaseCluster === undefined ? children : [sharedDatabaseCluster, ...children];
   const waiting = all.map(readinessOf).filter(({ ready }) => !ready);
-  return waiting.length === 0 ? undefined : failsFor(waiting);
+  if (waiting.length > 0) return failsFor(waiting);
+  return missingOf(facts, [
+    ...buildDatabaseCluster(pipeline),
+    ...buildDatabaseRole(pipeline),
+    ...buildDatabase(pipeline),
+  ]);
 }

@@ -3,6 +3,7 @@ import type { StageSummary } from "@caudal/crds";
 import type { KubeObject } from "../kube/object.ts";
 import type { Observation } from "../observe/observation.ts";
 import { childName } from "../plan/names.ts";
+import { failsFor, type Finding } from "./condition.ts";
 import type { Held } from "../plan/plan.ts";
 import type { StageSpec } from "../plan/stages.ts";
 
@@ -44,4 +45,19 @@ export function failuresOf(facts: Facts, ...kinds: readonly string[]): Failure[]
 export function deploymentOf(facts: Facts, stage: StageSpec): KubeObject | undefined {
   const name = childName(facts.observation.pipeline.metadata.name, stage.name);
   return facts.children.find(({ kind, metadata }) => kind === "Deployment" && metadata.name === name);
+}
+
+/** That something the spec asks for is not there: it is not ready, however ready all else is. */
+export function missingOf(facts: Facts, wanted: readonly KubeObject[]): Finding | undefined {
+  const there = new Set(facts.children.map(({ kind, metadata }) => `${kind}/${metadata.name}`));
+  const missing = wanted.filter(({ kind, metadata }) => !there.has(`${kind}/${metadata.name}`));
+  const [first] = missing;
+  if (first === undefined) return undefined;
+  const why = facts.problems.length > 0 ? ": nothing is made while the spec is refused" : " yet";
+  return failsFor(
+    missing.map(({ kind, metadata }) => ({
+      reason: `${first.kind}Missing`,
+      message: `${kind}/${metadata.name} does not exist${why}`,
+    })),
+  );
 }

@@ -23,11 +23,11 @@ export function findHealthy(facts: Facts, stages: readonly StageView[]): Finding
   const { pipeline, clock } = facts.observation;
   const unseen = findUnseen(facts, "Pod");
   if (unseen !== undefined) return unseen;
-  if (pipeline.spec.suspend)
-    return { status: "Unknown", reason: "Suspended", message: "no events flow while the pipeline is suspended" };
   const told = stages.flatMap(({ stage, pods }) =>
     pods.flatMap((pod) => (pod.status === undefined || pod.terminating ? [] : [{ stage: stage.name, pod }])),
   );
+  if (told.length === 0 && pipeline.spec.suspend)
+    return { status: "Unknown", reason: "Suspended", message: "no events flow while the pipeline is suspended" };
   if (told.length === 0) return { status: "Unknown", reason: "NoReports", message: "no stage has told its status yet" };
   const causes = [
     ...told.flatMap(({ stage, pod }) => errorCause(stage, pod)),
@@ -50,8 +50,9 @@ function lagCause({ stage, pods }: StageView): Cause[] {
   let lag = 0;
   let before = 0;
   for (const { status } of pods) {
-    if (status?.previousLag === undefined) continue;
-    lag += lagOf(status.value);
+    const now = status === undefined ? undefined : lagOf(status.value);
+    if (status?.previousLag === undefined || now === undefined) continue;
+    lag += now;
     before += status.previousLag;
   }
   if (lag < LAG_FLOOR || lag <= before * LAG_GROWTH) return [];

@@ -5,12 +5,11 @@ import { fails, type Finding, holds } from "./condition.ts";
 const PARTS = ["ConfigValid", "TopicsReady", "DatabaseReady", "WorkloadsReady"] as const;
 
 export function findReady(suspended: boolean, parts: Readonly<Partial<Record<ConditionType, Finding>>>): Finding {
-  const draining = parts.WorkloadsReady?.reason === "Draining";
-  const valid = parts.ConfigValid?.status === "True";
-  if (suspended && valid)
-    return draining
-      ? fails("Draining", parts.WorkloadsReady?.message ?? "")
-      : fails("Suspended", "the pipeline is suspended: set spec.suspend to false to go on");
+  const { ConfigValid: valid, WorkloadsReady: workloads } = parts;
+  if (suspended && valid?.status === "True" && workloads?.status === "False")
+    return workloads.reason === "Suspended"
+      ? fails("Suspended", "the pipeline is suspended: set spec.suspend to false to go on")
+      : workloads;
   for (const part of PARTS) {
     const finding = parts[part];
     if (finding !== undefined && finding.status !== "True")

@@ -3,7 +3,9 @@ import { lagOf, type StageSummary } from "@caudal/crds";
 import type { PodObservation } from "../observe/observation.ts";
 import { type StageSpec, stagesOf } from "../plan/stages.ts";
 import { deploymentOf, type Facts } from "./facts.ts";
+import type { KubeObject } from "../kube/object.ts";
 import { hasRolledOut, rolloutFailure } from "./readiness.ts";
+import { findUnseen } from "./unseen.ts";
 
 /** A heartbeat older than this is none. */
 export const HEARTBEAT_MS = 60_000;
@@ -35,9 +37,13 @@ function viewStage(facts: Facts, stage: StageSpec): StageView {
   const lag = totalLag(pods);
   const undecided = undecidedOf(pods, clock).reduce((sum, { records }) => sum + records, 0);
   const slot = slotOf(pods);
-  const wanted = pipeline.spec.suspend ? 0 : stage.replicas;
+  const asked = podsAskedFor(deployment);
   const cause = causeOf(facts, stage, pods);
-  const state = stateOf(facts, pods, wanted);
+  const unseen = facts.observation.unseen.some(({ kind }) => kind === "Deployment" || kind === "Pod");
+  const state = unseen
+    ? "Unknown"
+    : stateOf(stage, pods, pipeline.spec.suspend && deployment === undefined ? 0 : asked);
+  const message = cause?.message ?? (lag === undefined ? unknownLag(stage, pods) : undefined);
   const columns = facts.columns?.get(stage.name);
   return {
     stage,
@@ -49,39 +55,44 @@ function viewStage(facts: Facts, stage: StageSpec): StageView {
       name: stage.name,
       role: stage.role,
       state,
-      replicas: wanted,
+      replicas: asked ?? 0,
       readyReplicas: Number(deployment?.status?.["readyReplicas"] ?? 0),
       ...(lag === undefined ? {} : { lag: coarse(lag) }),
       ...(undecided === 0 ? {} : { undecided: coarse(undecided) }),
       ...(slot === undefined ? {} : { slot }),
-      ...(cause === undefined ? {} : { message: cause.message.slice(0, 4000) }),
+      ...(message === undefined ? {} : { message: message.slice(0, 4000) }),
       ...(columns === undefined ? {} : { columns: [...columns] }),
     },
   };
 }
 
-function stateOf(facts: Facts, pods: readonly PodObservation[], wanted: number): string {
+/** As the Deployment says, which may not be what the spec wishes. */
+function podsAskedFor(deployment: KubeObject | undefined): number | undefined {
+  return deployment === undefined ? undefined : Number(deployment.spec?.["replicas"] ?? 1);
+}
+
+/** @param asked pods that the Deployment asks for; undefined where there is none */
+function stateOf(stage: StageSpec, pods: readonly PodObservation[], asked: number | undefined): string {
   const states = pods.filter(({ terminating }) => !terminating).map(({ status }) => status?.value.state);
-  if (facts.observation.pipeline.spec.suspend) return pods.length > 0 ? "Draining" : "Suspended";
+  if (asked === 0) return pods.length > 0 ? "Draining" : "Suspended";
   if (states.includes("Failed")) return "Failed";
-  if (wanted > 0 && states.length > 0 && states.every((state) => state === "Completed")) return "Completed";
+  if (states.length > 0 && states.every((state) => state === "Completed")) return "Completed";
   if (states.includes("Running") || states.includes("Completed")) return "Running";
   if (states.includes("Draining")) return "Draining";
-  return wanted === 0 ? "Suspended" : "Pending";
+  return asked === undefined && stage.replicas === 0 ? "Suspended" : "Pending";
 }
 
 /** What keeps a stage from being ready, the nearest cause first. */
 function causeOf(facts: Facts, stage: StageSpec, pods: readonly PodObservation[]): StageView["cause"] {
   const { pipeline, clock } = facts.observation;
+  const unseen = findUnseen(facts, "Deployment", "Pod");
+  if (unseen !== undefined) return { reason: unseen.reason, message: `stage ${stage.name}: ${unseen.message}` };
+  if (pipeline.spec.suspend) return suspendedCause(facts, stage, pods);
   const held = facts.held.find((entry) => entry.stage.name === stage.name);
   if (held !== undefined) return { reason: held.reason, message: `stage ${stage.name}: ${held.message}` };
   const deployment = deploymentOf(facts, stage);
   if (deployment === undefined)
     return { reason: "DeploymentMissing", message: `stage ${stage.name}: its Deployment does not exist yet` };
-  if (pipeline.spec.suspend) {
-    if (pods.length === 0) return { reason: "Suspended", message: `stage ${stage.name} is suspended` };
-    return { reason: "Draining", message: `stage ${stage.name}: ${pods.length} of its pods still drain` };
-  }
   // Its last word says more than that its container waits to be started again.
   const failed = pods.find(({ status, terminating }) => status?.value.state === "Failed" && !terminating);
   const error = failed?.status?.value.error;
@@ -106,6 +117,19 @@ function causeOf(facts: Facts, stage: StageSpec, pods: readonly PodObservation[]
       message: `stage ${stage.name}: ${ready} of ${stage.replicas} pods of ${title} are ready`,
     };
   return heartbeatCause(stage, pods, clock);
+}
+
+/** That it is to be suspended is a wish: what its Deployment asks for and which pods are there is what is told. */
+function suspendedCause(facts: Facts, stage: StageSpec, pods: readonly PodObservation[]): StageView["cause"] {
+  const deployment = deploymentOf(facts, stage);
+  const asked = podsAskedFor(deployment) ?? 0;
+  if (deployment !== undefined && asked > 0)
+    return {
+      reason: "NotSuspended",
+      message: `stage ${stage.name}: Deployment/${deployment.metadata.name} still asks for ${asked} pods; it is scaled to zero as soon as it can be written`,
+    };
+  if (pods.length === 0) return { reason: "Suspended", message: `stage ${stage.name} is suspended` };
+  return { reason: "Draining", message: `stage ${stage.name}: ${pods.length} of its pods still drain` };
 }
 
 function heartbeatCause(stage: StageSpec, pods: readonly PodObservation[], clock: number): StageView["cause"] {
@@ -133,9 +157,19 @@ function heartbeatCause(stage: StageSpec, pods: readonly PodObservation[], clock
   return undefined;
 }
 
+/** Of all pods. What one of them does not know is not zero: the sum of the others is told where it is more than that. */
 function totalLag(pods: readonly PodObservation[]): number | undefined {
-  const known = pods.flatMap(({ status, terminating }) => (status === undefined || terminating ? [] : [status.value]));
-  return known.length === 0 ? undefined : known.reduce((sum, value) => sum + lagOf(value), 0);
+  const lags = pods
+    .filter(({ terminating }) => !terminating)
+    .map(({ status }) => (status === undefined ? undefined : lagOf(status.value)));
+  const sum = lags.reduce<number>((total, lag) => total + (lag ?? 0), 0);
+  return lags.length === 0 || (sum === 0 && lags.includes(undefined)) ? undefined : sum;
+}
+
+/** Why the lag of a stage that is ready otherwise is not told. */
+function unknownLag(stage: StageSpec, pods: readonly PodObservation[]): string | undefined {
+  const why = pods.flatMap(({ status, terminating }) => (terminating ? [] : (status?.value.lagUnknown ?? [])));
+  return why.length === 0 ? undefined : `stage ${stage.name}: how much waits is not known: ${why[0] ?? ""}`;
 }
 
 export interface Undecided {

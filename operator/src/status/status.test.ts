@@ -81,6 +81,15 @@ describe("a table that does not fit", () => {
   });
 });
 
+/** Deployments ask for no pods. */
+function scaledToZero(change: Partial<Facts>): Facts {
+  const facts = givenFacts(change);
+  const children = facts.children.map((child) =>
+    child.kind === "Deployment" ? { ...child, spec: { replicas: 0 } } : child,
+  );
+  return { ...facts, children };
+}
+
 /** A pod whose heartbeat was last seen to move then. */
 function heardAt(stage: string, heartbeatAt: number): ReturnType<typeof givenPod> {
   const pod = givenPod(stage);
@@ -262,12 +271,32 @@ describe("the cause is named", () => {
       "WorkloadsReady",
       "False SlotLost",
     ],
-    ["draining", givenFacts({ observation: givenObservation({ pipeline: suspended }) }), "Ready", "False Draining"],
+    ["draining", scaledToZero({ observation: givenObservation({ pipeline: suspended }) }), "Ready", "False Draining"],
     [
       "suspended",
-      givenFacts({ observation: givenObservation({ pipeline: suspended, pods: [] }) }),
+      scaledToZero({ observation: givenObservation({ pipeline: suspended, pods: [] }) }),
       "Ready",
       "False Suspended",
+    ],
+    [
+      "to be suspended, and not yet",
+      givenFacts({ observation: givenObservation({ pipeline: suspended }) }),
+      "Ready",
+      "False NotSuspended",
+    ],
+    [
+      "a topic that is not there",
+      givenFacts({ children: givenFacts().children.filter(({ kind }) => kind !== "KafkaTopic") }),
+      "TopicsReady",
+      "False KafkaTopicMissing",
+    ],
+    [
+      "a kind that is not seen",
+      givenFacts({
+        observation: givenObservation({ unseen: [{ kind: "KafkaUser", plural: "kafkausers", why: "403" }] }),
+      }),
+      "Ready",
+      "Unknown NotSeen",
     ],
     [
       "suspended and not healthy nor ill",

@@ -31,6 +31,8 @@ export function statusOf(facts: Facts): StatusResult {
   const before = pipeline.status?.conditions ?? [];
   const at = { generation: pipeline.metadata.generation, now };
   const lags = stages.flatMap(({ lag }) => (lag === undefined ? [] : [lag]));
+  // The largest is not known to be zero while one is not known.
+  const lagKnown = lags.length > 0 && (lags.some((lag) => lag > 0) || !stages.some(({ lag }) => lag === undefined));
   return {
     stages,
     status: {
@@ -41,7 +43,7 @@ export function statusOf(facts: Facts): StatusResult {
       }),
       stages: stages.map(({ summary }) => summary),
       stagesReady: `${stages.filter(({ ready }) => ready).length}/${stages.length}`,
-      ...(lags.length === 0 ? {} : { lag: coarse(Math.max(...lags)) }),
+      ...(!lagKnown ? {} : { lag: coarse(Math.max(...lags)) }),
       ...releasedOf(facts),
     },
   };

@@ -1,5 +1,6 @@
 import { failsFor, fails, type Finding, holds } from "./condition.ts";
-import { childrenOf, type Facts, failuresOf } from "./facts.ts";
+import { buildKafkaTopics } from "../plan/kafka-topic.ts";
+import { childrenOf, type Facts, failuresOf, missingOf } from "./facts.ts";
 import { readinessOf } from "./readiness.ts";
 import { findUnseen } from "./unseen.ts";
 
@@ -25,7 +26,11 @@ export function findTopicsReady(facts: Facts): Finding {
   if (failures.length > 0) return failsFor(failures);
   const children = childrenOf(facts, "KafkaTopic", "KafkaUser");
   const waiting = children.map(readinessOf).filter(({ ready }) => !ready);
-  if (waiting.length === 0) return holds("TopicsReady", `${children.length} of ${children.length} ready`);
+  if (waiting.length === 0)
+    return (
+      missingOf(facts, buildKafkaTopics(pipeline)) ??
+      holds("TopicsReady", `${children.length} of ${children.length} ready`)
+    );
   const cause = readinessOf(kafka);
   return failsFor(cause.ready ? waiting : [cause, ...waiting]);
 }

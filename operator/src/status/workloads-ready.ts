@@ -11,8 +11,8 @@ export function findWorkloadsReady(facts: Facts, stages: readonly StageView[]): 
   const failures = failuresOf(facts, ...KINDS);
   if (failures.length > 0) return failsFor(failures);
   if (facts.observation.pipeline.spec.suspend) {
-    const draining = stages.flatMap(({ pods, cause }) => (pods.length > 0 && cause !== undefined ? [cause] : []));
-    if (draining.length > 0) return failsFor(draining);
+    const going = stages.flatMap(({ cause }) => (cause === undefined || cause.reason === "Suspended" ? [] : [cause]));
+    if (going.length > 0) return failsFor(going);
     return fails("Suspended", "every stage has drained and is scaled to zero; set spec.suspend to false to go on");
   }
   const causes = stages.flatMap(({ cause }) => (cause === undefined ? [] : [cause]));

@@ -106,6 +106,7 @@ export function givenFacts(change: Partial<Facts> = {}): Facts {
     failures: [],
     children: [
       givenChild("KafkaTopic", "app-events", { conditions: ready, observedGeneration: 1 }),
+      givenChild("KafkaTopic", "app-events-metrics-dlq", { conditions: ready, observedGeneration: 1 }),
       givenChild("Cluster", "app-events-db", { conditions: ready }),
       givenChild("Deployment", childName("app-events", "events"), rolledOut, { replicas: 1 }),
       givenChild("Deployment", childName("app-events", "metrics"), rolledOut, { replicas: 1 }),

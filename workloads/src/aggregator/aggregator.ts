@@ -21,6 +21,7 @@ import { Kernels } from "./kernels.ts";
 import { Ledger, type LedgerOptions } from "./ledger.ts";
 import { Report } from "./report.ts";
 import { Trouble } from "../stage/trouble.ts";
+import { watchEnds } from "../stage/watch-ends.ts";
 import { WatermarkKeeper } from "./watermark-keeper.ts";
 import { Worker, type WorkerParts } from "./worker.ts";
 
@@ -109,6 +110,7 @@ async function aggregate(context: RuntimeContext, config: AggregatorConfig, secr
     try {
       while (!drain.requested) {
         const { partitions, changed } = await assignments.current(drain.signal);
+        report.expects(partitions);
         const assignment = await assign(
           { cluster, control: ledger.control, owner, topic, tables: plan.tables },
           partitions,
@@ -123,11 +125,12 @@ async function aggregate(context: RuntimeContext, config: AggregatorConfig, secr
   };
 
   membership.start();
+  const measuring = watchEnds({ cluster, topic, report, log, signal: drain.signal });
   try {
     await new Holding(trouble, drain, health).repeat(session);
   } finally {
     ended.abort();
-    await housekeeping;
+    await Promise.all([housekeeping, measuring]);
     await membership.stop();
     await cluster.close();
     await kernels.close();

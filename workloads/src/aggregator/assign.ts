@@ -20,6 +20,8 @@ export interface AssignParts {
 export interface Assignment {
   readonly scope: MoveScope;
   readonly lanes: readonly Lane[];
+  /** Where the assigned partitions end for committed reads. */
+  readonly ends: ReadonlyMap<number, number>;
   /** Of the whole topic, not only of those assigned. */
   readonly partitionCount: number;
 }
@@ -35,7 +37,7 @@ export async function assign(parts: AssignParts, partitions: readonly number[]):
   const topic = await cluster.topic(parts.topic);
   const scope: MoveScope = { owner, topic: topic.name, topicId: topic.topicId };
   const base = { scope, partitionCount: topic.partitions.length };
-  if (partitions.length === 0) return { ...base, lanes: [] };
+  if (partitions.length === 0) return { ...base, lanes: [], ends: new Map() };
   const names = tables.map(({ name }) => name);
   const starts = await listOffsets(cluster, topic, "earliest", partitions);
   const progress = await readPlaces(control, scope, tables, starts);
@@ -55,5 +57,5 @@ export async function assign(parts: AssignParts, partitions: readonly number[]):
     epoch: Math.max(...standing.map(({ epoch }) => epoch)),
   }));
   await checkLog(cluster, topic, positions, starts);
-  return { ...base, lanes };
+  return { ...base, lanes, ends: await listOffsets(cluster, topic, "latest", partitions) };
 }

@@ -1,5 +1,6 @@
 import { pino } from "pino";
 import { expect, it } from "vitest";
+import { lagOf } from "@caudal/crds";
 import { Health } from "../runtime/health.ts";
 import { createMetrics } from "../runtime/metrics.ts";
 import { Trouble } from "../stage/trouble.ts";
@@ -18,6 +19,7 @@ it("says of each partition what lag does not: records behind a transaction that 
   const assign = () =>
     report.assigned(
       [0, 1].map((partition) => ({ partition, offset: 5, tables: [{ table: "a", epoch: 0, judgedBy: null }] })),
+      new Map(),
     );
   const see = (highWatermark: number, agoMs: number) => {
     const askedAt = performance.now() - agoMs;
@@ -41,4 +43,42 @@ it("says of each partition what lag does not: records behind a transaction that 
   see(6, 0);
   assign();
   expect(health.status().partitions[1]).not.toHaveProperty("undecided");
+});
+
+it("what waits is unknown until it is known where the tables stand, and is then measured also while nothing is read", () => {
+  const health = new Health(1);
+  const report = new Report(
+    { metrics: createMetrics({ namespace: "n", pipeline: "p", stage: "s", role: "aggregator" }), health },
+    { topic: "t", idleTimeoutMs: 0 },
+    new WatermarkKeeper({ outputs: ["a"], maxDelayMs: 0, closing: new Map() }),
+    new Trouble(health, pino({ level: "silent" })),
+  );
+  expect(lagOf(health.status())).toBeUndefined();
+  expect(health.status().lagUnknown).toContain("where the tables stand in t");
+  health.setError("DatabaseUnavailable", "Secret/db: connection refused");
+  expect(health.status().lagUnknown).toBe("Secret/db: connection refused");
+  report.expects([0, 1]);
+  const lanes = [0, 1].map((partition) => ({
+    ...{ partition, offset: 5 },
+    tables: [{ table: "a", epoch: 0, judgedBy: null }],
+  }));
+  report.assigned(
+    lanes,
+    new Map([
+      [0, 5],
+      [1, 38_954],
+    ]),
+  );
+  expect(lagOf(health.status())).toBe(38_949);
+  report.ended(
+    new Map([
+      [0, 105],
+      [1, 38_954],
+    ]),
+  );
+  expect(lagOf(health.status())).toBe(39_049);
+  report.expects([0, 1]);
+  expect(lagOf(health.status())).toBe(39_049);
+  report.expects([0, 1, 2]);
+  expect(lagOf(health.status())).toBeUndefined();
 });

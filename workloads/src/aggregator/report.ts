@@ -35,10 +35,42 @@ export class Report {
     this.#topic = options.topic;
     this.#keeper = keeper;
     this.#idle = new IdleWatch(options.idleTimeoutMs);
+    this.forget();
   }
 
-  /** Begins with what progress says of the assigned partitions. */
-  assigned(lanes: readonly Lane[]): void {
+  /** Where the tables stand is not known, or not any more: neither is what waits. */
+  forget(): void {
+    this.#partitions.clear();
+    this.#context.metrics.lag.reset();
+    this.#context.health.setPartitions([], `it has not been read yet where the tables stand in ${this.#topic}`);
+  }
+
+  /** The partitions that are to be worked on: what is known of others, or of too few, is no longer of use. */
+  expects(partitions: readonly number[]): void {
+    const known = partitions.every((partition) => this.#partitions.has(partition));
+    if (!known || partitions.length !== this.#partitions.size) this.forget();
+  }
+
+  /** Those whose place is known. */
+  get partitions(): readonly number[] {
+    return [...this.#partitions.keys()];
+  }
+
+  /** Where partitions end, asked whether or not anything is read: what waits is measured, not what was known last. */
+  ended(ends: ReadonlyMap<number, number>): void {
+    for (const [partition, end] of ends) {
+      const committed = this.#partitions.get(partition);
+      if (committed !== undefined) committed.end = Math.max(end, committed.end ?? 0);
+    }
+    if (this.#partitions.size > 0) this.publish();
+  }
+
+  /**
+   * Begins with what progress says of the assigned partitions.
+   *
+   * @param ends where the broker says that they end for committed reads
+   */
+  assigned(lanes: readonly Lane[], ends: ReadonlyMap<number, number>): void {
     this.#partitions.clear();
     this.#idle.forget();
     this.#undecided.forget();
@@ -46,7 +78,10 @@ export class Report {
     this.#context.metrics.watermark.reset();
     this.#context.metrics.undecided.reset();
     for (const { partition, offset, tables } of lanes) {
-      const committed = this.#partitions.get(partition) ?? { byTable: new Map<string, number>(), end: undefined };
+      const committed = this.#partitions.get(partition) ?? {
+        byTable: new Map<string, number>(),
+        end: ends.get(partition),
+      };
       for (const { table } of tables) committed.byTable.set(table, offset);
       this.#partitions.set(partition, committed);
     }
@@ -110,7 +145,7 @@ export class Report {
         metrics.lag.set(labels, Math.max(0, (end ?? nextOffset) - nextOffset));
         if (watermark !== null) metrics.watermark.set(labels, watermark / 1000);
         const undecided = this.#undecided.of(partition);
-        metrics.undecided.set(labels, secondsOf(undecided, Date.now()));
+        metrics.undecided.set(labels, secondsOf(undecided, performance.timeOrigin + performance.now()));
         return {
           topic: this.#topic,
           partition,

@@ -88,7 +88,7 @@ class World {
       ["a", "b"],
     );
     const stop = () => void (until() && wake.abort());
-    await new Worker(this.#parts(stop), { scope, lanes, partitionCount: 1 }).run(wake.signal);
+    await new Worker(this.#parts(stop), { scope, lanes, ends: new Map(), partitionCount: 1 }).run(wake.signal);
   }
 
   #parts(onRound: () => void): WorkerParts {

@@ -69,7 +69,7 @@ export class Worker {
   async run(wake: AbortSignal): Promise<void> {
     try {
       this.#parts.keeper.expire();
-      this.#parts.report.assigned(this.#lanes);
+      this.#parts.report.assigned(this.#lanes, this.#assignment.ends);
       for (const lane of this.#lanes) if (this.#isForemost(lane)) this.#front.read(positionOf(lane));
       for (const partition of new Set(this.#lanes.map((lane) => lane.partition))) this.#readBack(partition);
       while (!wake.aborted) await this.#round(wake);

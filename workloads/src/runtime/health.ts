@@ -12,6 +12,11 @@ export interface Counts {
   readonly lateEvents?: number;
 }
 
+/** The date at which the process began, and what has passed since on a clock that does not jump. */
+function steadyNow(): number {
+  return Math.round(performance.timeOrigin + performance.now());
+}
+
 /** Work of a process, as it says how it goes. */
 export interface WorkHealth {
   /** It went round, or waits in back-off for something outside. */
@@ -39,12 +44,14 @@ export class Health implements WorkHealth {
   #state: StageState = "Starting";
   readonly #errors = new Map<string, NonNullable<StageStatus["error"]>>();
   #partitions: readonly PartitionStatus[] = [];
+  /** Of what reads a topic: why it is not known how much waits. */
+  #lagUnknown: string | undefined;
   #columns: StageStatus["columns"];
   #slot: StageStatus["slot"];
   #counts = { events: 0, deadLetters: 0, lateEvents: 0 };
 
-  /** @param now epoch milliseconds */
-  constructor(generation: number, now: () => number = Date.now) {
+  /** @param now epoch milliseconds that go on evenly: a date that jumps must make nothing look old */
+  constructor(generation: number, now: () => number = steadyNow) {
     this.#generation = generation;
     this.#now = now;
     this.#works = new Map([[MAIN, this.#begin()]]);
@@ -94,9 +101,10 @@ export class Health implements WorkHealth {
     this.#errors.delete(work);
   }
 
-  /** The partitions that this process owns now, all of them. */
-  setPartitions(partitions: readonly PartitionStatus[]): void {
+  /** The partitions that this process owns now, all of them, as far as they are known. */
+  setPartitions(partitions: readonly PartitionStatus[], lagUnknown?: string): void {
     this.#partitions = partitions;
+    this.#lagUnknown = lagUnknown;
   }
 
   /** What the stage's outputs get, as inferred from its SQL. */
@@ -137,6 +145,7 @@ export class Health implements WorkHealth {
       heartbeat: this.#heartbeat(),
       ...this.#counts,
       partitions: [...this.#partitions],
+      ...(this.#lagUnknown === undefined ? {} : { lagUnknown: error?.message ?? this.#lagUnknown }),
       ...(this.#columns === undefined ? {} : { columns: this.#columns }),
       ...(this.#slot === undefined ? {} : { slot: this.#slot }),
       ...(error === undefined ? {} : { error }),

@@ -20,20 +20,45 @@ export class StageReport {
   readonly health: Health;
   readonly topic: string;
   readonly #outputs = new Map<string, ReadonlyMap<number, Place>>();
+  /** Outputs that have not told yet where they stand: until then nothing is known of the stage's lag. */
+  readonly #untold: Set<string>;
 
-  constructor(context: { readonly metrics: Metrics; readonly health: Health }, topic: string) {
+  /** @param outputs names of all of them */
+  constructor(
+    context: { readonly metrics: Metrics; readonly health: Health },
+    topic: string,
+    outputs: readonly string[],
+  ) {
     this.metrics = context.metrics;
     this.health = context.health;
     this.topic = topic;
+    this.#untold = new Set(outputs);
+    this.#show();
+  }
+
+  /** An output does not know any more where it stands. */
+  forget(output: string): void {
+    const { metrics, topic } = this;
+    for (const partition of this.#outputs.get(output)?.keys() ?? [])
+      metrics.outputLag.remove({ output, topic, partition: String(partition) });
+    this.#outputs.delete(output);
+    this.#untold.add(output);
+    this.#show();
   }
 
   publish(output: string, places: ReadonlyMap<number, Place>): void {
-    const { metrics, health, topic } = this;
+    const { metrics, topic } = this;
     for (const partition of this.#outputs.get(output)?.keys() ?? [])
       if (!places.has(partition)) metrics.outputLag.remove({ output, topic, partition: String(partition) });
     for (const [partition, place] of places)
       metrics.outputLag.set({ output, topic, partition: String(partition) }, lagOf(place));
     this.#outputs.set(output, places);
+    this.#untold.delete(output);
+    this.#show();
+  }
+
+  #show(): void {
+    const { metrics, health, topic } = this;
     const slowest = new Map<number, Place>();
     for (const [partition, place] of [...this.#outputs.values()].flatMap((all) => [...all])) {
       const known = slowest.get(partition);
@@ -43,13 +68,16 @@ export class StageReport {
     metrics.undecided.reset();
     for (const [partition, place] of slowest) {
       const labels = { topic, partition: String(partition) };
-      metrics.lag.set(labels, lagOf(place));
-      metrics.undecided.set(labels, secondsOf(place.undecided, Date.now()));
+      if (this.#untold.size === 0) metrics.lag.set(labels, lagOf(place));
+      metrics.undecided.set(labels, secondsOf(place.undecided, performance.timeOrigin + performance.now()));
     }
     health.setPartitions(
       [...slowest]
         .sort(([a], [b]) => a - b)
         .map(([partition, place]): StageStatus["partitions"][number] => ({ topic, partition, ...place, idle: false })),
+      this.#untold.size === 0
+        ? undefined
+        : `output ${[...this.#untold].join(", ")} has not read yet where it stands in ${topic}`,
     );
   }
 }
@@ -74,13 +102,38 @@ export class Report {
     this.#trouble = trouble;
   }
 
-  /** Begins with what the output's progress says. */
-  assigned(positions: readonly Position[]): void {
+  /**
+   * Begins with what the output's progress says.
+   *
+   * @param ends where the broker says that the partitions end for committed reads
+   */
+  assigned(positions: readonly Position[], ends: ReadonlyMap<number, number>): void {
     this.#places.clear();
     this.#undecided.forget();
     for (const { partition, offset } of positions)
-      this.#places.set(partition, { nextOffset: offset, endOffset: offset });
+      this.#places.set(partition, { nextOffset: offset, endOffset: Math.max(offset, ends.get(partition) ?? 0) });
     this.#publish();
+  }
+
+  /** The partitions that are to be worked on: what is known of others, or of too few, is no longer of use. */
+  expects(partitions: readonly number[]): void {
+    if (partitions.length === this.#places.size && partitions.every((partition) => this.#places.has(partition))) return;
+    this.#places.clear();
+    this.#stage.forget(this.#output);
+  }
+
+  /** Of what is known of: partitions of which nothing has been read for a while. */
+  get partitions(): readonly number[] {
+    return [...this.#places.keys()];
+  }
+
+  /** Where partitions end, asked while nothing is read: what waits is measured, not what was known last. */
+  ended(ends: ReadonlyMap<number, number>): void {
+    for (const [partition, end] of ends) {
+      const place = this.#places.get(partition);
+      if (place !== undefined) place.endOffset = Math.max(end, place.nextOffset);
+    }
+    if (this.#places.size > 0) this.#publish();
   }
 
   /** @param settled whether all that was read is committed */

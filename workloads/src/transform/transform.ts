@@ -18,6 +18,7 @@ import { checkLog } from "../stage/check-log.ts";
 import { Holding } from "../stage/holding.ts";
 import type { DeadLetters } from "../stage/ports.ts";
 import { Trouble } from "../stage/trouble.ts";
+import { watchEnds } from "../stage/watch-ends.ts";
 import { Lookups } from "./lookups.ts";
 import { isWriterOf, makeOutput } from "./outputs.ts";
 import { Report, StageReport } from "./report.ts";
@@ -30,7 +31,11 @@ export const transformRole: Role = {
     const plan = await compileTransformPlan(transform);
     context.health.setColumns(plan.columns.map(({ name, postgresType }) => ({ name, type: postgresType })));
     const healths = context.health.divide(transform.to.map(({ name }) => name));
-    const report = new StageReport(context, transform.topic.name);
+    const report = new StageReport(
+      context,
+      transform.topic.name,
+      transform.to.map(({ name }) => name),
+    );
     await Promise.all(
       transform.to.map(async (output, index) => {
         const health = healths.get(output.name) ?? context.health;
@@ -82,12 +87,13 @@ async function serve(service: Service): Promise<void> {
     try {
       while (!drain.requested) {
         const { partitions, assignee, changed } = await assignments.current(drain.signal);
+        report.expects(partitions);
         const info = await cluster.topic(topic);
         const source = { topic, topicId: info.topicId };
         const starts = await listOffsets(cluster, info, "earliest", partitions);
         const positions = await writer.positions(source, assignee ?? { memberId: "", generation: -1 }, starts);
         await checkLog(cluster, info, positions, starts);
-        report.assigned(positions);
+        report.assigned(positions, await listOffsets(cluster, info, "latest", partitions));
         if (partitions.length === 0) trouble.clear();
         const reader = new TopicReader(cluster, { name: topic, topicId: info.topicId }, { metrics, onProblem });
         const parts = { source, output: writer, projection, reader, deadLetters, report, refused };
@@ -104,10 +110,11 @@ async function serve(service: Service): Promise<void> {
   };
 
   membership.start();
+  const measuring = watchEnds({ cluster, topic, report, log, signal: drain.signal });
   const watching = watch(service, cluster, group, () => membership.assignment.partitions.includes(0));
   try {
     await new Holding(trouble, drain, health).repeat(session);
-    await watching;
+    await Promise.all([watching, measuring]);
   } finally {
     await membership.stop();
     await cluster.close();
