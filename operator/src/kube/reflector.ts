@@ -43,8 +43,8 @@ const PAGE_SIZE = 500;
 const SILENCE_MS = 90_000;
 /** A watch that ends sooner than this, without an event, has not worked. */
 const QUICK_MS = 1_000;
-/** While watches fail, lists show what they would have. */
-const RELIST_MS = 30_000;
+/** While watches fail, lists show what they would have, this many in the time of a silence. */
+const RELISTS = 3;
 
 export class Reflector {
   readonly store = new Store();
@@ -123,7 +123,8 @@ export class Reflector {
     if (!(error instanceof WatchFailed)) return undefined;
     const useless = error.cause instanceof Gone || error.cause instanceof NotFound || error.cause instanceof Silent;
     const since = Math.max(this.#trouble?.since ?? Infinity, this.#listedAt);
-    return useless || this.#clock() - since > RELIST_MS ? undefined : error.version;
+    const relistMs = (this.#options.silenceMs ?? SILENCE_MS) / RELISTS;
+    return useless || this.#clock() - since > relistMs ? undefined : error.version;
   }
 
   async #pause(error: unknown): Promise<void> {
