@@ -2,7 +2,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { label, type StreamPipeline } from "@caudal/crds";
+import { SLOTS_LIMIT_MS } from "./apply/cleanup.ts";
 import { ensureHmacKey } from "./apply/hmac-key.ts";
+import { SlotKeeper } from "./apply/slots.ts";
 import { StatusWriter } from "./apply/status.ts";
 import { Writes } from "./apply/writes.ts";
 import type { OperatorConfig } from "./config.ts";
@@ -45,6 +47,8 @@ export interface OperatorOptions {
   readonly watchRetryMs?: number;
   readonly askEveryMs?: number;
   readonly leaseDurationMs?: number;
+  /** How long the removal of a slot is tried before a deletion goes on without it. */
+  readonly slotsLimitMs?: number;
 }
 
 /** A loop that has not gone round for this long is dead. */
@@ -54,6 +58,7 @@ export class Operator {
   readonly #options: OperatorOptions;
   readonly #now: () => number;
   readonly #clock: Clock;
+  readonly #slots: SlotKeeper;
   readonly #caches: Caches;
   readonly #stages: StagePoller;
   readonly #election: LeaderElection | undefined;
@@ -72,6 +77,7 @@ export class Operator {
     this.#options = options;
     this.#now = options.now ?? Date.now;
     this.#clock = options.clock ?? monotonic;
+    this.#slots = new SlotKeeper(this.#clock);
     this.#sql = new SqlChecks({
       ask: options.askSql,
       onChecked: (key) => this.#queue?.add(key),
@@ -193,6 +199,12 @@ export class Operator {
       writes: new Writes(events, log, (kind, action) => metrics.countWrite(kind, action)),
       statusWriter: new StatusWriter(client),
       metrics,
+      slots: this.#slots,
+      slotsLimitMs: this.#options.slotsLimitMs ?? SLOTS_LIMIT_MS,
+      tellOperator: async (fact) => {
+        log.error({ reason: fact.reason }, fact.note);
+        await events.record(aboutOperator(config), fact);
+      },
       resyncMs: config.resyncMs,
     };
     const trace = this.#options.trace ?? (async (_name, work) => await work());
@@ -289,6 +301,12 @@ export class Operator {
       message: [...(blind === undefined ? ["ok"] : [blind]), ...troubles].join("\n"),
     };
   }
+}
+
+/** What events about the operator itself are about: there as long as it is installed. */
+function aboutOperator({ ownNamespace, leaseName }: OperatorConfig): KubeObject {
+  const { apiVersion, kind } = resources.lease;
+  return { apiVersion, kind, metadata: { name: leaseName, namespace: ownNamespace } };
 }
 
 interface Reference {

@@ -7,12 +7,13 @@ import { applyInOrder } from "./apply/in-order.ts";
 import { hasFinalizer, setFinalizer } from "./apply/finalizer.ts";
 import { NOTHING, surplusOf } from "./apply/prune.ts";
 import { replicasOf, scale } from "./apply/scale.ts";
-import { removeSlot } from "./apply/slots.ts";
+import type { SlotKeeper } from "./apply/slots.ts";
 import type { StatusWriter } from "./apply/status.ts";
 import type { Writes } from "./apply/writes.ts";
 import type { Outcome } from "./controller/controller.ts";
 import type { Metrics } from "./controller/metrics.ts";
 import { Conflict, Forbidden, KubeError } from "./kube/errors.ts";
+import type { Fact } from "./kube/events.ts";
 import type { KubeObject } from "./kube/object.ts";
 import type { Observation } from "./observe/observation.ts";
 import {
@@ -30,7 +31,7 @@ import {
 import { listenersOf } from "./plan/kafka-access.ts";
 import { databaseSecretName } from "./plan/names.ts";
 import { needsFinalizer, type Plan, plan, type WorkloadSettings } from "./plan/plan.ts";
-import { slotOfConfigMap } from "./plan/slots.ts";
+import { slotOfConfigMap, slotsOf } from "./plan/slots.ts";
 import { announce } from "./status/announce.ts";
 import type { Facts, Failure } from "./status/facts.ts";
 import { statusOf } from "./status/status.ts";
@@ -46,6 +47,10 @@ export interface ReconcileContext extends ObserveContext {
   readonly writes: Writes;
   readonly statusWriter: StatusWriter;
   readonly metrics: Metrics;
+  readonly slots: SlotKeeper;
+  readonly slotsLimitMs: number;
+  /** An event about the operator itself, in its own namespace. */
+  readonly tellOperator: (fact: Fact) => Promise<void>;
   /** Secrets are not watched, and heartbeats grow old: look again after this time. */
   readonly resyncMs: number;
 }
@@ -135,6 +140,7 @@ async function applyPlan(context: ReconcileContext, observation: Observation, pl
   if (wanted !== hasFinalizer(pipeline))
     pipeline = (await setFinalizer(client, pipeline, wanted)) as unknown as StreamPipeline;
 
+  for (const slot of slotsOf(pipeline)) await context.slots.remember(client, pipeline.metadata.namespace, slot);
   const write: ApplyContext = {
     client,
     pipeline,
@@ -170,7 +176,7 @@ async function applyPlan(context: ReconcileContext, observation: Observation, pl
     await gather(failures, { kind: object.kind, name: object.metadata.name }, () => deleteObject(write, object));
   for (const { slot, record } of surplus.slots)
     await gather(failures, { kind: "ConfigMap", name: record.metadata.name }, async () => {
-      await removeSlot(client, pipeline.metadata.namespace, slot);
+      await context.slots.remove(client, pipeline.metadata.namespace, slot);
       await deleteObject(write, record);
     });
   for (const object of surplus.release)
@@ -243,8 +249,14 @@ async function deletePipeline(context: ReconcileContext, pipeline: StreamPipelin
   if (unseen !== undefined)
     throw new NotSynced(`Pod is not seen in namespace ${pipeline.metadata.namespace}: ${unseen.why}`);
   const left = { objects, pods: observation.pods.length };
-  const write = { client: context.client, pipeline, writes: context.writes };
-  const waitMs = await cleanUp(write, left, context.now());
+  const { client, writes, slots, slotsLimitMs, metrics } = context;
+  const { namespace, name } = pipeline.metadata;
+  const onSlotLeft = async (message: string): Promise<void> => {
+    metrics.countSlotLeft(namespace, name);
+    const note = `StreamPipeline ${namespace}/${name} is deleted, and ${message}`;
+    await context.tellOperator({ type: "Warning", reason: "SlotLeft", action: "Delete", note });
+  };
+  const waitMs = await cleanUp({ client, pipeline, writes, slots, slotsLimitMs, onSlotLeft }, left);
   if (waitMs !== undefined) return { requeueAfterMs: waitMs };
   await setFinalizer(context.client, pipeline, false);
   return {};

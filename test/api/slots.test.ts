@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import type { StreamPipeline } from "@caudal/crds";
-import { resources } from "../../operator/src/kube/object.ts";
+import { pathOf, resources } from "../../operator/src/kube/object.ts";
 import { slotsOf } from "../../operator/src/plan/slots.ts";
 import { type Database, type Postgres, startPostgres } from "../engine/postgres.ts";
 import { eventually } from "./support/eventually.ts";
@@ -108,36 +108,72 @@ test("slot and publication go with their stage, and the finalizer with them", as
 
 test("a slot that cannot be removed is told of, and kept on record until it can", async () => {
   await secret();
-  await world.operator();
+  const operator = await world.operator();
   await world.kafka();
   await world.apply("app-events", source);
   await eventually("the stage is planned", async () => (await recordOf()) !== undefined);
   const name = await makeSlot(await world.pipeline("app-events"));
+  // Another operator, which has never seen the login.
+  await operator.stop();
   await world.remove(resources.secret, "shop");
   await world.apply("app-events", (spec) => {
     source(spec);
     spec.sources = [];
   });
+  await world.operator({ identity: "operator-2" });
   const condition = await world.expectCondition("app-events", "WorkloadsReady", "False", "SlotNotRemoved");
   expect(condition.message).toContain(`pg_drop_replication_slot('${name}')`);
   await secret();
   await eventually("the slot is gone", async () => (await leftOf(name)) === 0);
 });
 
-test.each([
-  ["its Secret", 0],
-  ["its database", 400_000],
-])("the pipeline ends also when %s is gone", async (what, laterMs) => {
+test("a slot goes also when its Secret went first, as in a namespace that ends", async () => {
   await secret();
-  let later = 0;
-  await world.operator({ now: () => Date.now() + later });
+  await world.operator();
   await world.kafka();
   await world.apply("app-events", source);
   await eventually("the stage is planned", async () => (await recordOf()) !== undefined);
-  if (what === "its Secret") await world.remove(resources.secret, "shop");
-  else await postgres.kill();
-  later = laterMs;
+  const name = await makeSlot(await world.pipeline("app-events"));
+  await world.remove(resources.secret, "shop");
+  await world.remove(resources.streamPipeline, "app-events");
+  await eventually("the pipeline is gone", isGone);
+  expect(await leftOf(name)).toBe(0);
+});
+
+test("a password that is wrong is tried again when it has changed, however long ago the deletion was asked for", async () => {
+  await secret();
+  const operator = await world.operator();
+  await world.kafka();
+  await world.apply("app-events", source);
+  await eventually("the stage is planned", async () => (await recordOf()) !== undefined);
+  const name = await makeSlot(await world.pipeline("app-events"));
+  await operator.stop();
+  await world.patch(resources.secret, "shop", { stringData: { dbname: "nowhere" } });
+  await world.remove(resources.streamPipeline, "app-events");
+  await world.operator({ identity: "operator-2", slotsLimitMs: 60_000 });
+  await eventually("it was tried", async () => (await eventsOf(world.namespace)).includes("SlotNotRemoved"));
+  expect(await isGone()).toBe(false);
+  await world.patch(resources.secret, "shop", { stringData: { dbname: database.name } });
+  await eventually("the pipeline is gone", isGone);
+  expect(await leftOf(name)).toBe(0);
+});
+
+test("a deletion goes on without a database that is gone, and what stays is told beside the operator", async () => {
+  await secret();
+  const operator = await world.operator({ slotsLimitMs: 1_500 });
+  await world.kafka();
+  await world.apply("app-events", source);
+  await eventually("the stage is planned", async () => (await recordOf()) !== undefined);
+  await postgres.kill();
   await world.remove(resources.streamPipeline, "app-events");
   await eventually("the pipeline is gone", isGone);
   expect([...(await world.children()).keys()].some((child) => child.startsWith("ConfigMap/"))).toBe(false);
+  expect(await eventsOf(world.namespace)).toContain("SlotLeft");
+  const metrics = await (await fetch(`http://127.0.0.1:${operator.port}/metrics`)).text();
+  expect(metrics).toContain(`caudal_slots_left_total{namespace="${world.namespace}",pipeline="app-events"} 1`);
 });
+
+async function eventsOf(namespace: string): Promise<string[]> {
+  const { body } = await server.raw("GET", pathOf(resources.event, namespace));
+  return (body["items"] as { reason: string }[]).map(({ reason }) => reason);
+}

@@ -25,6 +25,7 @@ export class Metrics {
   readonly #lag: Gauge<"namespace" | "pipeline" | "stage" | "role">;
   readonly #writes: Counter<"kind" | "action">;
   readonly #asked: Counter<"result">;
+  readonly #slotsLeft: Counter<"namespace" | "pipeline">;
   readonly #sqlChecks: Counter<"result">;
   readonly #requests: Counter<"code" | "method" | "host">;
   readonly #ready = new Map<string, string>();
@@ -64,6 +65,12 @@ export class Metrics {
       labelNames: ["kind", "action"],
       registers,
     });
+    this.#slotsLeft = new Counter({
+      name: "caudal_slots_left_total",
+      help: "Replication slots that a deleted pipeline has left behind: their databases keep their log.",
+      labelNames: ["namespace", "pipeline"],
+      registers,
+    });
     this.#asked = new Counter({
       name: "caudal_stage_status_requests_total",
       help: "Questions to pods for their status.",
@@ -89,6 +96,10 @@ export class Metrics {
 
   countWrite(kind: string, action: string): void {
     this.#writes.inc({ kind, action });
+  }
+
+  countSlotLeft(namespace: string, pipeline: string): void {
+    this.#slotsLeft.inc({ namespace, pipeline });
   }
 
   countAsked(result: "ok" | "error"): void {
