@@ -20,8 +20,8 @@ export interface Postgres {
   readonly secret: string;
   /** Makes another user, who may log in. @returns the folder of a secret for the database */
   user(database: string, name: string): Promise<string>;
-  /** Makes another database on this server, unless it follows one that has it, with a secret of its own. */
-  database(name: string): Promise<Database>;
+  /** Makes another database on this server, unless it follows one that has it, with a secret of its own. @param options of `create database` */
+  database(name: string, options?: string): Promise<Database>;
   /** Stops and starts again. @param shutdown SIGINT: fast, as an operator would; SIGQUIT: immediate, with recovery; SIGTERM: when its sessions have ended */
   restart(shutdown?: "SIGINT" | "SIGQUIT" | "SIGTERM"): Promise<void>;
   /** SIGKILL to the postmaster, as the kernel does when memory runs out. */
@@ -135,8 +135,9 @@ export async function startPostgres({ settings = {}, diskMiB, follows }: Postgre
     return secret;
   }
 
-  async function database(name: string): Promise<Database> {
-    if (name !== "postgres" && follows === undefined) await queryOnce(port, "postgres", `create database "${name}"`);
+  async function database(name: string, options = ""): Promise<Database> {
+    if (name !== "postgres" && follows === undefined)
+      await queryOnce(port, "postgres", `create database "${name}" ${options}`);
     return {
       name,
       secret: secretFor(name, "app"),

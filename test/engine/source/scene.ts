@@ -36,6 +36,8 @@ export interface SourceOptions {
   /** Statements that make the table `public.items`, and what else it takes. */
   readonly ddl: string;
   readonly fields: Fields;
+  /** Options of `create database`. */
+  readonly database?: string;
   readonly key?: string;
   readonly partitions?: number;
   readonly topicConfig?: Readonly<Record<string, string>>;
@@ -112,7 +114,7 @@ export function useSource(
   });
   return async (options) => {
     const unique = `${name}${++count}`;
-    const database = await server.database(unique);
+    const database = await server.database(unique, options.database);
     await database.query(options.ddl);
     const topic = await createTopic(broker, unique, options.partitions ?? 3, options.topicConfig);
     const letters = await createTopic(broker, `${unique}-dlq`, 1);

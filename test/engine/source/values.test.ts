@@ -185,3 +185,37 @@ it("waits for a table that does not exist yet, and says so", async () => {
   await untilSent(worker, 1);
   expect((await scene.status(worker)).error).toBeUndefined();
 });
+
+it.each(["timestamp", "cdc"] as const)(
+  "a text that is no UTF-8, in a database that does not know its encoding, is one dead letter in mode %s",
+  async (mode) => {
+    const bytes = (hex: string) => `convert_from('\\x${hex}', 'SQL_ASCII')`;
+    const scene = await source({
+      database: "encoding 'SQL_ASCII' locale 'C' template template0",
+      // Two pages, the first of which ends within keys that cannot be asked for.
+      ddl: `create table items (id text primary key, name text not null, changed timestamptz not null default '2026-01-01');
+        insert into items select 'k' || lpad(n::text, 5, '0'), 'fine é' from generate_series(1, 1995) n;
+        insert into items select 'k01995' || ${bytes("e9")} || n, 'its key' from generate_series(1, 9) n;
+        insert into items select 'k' || lpad(n::text, 5, '0'), 'fine' from generate_series(1996, 3000) n;
+        update items set name = ${bytes("6361e9")} where id = 'k00007'`,
+      fields: [field("id", "string"), field("name", "string"), field("changed", "timestamp")],
+      postgres: { mode },
+    });
+    const worker = await scene.start();
+    await untilSent(worker, 3_009);
+    const records = await scene.records();
+    expect(new Set(records.map(({ key }) => key)).size).toBe(2_999);
+    expect(records.find(({ key }) => key === "k00001")?.value?.["name"]).toBe("fine é");
+    const details = (await scene.deadLetters()).map(({ headers }) => headers["caudal-detail"]);
+    expect(details.filter((detail) => detail?.startsWith("name: the text is no UTF-8"))).toHaveLength(1);
+    expect(new Set(details)).toContain(
+      "id: the text is no UTF-8, and the database, whose encoding is SQL_ASCII, does not say what it is",
+    );
+    await scene.database.query(`insert into items values ('later', ${bytes("ff")}, now()), ('last', 'fine', now())`);
+    await expect
+      .poll(async () => (await scene.records()).some(({ key }) => key === "last"), { timeout: 60_000 })
+      .toBe(true);
+    expect((await scene.records()).some(({ key }) => key === "later")).toBe(false);
+    expect(await worker.drain()).toBe(0);
+  },
+);

@@ -13,6 +13,13 @@ export const VALUE_SETTINGS = {
   row_security: "off",
 } as const;
 
+/**
+ * A database that does not know the encoding of its texts gives them as they are: otherwise one that is no UTF-8 is an error
+ * of whatever statement reads it, again and again.
+ */
+export const AS_THEY_ARE = `select set_config('client_encoding', 'SQL_ASCII', false)
+  where current_setting('server_encoding') = 'SQL_ASCII'`;
+
 export interface Server {
   /** Identifier that initdb gave it. */
   readonly system: string;
@@ -35,11 +42,12 @@ export async function readTable(connection: Connection, title: string): Promise<
   const { schema, name } = placeOf(title);
   const [found] = await connection.texts("source_table", {
     text: `select c.oid::text, c.relkind::text, c.relreplident::text, has_table_privilege(c.oid, 'select')::text,
-        c.relpersistence::text, row_security_active(c.oid)::int::text, current_user::text
+        c.relpersistence::text, row_security_active(c.oid)::int::text, current_user::text,
+        current_setting('server_encoding')
       from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = $1 and c.relname = $2`,
     values: [schema, name],
   });
-  const [oid, kind, replicaIdentity = "", mayRead, persistence, hidden, user] = found ?? [];
+  const [oid, kind, replicaIdentity = "", mayRead, persistence, hidden, user, encoding] = found ?? [];
   if (found === undefined || typeof oid !== "string" || typeof replicaIdentity !== "string")
     throw new SourceTableMissing(
       `the database has no table ${title}: waiting for it (schema ${schema}, name ${name}, to the letter)`,
@@ -62,6 +70,7 @@ export async function readTable(connection: Connection, title: string): Promise<
     columns: await readColumns(connection, oid),
     partitioned: kind === "p",
     logged: persistence === "p",
+    encoded: encoding !== "SQL_ASCII",
     replicaIdentity,
     primaryKey,
     uniqueKeys: indexes.map(({ columns }) => columns),

@@ -7,7 +7,7 @@ import { DatabaseUnavailable } from "../postgres/errors.ts";
 import { WorkloadError } from "../runtime/errors.ts";
 import { pause } from "../runtime/retry.ts";
 import type { RuntimeContext } from "../runtime/role.ts";
-import { lockSource, readServer, readTable, type Server, VALUE_SETTINGS } from "./catalog.ts";
+import { lockSource, readServer, readTable, type Server, VALUE_SETTINGS, AS_THEY_ARE } from "./catalog.ts";
 import type { Origin, Place } from "./core/place.ts";
 import { keyColumnsOf, type Layout, layoutOf, type Table } from "./core/table.ts";
 import { SourceReplaced } from "./errors.ts";
@@ -117,7 +117,7 @@ async function probe(
 export async function openConnection(context: RuntimeContext, config: SourceConfig, use: string): Promise<Connection> {
   const { metrics } = context;
   const { pipeline, stage } = context.config;
-  return await Connection.open({
+  const connection = await Connection.open({
     secret: config.postgres.secret,
     applicationName: `caudal ${pipeline.namespace}/${pipeline.name} ${stage.name} ${use}`,
     settings: VALUE_SETTINGS,
@@ -128,6 +128,13 @@ export async function openConnection(context: RuntimeContext, config: SourceConf
       );
     },
   });
+  try {
+    await connection.query("source_encoding", { text: AS_THEY_ARE });
+    return connection;
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
 }
 
 /** Settings under which a place is of use; the database and the table are in the slot's name. */

@@ -8,7 +8,7 @@ import { pause } from "../../runtime/retry.ts";
 import { pageQuery, visibleIn } from "../core/page-sql.ts";
 import type { CdcPlace } from "../core/place.ts";
 import { snapshotText } from "../core/snapshot-text.ts";
-import { keyColumnsOf, rowOf } from "../core/table.ts";
+import { cursorsOf, keyColumnsOf, nextCursor, rowOf } from "../core/table.ts";
 import { DatabaseUnavailable } from "../../postgres/errors.ts";
 import { identifier, literal } from "../../postgres/core/identifiers.ts";
 import { dropSlot } from "../../postgres/replication.ts";
@@ -76,8 +76,9 @@ export async function sendSnapshot(
     const query = pageQuery(table, layout, { order, after, from: null, visible: visibleIn(visible), rows: PAGE_ROWS });
     const rows = await connection.texts("source_page", query);
     const last = rows.length < PAGE_ROWS;
+    const cursors = cursorsOf(layout, layout.key, rows, after);
     const entries = rows.map((texts, at) => {
-      const cursor = layout.key.map((position) => texts[position] ?? "");
+      const cursor = cursors[at] ?? null;
       const here = last && at === rows.length - 1 ? done : { ...begin, snapshot: { visible, cursor } };
       return { row: rowOf(layout, texts, "snapshot"), place: followed.place(here) };
     });
@@ -85,7 +86,7 @@ export async function sendSnapshot(
     else await sink.keep(followed.place(done));
     onProgress();
     if (last) return done;
-    after = layout.key.map((position) => rows.at(-1)?.[position] ?? "");
+    after = nextCursor(cursors, after);
     await pause(0, context.drain.signal);
   }
   return undefined;

@@ -14,7 +14,7 @@ import { identifier, literal } from "../../postgres/core/identifiers.ts";
 import { databaseError, DatabaseUnavailable } from "../../postgres/errors.ts";
 import { readSecret } from "../../postgres/secret.ts";
 import { WorkloadError } from "../../runtime/errors.ts";
-import { VALUE_SETTINGS } from "../catalog.ts";
+import { AS_THEY_ARE, VALUE_SETTINGS } from "../catalog.ts";
 import { formatLsn } from "./lsn.ts";
 import { Bytes } from "./pgoutput/bytes.ts";
 
@@ -65,6 +65,7 @@ export class ReplicationStream {
       const stream = new ReplicationStream(client);
       const settings = { TimeZone: "UTC", DateStyle: "ISO, YMD", IntervalStyle: "postgres", ...VALUE_SETTINGS };
       for (const [name, value] of Object.entries(settings)) await stream.command(`set ${name} = ${literal(value)}`);
+      await stream.command(AS_THEY_ARE);
       return stream;
     } catch (error) {
       throw databaseError(error, "connect for replication");

@@ -26,6 +26,8 @@ export interface Table {
   readonly partitioned: boolean;
   /** Not so for unlogged tables. */
   readonly logged: boolean;
+  /** Whether the database knows the encoding of its texts; SQL_ASCII keeps any bytes, and they come as they are. */
+  readonly encoded: boolean;
   readonly primaryKey: readonly string[];
   /** Columns of each unique index over all rows. */
   readonly uniqueKeys: readonly (readonly string[])[];
@@ -54,6 +56,8 @@ export interface Layout {
   readonly key: readonly number[];
   readonly timestamp: { readonly at: number; readonly column: Column } | undefined;
   readonly operationField: string | undefined;
+  /** Of the table. */
+  readonly encoded: boolean;
 }
 
 /** @throws SourceMismatch for whatever no row could satisfy */
@@ -88,7 +92,14 @@ export function layoutOf(config: SourceConfig, table: Table): Layout {
   const operation = topic.fields.find(({ name }) => name === operationField);
   const paths = [...sources, ...(operation === undefined ? [] : [{ path: pathOf(operation) }])];
   const form = documentForm(paths.flatMap(({ path }) => (path === undefined ? [] : [path])));
-  return { sources, form, key, timestamp: timestampOf(title, timestampColumn, table, sources), operationField };
+  return {
+    sources,
+    form,
+    key,
+    timestamp: timestampOf(title, timestampColumn, table, sources),
+    operationField,
+    encoded: table.encoded,
+  };
 }
 
 /** Whether a row has it: what Kafka gives a record, no column has. */
@@ -178,12 +189,12 @@ export type Texts = readonly (string | null)[];
 
 /** @param deleted nothing but the key needs to be there */
 export function rowOf(layout: Layout, texts: Texts, operation: Operation): Row | BadRow {
-  const { sources, form, operationField } = layout;
+  const { sources, form, operationField, encoded } = layout;
   const values: string[] = [];
   let bad: string | undefined;
   sources.forEach(({ field, nullable, write, path }, at) => {
     const text = texts[at] ?? null;
-    const written = text === null ? "null" : write(text);
+    const written = text === null ? "null" : encoded || !isBroken(text) ? write(text) : NO_UTF8;
     if (text === null && !nullable && operation !== "delete") bad ??= `${field} is NULL, and the field is not nullable`;
     if (typeof written !== "string") bad ??= `${field}: ${(written satisfies Misfit).misfit}`;
     else if (path !== undefined) values.push(written);
@@ -194,6 +205,50 @@ export function rowOf(layout: Layout, texts: Texts, operation: Operation): Row |
   if (operationField !== undefined) values.push(`"${operation}"`);
   const parts = form.order.map((place, index) => `${form.prefixes[index] ?? ""}${values[place] ?? "null"}`);
   return { key, value: parts.join("") + form.end };
+}
+
+/** What stands for bytes that are no UTF-8. */
+const REPLACEMENT = "\ufffd";
+const NO_UTF8: Misfit = {
+  misfit: "the text is no UTF-8, and the database, whose encoding is SQL_ASCII, does not say what it is",
+};
+
+function isBroken(text: string): boolean {
+  return text.includes(REPLACEMENT);
+}
+
+/**
+ * For each row of a page the values behind which the next page begins. Bytes that are no UTF-8 cannot be asked for: such a
+ * row has the cursor of the one before it.
+ *
+ * @param order positions of the columns by which rows are ordered, in the layout's sources
+ * @param before the page's own
+ */
+export function cursorsOf(
+  { encoded }: Pick<Layout, "encoded">,
+  order: readonly number[],
+  rows: readonly Texts[],
+  before: readonly string[] | null,
+): (readonly string[] | null)[] {
+  let cursor = before;
+  return rows.map((texts) => {
+    const values = order.map((at) => texts[at] ?? "");
+    if (encoded || !values.some(isBroken)) cursor = values;
+    return cursor;
+  });
+}
+
+/** @returns the cursor of the page behind one that is full @throws SourceMismatch where it would be read again for ever */
+export function nextCursor(
+  cursors: readonly (readonly string[] | null)[],
+  before: readonly string[] | null,
+): readonly string[] {
+  const last = cursors.at(-1) ?? null;
+  if (last === null || last === before)
+    throw new SourceMismatch(
+      `the keys of ${cursors.length} rows one behind the other are no UTF-8: the source cannot tell where it is; convert the table's texts to UTF-8`,
+    );
+  return last;
 }
 
 /** Text of the one key column, or a JSON object of several. */

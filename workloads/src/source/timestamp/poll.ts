@@ -15,7 +15,7 @@ import { withSpan } from "../../runtime/telemetry.ts";
 import { hasIndexOn } from "../catalog.ts";
 import { pageQuery, writtenBetween } from "../core/page-sql.ts";
 import type { TimestampPlace, TimestampRound } from "../core/place.ts";
-import { type Column, keyColumnsOf, rowOf, type Texts } from "../core/table.ts";
+import { type Column, cursorsOf, keyColumnsOf, nextCursor, rowOf, type Texts } from "../core/table.ts";
 import { SourceMismatch } from "../errors.ts";
 import { FollowedSource } from "../followed.ts";
 import type { Session } from "../session.ts";
@@ -91,8 +91,7 @@ class Poller {
     const rows = await this.#page(round);
     const last = rows.length < PAGE_ROWS;
     if (rows.length > 0) await this.#send(round, rows, last);
-    const cursor = rows.length === 0 ? round.cursor : this.#cursorOf(rows.at(-1) ?? []);
-    this.#round = last ? undefined : { ...round, cursor };
+    this.#round = last ? undefined : { ...round, cursor: nextCursor(this.#cursors(rows, round), round.cursor) };
     if (!last) return true;
     const first = this.#at.seen === "0";
     this.#at = this.#after(round);
@@ -129,12 +128,11 @@ class Poller {
 
   async #send(round: Round, rows: readonly Texts[], last: boolean): Promise<void> {
     const { context, layout, sink, table } = this.#session;
+    const cursors = this.#cursors(rows, round);
     const entries: Entry[] = rows.map((texts, at) => ({
       row: rowOf(layout, texts, "update"),
       place: this.#followed.place(
-        last && at === rows.length - 1
-          ? this.#after(round)
-          : { ...this.#at, round: { ...round, cursor: this.#cursorOf(texts) } },
+        last && at === rows.length - 1 ? this.#after(round) : this.#within(round, cursors[at] ?? null),
       ),
     }));
     const attributes = {
@@ -156,9 +154,15 @@ class Poller {
     return { mode: "timestamp", seen: to, timeline, from: next, floor, round: null };
   }
 
-  #cursorOf(texts: Texts): string[] {
-    const { sources } = this.#session.layout;
-    return this.#order.map((name) => texts[sources.findIndex(({ column }) => column === name)] ?? "");
+  /** The place behind a row of a round; the round's beginning where there is none. */
+  #within(round: Round, cursor: readonly string[] | null): TimestampPlace {
+    return cursor === null ? this.#at : { ...this.#at, round: { ...round, cursor } };
+  }
+
+  #cursors(rows: readonly Texts[], { cursor }: Round): (readonly string[] | null)[] {
+    const { layout } = this.#session;
+    const order = this.#order.map((name) => layout.sources.findIndex(({ column }) => column === name));
+    return cursorsOf(layout, order, rows, cursor);
   }
 
   async #keep(atOnce: boolean): Promise<void> {
