@@ -248,7 +248,7 @@ describe("what is not clear is asked for", () => {
     });
     await expect(
       runOn(file, [loop("one", "final", "back"), loop("two", "back", "final")], [finals, back]),
-    ).rejects.toThrow("the stages one, two read what they write");
+    ).rejects.toThrow("the topics go round, final → back → final");
   });
 });
 

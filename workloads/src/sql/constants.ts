@@ -1,7 +1,7 @@
 /** Parts of an expression that are the same for every event: they are computed once, before anything runs. */
 import type { BoundPlan } from "./bound-plan.ts";
 import type { DuckDB } from "./duckdb.ts";
-import { describeSqlError, SqlError } from "./sql-error.ts";
+import { ownWords, SqlError } from "./sql-error.ts";
 import { type Expression, isNode, type Node, printPart, PREFIX, shorten, walk } from "./syntax.ts";
 
 /**
@@ -29,11 +29,10 @@ async function compute(duckdb: DuckDB, sql: string, node: Node, text: string): P
   try {
     await duckdb.rows(`select (${sql}) is null`);
   } catch (error) {
-    const said = describeSqlError(error, "", 0);
     const place = placeOf(node);
     const at = place === undefined ? "" : ` (at "${text.slice(place, place + 24)}", character ${place + 1})`;
     throw new SqlError(
-      `${shorten(sql)} fails, and is the same for every event, so that none could be evaluated: ${said}${at}: write a constant that can be computed`,
+      `${shorten(sql)} fails, and is the same for every event, so that none could be evaluated: ${ownWords(error)}${at}: ${/ AS JSON\)$/.test(sql) ? "compare texts with what ->> gives, as in payload->>'a' = 'x'" : "write a constant that can be computed"}`,
     );
   }
 }

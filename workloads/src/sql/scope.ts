@@ -6,6 +6,7 @@ import type { DuckDB } from "./duckdb.ts";
 import { checkExactJson, exactJson } from "./exact-json.ts";
 import { fieldSql, quote } from "./quote.ts";
 import { describeSqlError, SqlError, type SqlProblem } from "./sql-error.ts";
+import { jsonPath } from "./sql-hints.ts";
 import {
   changedExpression,
   type Expression,
@@ -88,12 +89,12 @@ export class Scope {
       await admitMacros(this.#duckdb, this.functions, expression.node);
       return await this.#exact(expression);
     } catch (error) {
-      const word = error instanceof SyntaxProblem ? await this.#keywordAt(text, error.at) : undefined;
-      if (word === undefined && error instanceof SqlError)
-        throw new SqlError(`${error.message}${this.#quotesHint(text)}`);
-      if (word === undefined) throw error;
+      if (!(error instanceof SyntaxProblem))
+        throw error instanceof SqlError ? new SqlError(`${error.message}${this.#quotesHint(text)}`) : error;
+      const word = await this.#keywordAt(text, error.at);
+      if (word === undefined) throw new SqlError(`${error.message}${this.#quotesHint(text)}`);
       throw new SqlError(
-        `${describeSqlError(error, text, 0)}; ${word} is a word of SQL too: write "${word}" in double quotes where it is the field`,
+        `${error.plain} (character ${error.at + 1}); ${word} is a word of SQL too: write "${word}" in double quotes where it is the field`,
       );
     }
   }
@@ -123,7 +124,7 @@ export class Scope {
   async condition(text: string, path: string): Promise<Bound | undefined> {
     return await this.attempt(path, async () => {
       const expression = await this.parse(text);
-      if (expression.alias !== "") throw new SqlError(`a condition has no name: leave out "as ${expression.alias}"`);
+      if (expression.alias !== "") throw new SqlError(namedCondition(text, expression.alias));
       checkKinds(expression.node, this.functions);
       const bound = await this.bind(expression, text);
       if (bound.duckdbType !== "BOOLEAN")
@@ -208,4 +209,11 @@ export class Scope {
     const names = this.#quotable.filter((name) => text.includes(name) && !text.includes(quote(name)));
     return names.length === 0 ? "" : `; in SQL this name needs double quotes: write ${names.map(quote).join(", ")}`;
   }
+}
+
+function namedCondition(text: string, alias: string): string {
+  const inside = /^\s*"?(\w+)"?\s*:\s*(\w+)/.exec(text);
+  return inside?.[1] === alias
+    ? `${alias}:${inside[2] ?? ""} is no value inside ${alias}: write ${jsonPath(alias, [inside[2] ?? ""])}`
+    : `a condition has no name: leave out "as ${alias}"`;
 }

@@ -27,15 +27,22 @@ export interface SqlProblem {
 export function describeSqlError(error: unknown, text: string, offset: number): string {
   const found = structured(error);
   const at = placeIn(found, offset);
-  const lines = (found.exception_message ?? "")
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line !== "");
-  const said = hintFor(found, text, at) ?? lines.join(" ").replace(" in FROM clause", " among the topic's fields");
-  if (at === undefined) return said;
+  const said = hintFor(found, text, at) ?? ownWords(error);
+  // Errors of constants, such as a pattern that is none, have no place.
+  if (at === undefined) return `${said} (in "${text.slice(0, 120)}")`;
   return at >= 0 && at < text.length
     ? `${said} (at "${text.slice(at, at + 24)}", character ${at + 1})`
     : `${said} (at the end)`;
+}
+
+/** DuckDB's own words for an error, in one line. */
+export function ownWords(error: unknown): string {
+  return (structured(error).exception_message ?? "")
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "")
+    .join(" ")
+    .replace(" in FROM clause", " among the topic's fields");
 }
 
 /** Where in the text of the spec an error is; undefined where DuckDB does not say. */

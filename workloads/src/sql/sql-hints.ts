@@ -20,7 +20,7 @@ export interface DuckDBError {
  * @returns the whole message, or undefined where DuckDB's own says it best
  */
 export function hintFor(error: DuckDBError, text: string, at: number | undefined): string | undefined {
-  if (error.exception_type === "Parser") return syntaxHint(text);
+  if (error.exception_type === "Parser") return syntaxHint(text, error.exception_message ?? "");
   if (error.error_subtype === "COLUMN_NOT_FOUND" && at !== undefined && text[at] === '"')
     return quotedHint(error.name ?? "", error.candidates);
   if (error.error_subtype === "MISSING_ENTRY") return missingHint(error.name ?? "");
@@ -36,6 +36,7 @@ function quotedHint(name: string, candidates: string | undefined): string {
 
 function missingHint(name: string): string | undefined {
   if (name.startsWith("`")) return "` begins no name here: write names in double quotes, or without quotes";
+  if (name.startsWith("!")) return 'DuckDB has no operator ! before a condition: write "not"';
   const instead = insteadOf(name);
   return instead === undefined ? undefined : `DuckDB has no function ${name}: write ${instead}`;
 }
@@ -107,17 +108,20 @@ const CLAUSES: Readonly<Record<string, string>> = {
       "it is a whole statement: write one expression in each of select, where, groupBy and aggregates (CREATE STREAM … AS SELECT at the prompt of caudal sql makes a pipeline of a whole one)",
     ]),
   ),
-  group: "leave out GROUP BY: each of groupBy is one expression",
-  order: "leave out ORDER BY: events are taken in the order of their partition",
+  "group by": "leave out GROUP BY: each of groupBy is one expression",
+  "order by": "leave out ORDER BY: events are taken in the order of their partition",
   filter: "leave out FILTER: a condition stands in where, or behind an aggregate as in count(*) filter (where x > 0)",
 };
 
-function syntaxHint(text: string): string | undefined {
-  const word = /^\s*([a-z]+)\b/i.exec(text)?.[1]?.toLowerCase() ?? "";
+function syntaxHint(text: string, said: string): string | undefined {
+  const word = /^\s*((?:group|order)\s+by|[a-z]+)\b/i.exec(text)?.[1]?.toLowerCase().replace(/\s+/, " ") ?? "";
   if (Object.hasOwn(CLAUSES, word)) return CLAUSES[word];
   if (/[‘’“”]/.test(text)) return "‘ ’ “ ” are no quotes of SQL: write 'text' and \"name\"";
   if (text.includes("`")) return "` begins no name here: write names in double quotes, or without quotes";
   if (/\?[^']*:/.test(text)) return "there is no ? : in SQL: write case when x > 0 then 'a' else 'b' end";
+  if (said.includes("unterminated quoted string")) return "a ' inside a text is written twice, as in 'it''s'";
+  if (/(?:^|[^:]):[a-z_]\w*|@[a-z_]\w*|\{\{/i.test(text))
+    return "there are no variables: write the value, or double quotes around the name of a field";
   return undefined;
 }
 

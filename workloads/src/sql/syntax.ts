@@ -1,6 +1,6 @@
 /** The syntax tree of one SQL expression, made by DuckDB's own parser. */
 import type { DuckDB } from "./duckdb.ts";
-import { describeSqlError, placeOfError, SqlError } from "./sql-error.ts";
+import { describeSqlError, ownWords, placeOfError, SqlError } from "./sql-error.ts";
 import { endsStatement } from "./sql-hints.ts";
 
 /** A node of the tree as `json_serialize_sql` gives it. */
@@ -198,10 +198,13 @@ function onlyNode(tree: Tree): Node {
 export class SyntaxProblem extends SqlError {
   /** Where in the text the parser stopped. */
   readonly at: number;
+  /** The parser's own words, without a hint. */
+  readonly plain: string;
 
-  constructor(message: string, at: number) {
+  constructor(message: string, at: number, plain: string) {
     super(message);
     this.at = at;
+    this.plain = plain;
   }
 }
 
@@ -214,7 +217,7 @@ function syntaxErrorOf(tree: Tree, text: string): SyntaxProblem {
     }),
   );
   const at = placeOfError(error, PREFIX.length) ?? 0;
-  return new SyntaxProblem(describeSqlError(error, text, PREFIX.length), at);
+  return new SyntaxProblem(describeSqlError(error, text, PREFIX.length), at, ownWords(error));
 }
 
 function onlyExpression(tree: Tree, text: string): Node {
