@@ -2,6 +2,8 @@
 import { readFile } from "node:fs/promises";
 import type { TransformConfig } from "@caudal/crds";
 import type { Joined } from "@caudal/workloads/kernel/evaluation";
+import { JsonReader } from "@caudal/workloads/json/json-reader";
+import { plainText } from "@caudal/workloads/json/json-text";
 import type { TransformPlan } from "@caudal/workloads/sql/transform-plan";
 import { LookupTables } from "@caudal/workloads/transform/lookup-tables";
 import { FileInvalid, UsageError } from "../errors.ts";
@@ -44,9 +46,19 @@ export async function openLookups(
 
 /** @returns a JSON list of lists of texts, as the columns of a query would be */
 async function readRows(file: string, columns: readonly string[]): Promise<string> {
+  const reader = new JsonReader(columns.map((column) => [column]));
   const lines = (await readLines(file)).map((line, index) => {
-    const row = parseRow(line, `${file}:${index + 1}`);
-    return columns.map((column) => textOf(row[column]));
+    const bytes = Buffer.from(line);
+    const found = reader.read(bytes, 0, bytes.length);
+    if (found !== undefined)
+      throw new FileInvalid(
+        `${file}:${index + 1} is no JSON object: write one row of the table a line (${found.detail})`,
+      );
+    // A number keeps its digits.
+    return columns.map((_, place) => {
+      const start = reader.starts[place] ?? -1;
+      return start < 0 ? null : (plainText(bytes.toString("utf8", start, reader.ends[place])) ?? null);
+    });
   });
   return JSON.stringify(lines);
 }
@@ -59,19 +71,4 @@ async function readLines(file: string): Promise<readonly string[]> {
       cause: error,
     });
   }
-}
-
-function parseRow(line: string, place: string): Readonly<Record<string, unknown>> {
-  try {
-    const row: unknown = JSON.parse(line);
-    if (typeof row === "object" && row !== null && !Array.isArray(row)) return row as Record<string, unknown>;
-  } catch {
-    // said below
-  }
-  throw new FileInvalid(`${place} is no JSON object: write one row of the table a line`);
-}
-
-function textOf(value: unknown): string | null {
-  if (value === undefined || value === null) return null;
-  return typeof value === "string" ? value : JSON.stringify(value);
 }

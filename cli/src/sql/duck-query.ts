@@ -1,6 +1,10 @@
 /** Queries that DuckDB answers, with values as PostgreSQL would write them. */
+import type { DuckDBBlobValue } from "@duckdb/node-api";
 import { type DuckDB, openDuckDB } from "@caudal/workloads/sql/duckdb";
+import { exactJson, readLambdaFunctions } from "@caudal/workloads/sql/exact-json";
 import { quote } from "@caudal/workloads/sql/quote";
+import { SqlError } from "@caudal/workloads/sql/sql-error";
+import { type Node, parseTree, printNode } from "@caudal/workloads/sql/syntax";
 import { StatementFailed } from "../errors.ts";
 import { kindOfDuckDB, type Result, type ResultColumn } from "../output/result.ts";
 
@@ -9,6 +13,37 @@ const MEMORY = "1GB";
 
 export async function openQueries(): Promise<DuckDB> {
   return await openDuckDB({ memoryLimit: MEMORY });
+}
+
+/**
+ * A query with the digits of numbers in JSON as they were written, as stages read them.
+ *
+ * @param tables that it may read
+ * @throws StatementFailed with what to write in place of what would round
+ */
+export async function exactQuery(duckdb: DuckDB, sql: string, tables: readonly string[]): Promise<string> {
+  const [row] = await duckdb.rows("select json_serialize_sql($1::varchar)::varchar as tree", [sql]);
+  const tree = parseTree(String(row?.["tree"]));
+  const typeOf = async (node: Node) => {
+    for (const table of tables)
+      try {
+        const found = await duckdb.rows(`describe select ${await printNode(duckdb, node)} from ${quote(table)}`);
+        return String(found[0]?.["column_type"]);
+      } catch {
+        // It is of another table, or of more than one.
+      }
+    return undefined;
+  };
+  try {
+    const exact = await exactJson(tree, { typeOf, lambdas: await readLambdaFunctions(duckdb) });
+    const text = JSON.stringify(exact);
+    if (text === JSON.stringify(tree)) return sql;
+    const [printed] = await duckdb.rows("select json_deserialize_sql($1::varchar::json) as sql", [text]);
+    return String(printed?.["sql"]);
+  } catch (error) {
+    if (error instanceof SqlError) throw new StatementFailed(error.message, { cause: error });
+    throw error;
+  }
 }
 
 /** @throws StatementFailed with DuckDB's words, which name the candidates for a name that is wrong */
@@ -23,11 +58,13 @@ export async function describeQuery(duckdb: DuckDB, sql: string): Promise<readon
 /** @param columns as {@link describeQuery} gives them @throws StatementFailed */
 export async function runQuery(duckdb: DuckDB, sql: string, columns: readonly ResultColumn[]): Promise<Result> {
   const names = columns.map((_, index) => quote(`c${index}`));
-  const texts = names.map((name) => `${name}::varchar`).join(", ");
+  // As bytes: the library's own reading of texts loses a U+FEFF at their beginning.
+  const texts = names.map((name) => `encode(${name}::varchar)`).join(", ");
   const reader = await orFailed(
     async () => await duckdb.connection.runAndReadAll(`select ${texts} from (${sql}) as q(${names.join(", ")})`),
   );
-  return { columns, rows: reader.getRowsJson() as (string | null)[][] };
+  const textOf = (value: unknown) => (value === null ? null : Buffer.from((value as DuckDBBlobValue).bytes).toString());
+  return { columns, rows: reader.getRows().map((row) => row.map(textOf)) };
 }
 
 /**

@@ -10,7 +10,7 @@ import { Topics } from "../live/topics.ts";
 import type { Printer } from "../output/printer.ts";
 import { type Catalog, catalogOf } from "./catalog.ts";
 import { managerOf, problemsWith, streamSpec } from "./create-stream.ts";
-import { describeQuery, openQueries, runQuery, whyNotByRecord } from "./duck-query.ts";
+import { describeQuery, exactQuery, openQueries, runQuery, whyNotByRecord } from "./duck-query.ts";
 import { printTopic } from "./print.ts";
 import { readRelations } from "./relations.ts";
 import { describe, showConnectors, showStreams, showTables, showTopics } from "./show.ts";
@@ -130,7 +130,7 @@ export class Session {
   }
 
   async #askTopics(
-    query: Query,
+    asked: Query,
     read: readonly TopicConfig[],
     withRecord: boolean,
     signal: AbortSignal,
@@ -139,6 +139,8 @@ export class Session {
     try {
       const tables = read.map((topic) => ({ topic, table: new TopicTable(duckdb, topic, { withRecord }) }));
       for (const { table } of tables) await table.replace([]);
+      const names = read.map(({ name }) => name);
+      const query = { ...asked, sql: await exactQuery(duckdb, asked.sql, names) };
       const columns = await describeQuery(duckdb, query.sql);
       const [first] = tables;
       // A LIMIT needs no more records than it shows.

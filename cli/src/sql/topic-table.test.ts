@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { valuesSection } from "../run/log.ts";
-import { describeQuery, openQueries, runQuery } from "./duck-query.ts";
+import { describeQuery, exactQuery, openQueries, runQuery } from "./duck-query.ts";
 import { TopicTable } from "./topic-table.ts";
 
 it("a topic's fields are read where they are, whatever their names", async () => {
@@ -34,6 +34,39 @@ it("a topic's fields are read where they are, whatever their names", async () =>
       ["u1", "x", "dotted", "1.5", "web", "7", 'k"1', "t1", "0", "40", "0"],
       [null, null, null, null, null, null, null, null, "0", "41", "0"],
     ]);
+  } finally {
+    duckdb.close();
+  }
+});
+
+it("a record means what it means to a stage, and digits in JSON stay as they were written", async () => {
+  const fields = [
+    { name: "id", type: "string", nullable: false },
+    { name: "amount", type: "decimal(20,4)", nullable: true },
+    { name: "doc", type: "json", nullable: true },
+  ];
+  const values = [
+    '{"id":"a","amount":10,"am\\u006funt":1234567890123456.7891,"doc":{"w":0.1000,"w":0.2000,"l":[1.10]}}',
+    '{"id":"\ufeffb","amount":1e2}',
+    '{"id":"c",}',
+    '{"id":"d","amount":NaN}',
+  ];
+  const beside = () => ({ key: null, headers: [] });
+  const { block } = valuesSection(values, String, { topic: "event", offset: 0, time: () => 0, beside });
+  const duckdb = await openQueries();
+  try {
+    const table = new TopicTable(duckdb, { name: "event", fields }, { withRecord: true });
+    expect(await table.replace([block])).toBe(2);
+    const query = `select id, amount, doc->>'w' as w, (doc->'w')::decimal(9,4) as d, sum((doc->'l'->>0)::decimal(9,2)) over () as l, _offset from event order by _offset limit 5`;
+    const sql = await exactQuery(duckdb, query, ["event"]);
+    const { rows } = await runQuery(duckdb, sql, await describeQuery(duckdb, sql));
+    expect(rows).toEqual([
+      ["a", "1234567890123456.7891", "0.2000", "0.2000", "1.10", "0"],
+      ["\ufeffb", "100.0000", null, null, "1.10", "1"],
+    ]);
+    await expect(exactQuery(duckdb, "select json_merge_patch(doc, doc) from event", ["event"])).rejects.toThrow(/->/);
+    const plain = "select id from event limit 1";
+    expect(await exactQuery(duckdb, plain, ["event"])).toBe(plain);
   } finally {
     duckdb.close();
   }

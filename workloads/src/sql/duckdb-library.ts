@@ -4,6 +4,7 @@ export {
   DuckDBDataChunk,
   DuckDBInstance,
   DuckDBScalarFunction,
+  DuckDBTimestampTZValue,
   DuckDBVarCharType,
   INTEGER,
   VARCHAR,

@@ -2,6 +2,7 @@
  * SQL over JSON whose digits stay as they were written: calls of DuckDB's JSON functions become calls of ours (see
  * json-functions.ts), and what would still make doubles of numbers is refused with what to write instead.
  */
+import type { DuckDB } from "./duckdb.ts";
 import { SqlError } from "./sql-error.ts";
 import type { Node } from "./syntax.ts";
 import { hasManyValues } from "../json/json-text.ts";
@@ -43,9 +44,17 @@ interface Options {
   readonly lambdas: ReadonlySet<string>;
 }
 
-/** @throws SqlError for what cannot be exact */
-export async function exactJson(node: Node, options: Options): Promise<Node> {
-  return (await rewriteAny(node, options, false)) as Node;
+/** @param tree of an expression or of a whole select @throws SqlError for what cannot be exact */
+export async function exactJson<Tree>(tree: Tree, options: Options): Promise<Tree> {
+  return (await rewriteAny(tree, options, false)) as Tree;
+}
+
+/** Functions of DuckDB's that take a lambda. */
+export async function readLambdaFunctions(duckdb: DuckDB): Promise<ReadonlySet<string>> {
+  const rows = await duckdb.rows(
+    "select distinct function_name as name from duckdb_functions() where list_contains(parameter_types, 'LAMBDA')",
+  );
+  return new Set(rows.map(({ name }) => String(name)));
 }
 
 async function rewriteAny(value: unknown, options: Options, isLambda: boolean): Promise<unknown> {

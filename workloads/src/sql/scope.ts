@@ -3,7 +3,7 @@ import { readPlan, serializedPlan } from "./bound-plan.ts";
 import { checkConstants } from "./constants.ts";
 import { admitMacros, checkKinds, type Functions, givesRows, readFields } from "./determinism.ts";
 import type { DuckDB } from "./duckdb.ts";
-import { checkExactJson, exactJson } from "./exact-json.ts";
+import { checkExactJson, exactJson, readLambdaFunctions } from "./exact-json.ts";
 import { fieldSql, quote } from "./quote.ts";
 import { describeSqlError, SqlError, type SqlProblem } from "./sql-error.ts";
 import { jsonPath } from "./sql-hints.ts";
@@ -163,12 +163,7 @@ export class Scope {
   /** The same, with the digits of numbers in JSON as they were written. */
   async #exact(expression: Expression): Promise<Expression> {
     if (!this.#hasJson && !MAY_READ_JSON.test(expression.tree)) return expression;
-    if (this.#lambdas === undefined) {
-      const rows = await this.#duckdb.rows(
-        "select distinct function_name as name from duckdb_functions() where list_contains(parameter_types, 'LAMBDA')",
-      );
-      this.#lambdas = new Set(rows.map(({ name }) => String(name)));
-    }
+    this.#lambdas ??= await readLambdaFunctions(this.#duckdb);
     const options = { lambdas: this.#lambdas, typeOf: async (node: Node) => await this.#typeOfNode(node) };
     return await changedExpression(this.#duckdb, expression, async (node) => await exactJson(node, options));
   }

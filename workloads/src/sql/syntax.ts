@@ -171,11 +171,7 @@ export async function changedExpression(
   expression: Expression,
   change: (node: Node) => Promise<Node>,
 ): Promise<Expression> {
-  // As numbers, large constants would lose digits.
-  const keep = (_key: string, value: unknown, context?: { readonly source?: string }) =>
-    typeof value === "number" ? rawJson(context?.source ?? String(value)) : value;
-  const tree = JSON.parse(expression.tree, keep as Parameters<typeof JSON.parse>[1]) as Tree;
-  const node = await change(onlyNode(tree));
+  const node = await change(onlyNode(parseTree(expression.tree) as Tree));
   const text = shellOf().join(JSON.stringify(node));
   return {
     ...{ node: onlyNode(JSON.parse(text) as Tree), alias: expression.alias, tree: text },
@@ -183,6 +179,13 @@ export async function changedExpression(
     argument: expression.argument === null ? null : await printPart(duckdb, text, ".children[0]"),
     filter: expression.filter === null ? null : await printPart(duckdb, text, ".filter"),
   };
+}
+
+/** A tree as DuckDB printed it, to be printed again: as numbers, large constants would lose digits. */
+export function parseTree(text: string): unknown {
+  const keep = (_key: string, value: unknown, context?: { readonly source?: string }) =>
+    typeof value === "number" ? rawJson(context?.source ?? String(value)) : value;
+  return JSON.parse(text, keep as Parameters<typeof JSON.parse>[1]) as unknown;
 }
 
 /** Part of the standard's JSON, which the types of Node leave out. */
