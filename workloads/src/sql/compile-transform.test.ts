@@ -223,6 +223,22 @@ describe("outputs are checked against what they are declared to take", () => {
     ]);
   });
 
+  test("a time goes on in the unit that it was written in", async () => {
+    const [inSeconds, inMs] = [
+      { ...field("ts", "timestamp", true), unit: "seconds" as const },
+      field("ts", "timestamp", true),
+    ];
+    const source = { ...topic, fields: topic.fields.map((one) => (one.name === "ts" ? inSeconds : one)) };
+    const problemsOf = async (target: typeof inMs, select?: string[]) =>
+      (await compile({ topic: source, to: to([target]), ...(select === undefined ? {} : { select }) })).problems;
+    expect(await problemsOf(inSeconds)).toEqual([]);
+    expect(await problemsOf(inMs, ["ts + interval 0 second as ts"])).toEqual([]);
+    for (const select of [undefined, ["ts"]])
+      expect(await problemsOf(inMs, select)).toEqual([
+        expect.objectContaining({ message: expect.stringMatching(/declare it with unit: seconds/) as string }),
+      ]);
+  });
+
   test("a table's columns are the select's, to the letter", async () => {
     const { problems } = await compile({ select: ["userName"], to: [{ name: "out", table: { name: "t" } }] });
     expect(problems).toEqual([]);

@@ -205,9 +205,9 @@ function checkOutputs(
   columns: readonly ProjectedColumn[],
   path: string,
 ): readonly SqlProblem[] {
-  const untouched = select === undefined ? source : undefined;
+  const passed = { source, isUntouched: select === undefined };
   return to.flatMap((output) =>
-    outputProblems(output, columns, untouched).map(({ field, message }) => ({
+    outputProblems(output, columns, passed).map(({ field, message }) => ({
       path: `${path}.to[${output.name}].${field}`,
       reason: "OutputInvalid",
       message,
@@ -218,10 +218,15 @@ function checkOutputs(
 function outputProblems(
   { topic, table, redis, files }: OutputConfig,
   columns: readonly ProjectedColumn[],
-  untouched: TopicConfig | undefined,
+  { source, isUntouched }: { readonly source: TopicConfig; readonly isUntouched: boolean },
 ): readonly { readonly field: string; readonly message: string }[] {
   const at = (field: string, messages: readonly string[]) => messages.map((message) => ({ field, message }));
-  if (topic !== undefined) return at("topic", [...checkTopic(topic, columns), ...checkUntouched(topic, untouched)]);
+  if (topic !== undefined)
+    return at("topic", [
+      ...checkTopic(topic, columns),
+      ...checkUntouched(topic, isUntouched ? source : undefined),
+      ...checkUnits(topic, columns, source),
+    ]);
   if (table !== undefined) return at("table", checkTable(table, columns));
   if (redis !== undefined) return at("redis.key", checkTemplate(redis.key, columns));
   return files === undefined ? [] : at("files", checkFolders(columns));
@@ -278,6 +283,19 @@ function checkUntouched(target: TopicConfig, source: TopicConfig | undefined): r
       : [
           `events go on as they came, and topic ${target.name} has the field ${field.name} in another place than ${source.name}: write select: ["*"], which moves it, or give it the same \`from\``,
         ];
+  });
+}
+
+/** Fields go on as they were written: a number of seconds must not be read as one of milliseconds. */
+function checkUnits(target: TopicConfig, columns: readonly ProjectedColumn[], source: TopicConfig): readonly string[] {
+  return target.fields.flatMap(({ name, type, unit = "milliseconds" }) => {
+    const column = columns.find((candidate) => candidate.name === name && candidate.isField);
+    const field = source.fields.find((candidate) => candidate.name === column?.expression);
+    const written = field?.unit ?? "milliseconds";
+    if (type !== "timestamp" || field?.type !== "timestamp" || written === unit) return [];
+    return [
+      `the field ${name} of topic ${target.name} counts ${unit}, and ${field.name} goes on as it was written, in ${written}: declare it with unit: ${written}`,
+    ];
   });
 }
 
