@@ -15,6 +15,7 @@ import { Kernel } from "../kernel/kernel.ts";
 import type { AggregatorPlan } from "../sql/plan.ts";
 import { assign } from "./assign.ts";
 import { Assignments } from "../stage/assignments.ts";
+import { stageFlights } from "../stage/flights.ts";
 import { Holding } from "../stage/holding.ts";
 import { keepHouse } from "./keep-house.ts";
 import { Kernels } from "./kernels.ts";
@@ -53,11 +54,13 @@ async function aggregate(context: RuntimeContext, config: AggregatorConfig, secr
   });
   const producer = new Producer(cluster, { metrics, onProblem });
   const target = { deadLetterTopic: config.deadLetterTopic, pipeline: owner.pipeline, stage: owner.stage };
+  const flights = stageFlights();
   const kernels = new Kernels(
     async (tables) =>
       await Kernel.open({ ...plan, tables }, config.topic, {
         maxAheadMs: config.watermark.maxAheadMs,
         lateEvents: config.lateEvents,
+        ...(flights === undefined ? {} : { flights }),
       }),
   );
   const closing = closingTables(plan, config.lateEvents);

@@ -7,6 +7,7 @@ import type { RuntimeContext } from "../runtime/role.ts";
 import type { TablePlan } from "../sql/plan.ts";
 import type { Assignment } from "./assign.ts";
 import { type BatchKernel, type Judgement, OpenBatch, type SealedBatch } from "./batch.ts";
+import { beating } from "../stage/beating.ts";
 import { CommitChain } from "../stage/commit-chain.ts";
 import { isDue, isFull } from "../stage/core/bounds.ts";
 import { ceiling, isForemost, joinLanes, judgedBy, type Lane, laneKey } from "./core/lanes.ts";
@@ -136,7 +137,9 @@ export class Worker {
     const batch = await this.#batch(from);
     if (isFull(batch.size(performance.now()))) await this.#sealAll();
     const lane = this.#now(from);
-    return await batch.add(lane, piece, this.#judgement(lane), performance.now());
+    const judgement = this.#judgement(lane);
+    const { health } = this.#parts.context;
+    return await beating(health, async () => await batch.add(lane, piece, judgement, performance.now()));
   }
 
   /** Commits the block in parts until each record that PostgreSQL refuses stands alone, and is buried. */

@@ -12,8 +12,17 @@ import { apart } from "./apart.ts";
 import type { Column, NumberColumn } from "./columns.ts";
 import { ROW } from "./event-columns.ts";
 import { EventTable } from "./event-table.ts";
+import type { Flight, Origin } from "./flights.ts";
 import { type Evaluated, Memo } from "./memo.ts";
+import { type TimeLimits, withinTime } from "./time-limit.ts";
 import { readColumns, type Wanted } from "./transfer.ts";
+
+const FATAL = finding(
+  "EvaluationFailed",
+  "the process that evaluated the event ended twice: it takes more memory than the stage has, or does not end",
+);
+/** Longer texts are of no use to an output, and many of them would fill the memory. */
+const MAX_TEXT_BYTES = 16 * 1024 * 1024;
 
 /** One expression and the column that gets its values. */
 export interface Computed {
@@ -44,8 +53,17 @@ export interface Joined {
   join(duckdb: DuckDB): Promise<void>;
 }
 
+/** Where evaluation takes place. */
+export interface EvaluationHost {
+  duckdb(): Promise<DuckDB>;
+  readonly limits: TimeLimits;
+  /** Of the slice that is evaluated. */
+  readonly origin: Origin;
+  readonly flight: Flight | undefined;
+}
+
 export class Evaluation {
-  readonly #duckdb: () => Promise<DuckDB>;
+  readonly #host: EvaluationHost;
   readonly #events: EventTable;
   readonly #lookups: Joined | undefined;
   readonly #where: string | undefined;
@@ -65,14 +83,14 @@ export class Evaluation {
    * @param name of this one among those of the same DuckDB
    */
   constructor(
-    duckdb: () => Promise<DuckDB>,
+    host: EvaluationHost,
     { where, conditions, values, inputs }: Computation,
     topic: TopicConfig,
     fields: ReadonlyMap<string, Column>,
     lookups?: Joined,
     name = "",
   ) {
-    this.#duckdb = duckdb;
+    this.#host = host;
     this.#lookups = lookups;
     this.#where = where;
     this.#conditions = conditions;
@@ -113,27 +131,40 @@ export class Evaluation {
   }
 
   async #runRows(rows: Int32Array): Promise<Evaluated> {
-    const duckdb = await this.#duckdb();
+    const { flight, origin } = this.#host;
+    const duckdb = await this.#host.duckdb();
     const passed: number[] = [];
     const findings = new Map<number, Finding>();
     const alone = (row: number, error: unknown): void => {
       findings.set(row, finding("EvaluationFailed", messageOf(error)));
     };
     const evaluate = async (some: Int32Array): Promise<void> => {
-      const evaluated = await this.#evaluate(duckdb, among(some));
+      const evaluated = await this.#bounded(duckdb, some);
       for (const row of evaluated.rows) passed.push(row);
       for (const [row, why] of evaluated.findings) findings.set(row, why);
     };
-    await apart(
-      rows,
-      async (some) => {
-        await this.#events.load(duckdb, some);
-        await this.#lookups?.join(duckdb);
-        await apart(some, evaluate, alone);
-      },
-      alone,
-    );
+    const loadAndEvaluate = async (some: Int32Array): Promise<void> => {
+      await this.#events.load(duckdb, some);
+      await this.#lookups?.join(duckdb);
+      await apart(some, evaluate, alone);
+    };
+    const { runs, condemned } = flight?.divide(rows, origin) ?? { runs: [rows], condemned: [] };
+    for (const row of condemned) findings.set(row, FATAL);
+    for (const run of runs) await apart(run, loadAndEvaluate, alone);
+    flight?.survived(rows, origin);
     return { rows: Int32Array.from(passed), findings };
+  }
+
+  /** Evaluates within the limit of time, with a note of it for the next life of this process. */
+  async #bounded(duckdb: DuckDB, some: Int32Array): Promise<Evaluated> {
+    const { flight, origin, limits } = this.#host;
+    const evaluate = async () => await this.#evaluate(duckdb, among(some));
+    if (flight === undefined) return await withinTime(duckdb, some.length, limits, evaluate, () => undefined);
+    return await flight.during(
+      some,
+      origin,
+      async () => await withinTime(duckdb, some.length, limits, evaluate, () => flight.beginAnew()),
+    );
   }
 
   /**
@@ -142,15 +173,15 @@ export class Evaluation {
    * @param some condition over the rows of `event`
    * @returns the rows that passed, and those that no table could keep
    */
-  async #evaluate(duckdb: DuckDB, some: string): Promise<{ rows: number[]; findings: ReadonlyMap<number, Finding> }> {
+  async #evaluate(duckdb: DuckDB, some: string): Promise<Evaluated> {
     const from = `(${this.#query(some)}) as evaluated`;
     const unfit = this.#checks.map(isTrue).join(" or ");
     const source = { from, row: ROW, ...(unfit === "" ? {} : { unless: unfit }) };
     const rows = await readColumns(duckdb, source, this.#wanted);
-    if (rows !== undefined) return { rows, findings: new Map() };
+    if (rows !== undefined) return { rows: Int32Array.from(rows), findings: new Map() };
     const findings = await this.#findUnfit(duckdb, from);
     const fit = await readColumns(duckdb, { from: `${from} where not (${unfit})`, row: ROW }, this.#wanted);
-    return { rows: fit ?? [], findings };
+    return { rows: Int32Array.from(fit ?? []), findings };
   }
 
   /** @param among condition over the rows of `event` */
@@ -192,6 +223,11 @@ function checksOf(values: readonly Computed[]): Check[] {
       checks.push({
         condition: `contains(${name}, chr(0))`,
         found: finding("NulInText", `${sql} gives a text with NUL`),
+      });
+    if (isText(duckdbType))
+      checks.push({
+        condition: `strlen(${name}) > ${MAX_TEXT_BYTES}`,
+        found: finding("EvaluationFailed", `${sql} gives a text of more than 16 MiB`),
       });
     if (mayBeInfinite(duckdbType))
       checks.push({

@@ -6,6 +6,8 @@ import { type DuckDB, openDuckDB } from "../sql/duckdb.ts";
 import { duckdbTypeOf } from "../sql/fields.ts";
 import { type Column, makeColumn, type NumberColumn, type TextColumn } from "./columns.ts";
 import { Dictionary } from "./dictionary.ts";
+import type { EvaluationHost } from "./evaluation.ts";
+import type { Flight, Flights, Origin } from "./flights.ts";
 import type { HeldSlice } from "./held-slice.ts";
 import { RecordFields } from "./record-fields.ts";
 import { Rewritten } from "./rewritten.ts";
@@ -13,6 +15,7 @@ import { type Placed, ScanMemory } from "./scan-memory.ts";
 import { ScanRoom } from "./scan-room.ts";
 import { isTooLarge, Scanner } from "./scanner.ts";
 import { type Located, StrictReader } from "./strict-reader.ts";
+import { TIME_LIMITS, type TimeLimits } from "./time-limit.ts";
 
 /** A block is read in slices of at most this. */
 export const SLICE_ROWS = 16_384;
@@ -21,6 +24,16 @@ const SLICE_BYTES = 4 * 1024 * 1024;
 const MAX_TEXTS = 65_536;
 const MAX_TEXT_BYTES = 4 * 1024 * 1024;
 export const SPAN_BYTES = 8;
+
+/** What evaluation may take. */
+export interface EvaluationBounds {
+  /** Bound of DuckDB's memory, 128MB without one. */
+  readonly memoryLimit?: string;
+  readonly limits?: TimeLimits;
+  /** Where the next life of this process finds what it died of. */
+  readonly flights?: Flights;
+}
+
 /** What a field is that an event lacks. */
 const NULL = Buffer.from("null");
 
@@ -32,7 +45,11 @@ export interface Written {
   readonly whole: boolean;
 }
 
-export class EventReader {
+export class EventReader implements EvaluationHost {
+  readonly limits: TimeLimits;
+  readonly flight: Flight | undefined;
+  /** Of what was read last. */
+  origin: Origin = { topic: "", partition: 0, offset: (row) => row };
   readonly memory = new ScanMemory();
   /** By field name, of those that are used. */
   readonly columns: ReadonlyMap<string, Placed<Column>>;
@@ -56,11 +73,17 @@ export class EventReader {
   /**
    * @param used fields whose values are wanted; the others are checked all the same
    * @param written undefined where nothing of the records is wanted as it was written
-   * @param memoryLimit bound of DuckDB's memory
    */
-  constructor(topic: TopicConfig, used: ReadonlySet<string>, written?: Written, memoryLimit = "128MB") {
+  constructor(
+    topic: TopicConfig,
+    used: ReadonlySet<string>,
+    written?: Written,
+    { memoryLimit = "128MB", limits = TIME_LIMITS, flights }: EvaluationBounds = {},
+  ) {
     this.#topic = topic;
     this.#memoryLimit = memoryLimit;
+    this.limits = limits;
+    this.flight = flights?.slot();
     this.columns = new Map(
       topic.fields
         .filter(({ name }) => used.has(name))
@@ -93,6 +116,8 @@ export class EventReader {
 
   /** Reads rows [from, to) of the block into the columns, from row 0 on. @returns by row of the slice, why it is no event */
   read(block: RecordBlock, from: number, to: number): Map<number, Finding> {
+    const { topic, partition, offsets } = block;
+    this.origin = { topic, partition, offset: (row) => offsets[from + row] as number };
     for (const column of this.columns.values()) if (column.kind === "number") column.bigs.clear();
     const undecided = this.#scanner.scan(block, from, to);
     this.#undecided = undecided;
@@ -124,6 +149,7 @@ export class EventReader {
   }
 
   async close(): Promise<void> {
+    this.flight?.release();
     (await this.#duckdb)?.close();
   }
 

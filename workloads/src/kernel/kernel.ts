@@ -10,16 +10,14 @@ import type { Column } from "./columns.ts";
 import type { Delta } from "./delta.ts";
 import { NULL_CODE } from "./dictionary.ts";
 import { Evaluation } from "./evaluation.ts";
-import { endOfSlice, EventReader, goodRows, SLICE_ROWS } from "./event-reader.ts";
+import { endOfSlice, type EvaluationBounds, EventReader, goodRows, SLICE_ROWS } from "./event-reader.ts";
 import { type Added, Fold, type LatePolicy } from "./fold.ts";
 import { planColumns, type TableColumns } from "./table-columns.ts";
 
-export interface KernelOptions {
+export interface KernelOptions extends EvaluationBounds {
   /** An event further ahead of its record's time than this is bad. */
   readonly maxAheadMs: number;
   readonly lateEvents: LatePolicy;
-  /** Bound of DuckDB's memory, 128MB without one. */
-  readonly memoryLimit?: string;
 }
 
 export interface BlockInput {
@@ -51,11 +49,11 @@ export class Kernel {
   private constructor(plan: AggregatorPlan, topic: TopicConfig, options: KernelOptions) {
     const used = new Set([...plan.fields, ...plan.tables.flatMap((table) => table.fields)]);
     this.#options = options;
-    this.#events = new EventReader(topic, used, undefined, options.memoryLimit);
+    this.#events = new EventReader(topic, used, undefined, options);
     const { columns, memory } = this.#events;
     const { tables, computation } = planColumns(plan, columns, memory, SLICE_ROWS);
     this.#tables = tables;
-    this.#evaluation = new Evaluation(async () => await this.#events.duckdb(), computation, topic, columns);
+    this.#evaluation = new Evaluation(this.#events, computation, topic, columns);
     this.#fold = new Fold(tables, options.lateEvents, SLICE_ROWS);
   }
 

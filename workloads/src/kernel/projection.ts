@@ -6,7 +6,7 @@ import type { ProjectedColumn, TransformPlan } from "../sql/transform-plan.ts";
 import { quote } from "../sql/quote.ts";
 import { type Column, makeColumn } from "./columns.ts";
 import type { Computed, Joined } from "./evaluation.ts";
-import { endOfSlice, EventReader, goodRows, SLICE_ROWS } from "./event-reader.ts";
+import { endOfSlice, type EvaluationBounds, EventReader, goodRows, SLICE_ROWS } from "./event-reader.ts";
 import { GrowingColumn, growingFloats, growingInts, GrowingValues } from "./growing.ts";
 import { RowWriter, writtenFields } from "./row-writer.ts";
 import type { ScanMemory } from "./scan-memory.ts";
@@ -53,6 +53,7 @@ export class Projection {
     topic: TopicConfig,
     { wants, recordKey, placeOf = (name) => [name] }: Wanted,
     lookups: Joined | undefined,
+    bounds: EvaluationBounds,
   ) {
     this.#plan = plan;
     this.#wants = wants;
@@ -75,7 +76,7 @@ export class Projection {
       ...written.filter((field) => !inJson.has(field)),
     ]);
     const fields = written.filter((field) => inJson.has(field));
-    this.#events = new EventReader(topic, used, isWritten ? { fields, whole: plan.untouched } : undefined);
+    this.#events = new EventReader(topic, used, isWritten ? { fields, whole: plan.untouched } : undefined, bounds);
     const { columns, memory } = this.#events;
     const values = plan.columns
       .filter((column) => !column.isField)
@@ -97,8 +98,14 @@ export class Projection {
    * @param wanted forms in which the rows are given
    * @param lookups tables that the SQL reads beside the events
    */
-  static async open(plan: TransformPlan, topic: TopicConfig, wanted: Wanted, lookups?: Joined): Promise<Projection> {
-    const projection = new Projection(plan, topic, wanted, lookups);
+  static async open(
+    plan: TransformPlan,
+    topic: TopicConfig,
+    wanted: Wanted,
+    lookups?: Joined,
+    bounds: EvaluationBounds = {},
+  ): Promise<Projection> {
+    const projection = new Projection(plan, topic, wanted, lookups, bounds);
     if (projection.#evaluation.needsDuckDB) await projection.#events.duckdb();
     return projection;
   }

@@ -34,8 +34,7 @@ export class SplitEvaluation {
   ) {
     const evaluation = (of: readonly ComputedColumn[], read: Iterable<string>, condition?: string, name?: string) => {
       const computation = { where: condition, conditions: [], values: of.map(({ computed }) => computed) };
-      const duckdb = async () => await events.duckdb();
-      return new Evaluation(duckdb, { ...computation, inputs: new Set(read) }, topic, events.columns, lookups, name);
+      return new Evaluation(events, { ...computation, inputs: new Set(read) }, topic, events.columns, lookups, name);
     };
     this.#whole = evaluation(values, inputs, where);
     const [direct, others] = split(values);

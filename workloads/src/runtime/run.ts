@@ -1,6 +1,7 @@
 /** The life of a workload: configuration, telemetry, HTTP, the role, and an end whose exit code says why. */
 import { HTTP_PORT, type WorkloadConfig } from "@caudal/crds";
 import type { Logger } from "pino";
+import { boundAllocations } from "./allocations.ts";
 import { configFile, loadConfig } from "./config.ts";
 import { Drain } from "./drain.ts";
 import { ConfigInvalid, describeError, Drained, reasonOf, UsageInvalid, WorkloadError } from "./errors.ts";
@@ -39,6 +40,7 @@ export async function runRole(options: RunOptions): Promise<ExitCode> {
     const { namespace, name: pipeline } = config.pipeline;
     const labels = { namespace, pipeline, stage: config.stage.name, role };
     log = createLog(labels, env["LOG_LEVEL"]);
+    await boundAllocations(log);
     const telemetry = await startTelemetry(role, env);
     const context: RuntimeContext = {
       config,

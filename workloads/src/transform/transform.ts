@@ -7,6 +7,7 @@ import { Membership } from "../kafka/membership.ts";
 import { listOffsets } from "../kafka/offsets.ts";
 import { Producer } from "../kafka/producer.ts";
 import { TopicReader } from "../kafka/reader.ts";
+import type { Flights } from "../kernel/flights.ts";
 import { Projection } from "../kernel/projection.ts";
 import { ConfigInvalid } from "../runtime/errors.ts";
 import type { WorkHealth } from "../runtime/health.ts";
@@ -15,6 +16,7 @@ import { compileTransformPlan } from "../sql/compile-transform.ts";
 import type { TransformPlan } from "../sql/transform-plan.ts";
 import { Assignments } from "../stage/assignments.ts";
 import { checkLog } from "../stage/check-log.ts";
+import { stageFlights } from "../stage/flights.ts";
 import { Holding } from "../stage/holding.ts";
 import type { DeadLetters } from "../stage/ports.ts";
 import { Trouble } from "../stage/trouble.ts";
@@ -36,10 +38,11 @@ export const transformRole: Role = {
       transform.topic.name,
       transform.to.map(({ name }) => name),
     );
+    const flights = stageFlights();
     await Promise.all(
       transform.to.map(async (output, index) => {
         const health = healths.get(output.name) ?? context.health;
-        await serve({ context, transform, plan, output, health, report, isFirst: index === 0 });
+        await serve({ context, transform, plan, output, health, report, flights, isFirst: index === 0 });
       }),
     );
   },
@@ -52,6 +55,7 @@ interface Service {
   readonly output: OutputConfig;
   readonly health: WorkHealth;
   readonly report: StageReport;
+  readonly flights: Flights | undefined;
   /** The first output of the spec tells of records that are no events, and counts the stage's events. */
   readonly isFirst: boolean;
 }
@@ -83,7 +87,8 @@ async function serve(service: Service): Promise<void> {
   const session = async (): Promise<void> => {
     const lookups = await Lookups.open(context, transform, plan, onProblem);
     const writer = await makeOutput({ context, config: output, plan, sourceTopic: topic, cluster });
-    const projection = await Projection.open(plan, transform.topic, writer, lookups);
+    const bounds = service.flights === undefined ? {} : { flights: service.flights };
+    const projection = await Projection.open(plan, transform.topic, writer, lookups, bounds);
     try {
       while (!drain.requested) {
         const { partitions, assignee, changed } = await assignments.current(drain.signal);

@@ -4,6 +4,7 @@ import type { Drain } from "../runtime/drain.ts";
 import type { WorkHealth } from "../runtime/health.ts";
 import type { RuntimeContext } from "../runtime/role.ts";
 import { withSpan } from "../runtime/telemetry.ts";
+import { beating } from "../stage/beating.ts";
 import { CommitChain } from "../stage/commit-chain.ts";
 import { BOUNDS, type CommitBounds, isDue, isFull } from "../stage/core/bounds.ts";
 import { commitAround } from "../stage/culprits.ts";
@@ -111,7 +112,10 @@ export class Worker {
 
   async #add(piece: Piece): Promise<void> {
     const position = this.#positionOf(piece.block);
-    this.#positions.set(position.partition, await this.#batch.add(position, piece, performance.now()));
+    this.#positions.set(
+      position.partition,
+      await beating(this.#parts.context.health, async () => await this.#batch.add(position, piece, performance.now())),
+    );
   }
 
   /** Commits the block in parts until each record that the output refuses stands alone, and is buried. */
