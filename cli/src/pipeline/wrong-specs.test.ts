@@ -110,7 +110,7 @@ test.each([
   ["where: qty > 1", "where: WHERE price > 1", "leave out WHERE"],
   ["where: qty > 1", "where: select * from a", "one expression in each"],
   ["where: qty > 1", "where: payload.a = 'x'", "write payload->>'a'"],
-  ["where: qty > 1", "where: payload.a.b = 'x'", "write payload->'a'->>'b'"],
+  ["where: qty > 1", "where: payload.a.b = 'x'", "payload.a is inside the field payload: write payload->>'a'"],
   ["where: qty > 1", "where: a.qty > 1", "write a field's name alone, as in qty"],
   ["where: qty > 1", "where: value.id = 'x'", "write a field's name alone, as in id"],
   ["where: qty > 1", "where: \"`id` = 'x'\"", "` begins no name here"],
