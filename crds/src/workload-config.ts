@@ -57,23 +57,29 @@ export const AggregatorConfig = Type.Object({
 });
 export type AggregatorConfig = Static<typeof AggregatorConfig>;
 
-const { refresh: _refresh, connectionSecretRef: _secretRef, ...lookupFields } = Lookup.properties;
+const {
+  refresh: _refresh,
+  connectionSecretRef: _secretRef,
+  caSecretRef: _lookupCa,
+  ...lookupFields
+} = Lookup.properties;
 /** A lookup with the folder of its database's secret. */
 export const LookupConfig = Type.Object({ ...lookupFields, refreshMs: Type.Integer(), secret: Type.String() });
 export type LookupConfig = Static<typeof LookupConfig>;
 
-const { connectionSecretRef: _redisSecret, ttl: _ttl, ...redisFields } = RedisOutput.properties;
+const { connectionSecretRef: _redisSecret, caSecretRef: _redisCa, ttl: _ttl, ...redisFields } = RedisOutput.properties;
 export const RedisOutputConfig = Type.Object({
   ...redisFields,
   /** Time to live of a key; 0: for ever. */
   ttlMs: Type.Integer(),
-  /** Folder with the file uri. */
+  /** Folder with the file uri, and ca.crt where an authority is named. */
   secret: Type.String(),
 });
 export type RedisOutputConfig = Static<typeof RedisOutputConfig>;
 
 const {
   credentialsSecretRef: _s3Secret,
+  caSecretRef: _s3Ca,
   claimRef: _claim,
   every: _every,
   path: _path,
@@ -115,8 +121,10 @@ export const SourceConfig = Type.Object({
   topic: TopicConfig,
   deadLetterTopic: Type.String(),
   postgres: Type.Object({
-    /** Folder with the files host, port, dbname, username and password. */
+    /** Folder with the files host, port, dbname, username and password, and perhaps sslmode and ca.crt. */
     secret: Type.String(),
+    /** Name of the Secret that ca.crt is of: whoever removes the slot trusts the same authority. */
+    caSecret: Type.Optional(Type.String()),
     table,
     mode,
     keyColumns,

@@ -46,7 +46,7 @@ const source = (spec: StreamPipeline["spec"]): void => {
 };
 
 async function secret(): Promise<void> {
-  const keys = ["host", "port", "dbname", "username", "password"];
+  const keys = ["host", "port", "dbname", "username", "password", "sslmode"];
   const stringData = Object.fromEntries(keys.map((key) => [key, readFileSync(join(database.secret, key), "utf8")]));
   await world.create({ apiVersion: "v1", kind: "Secret", metadata: { name: "shop" }, stringData }, resources.secret);
 }

@@ -1,3 +1,4 @@
+import { checkServerIdentity, type PeerCertificate } from "node:tls";
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ApiError } from "../cluster/stand-ins/kube/client.ts";
@@ -114,6 +115,19 @@ describe("a Cluster", () => {
     });
     for (const name of ["contract-rw", "contract-ro", "contract-r"]) {
       expect((await namespace.get("Service", name))?.metadata.name).toBe(name);
+    }
+  });
+
+  test("has the secret of its authority, by which the server is trusted under the names of its services", async () => {
+    const { "ca.crt": ca = "" } = await until("the authority's secret", () => namespace.secret("contract-ca"));
+    const login = await app();
+    for (const name of ["contract-rw", `contract-rw.${namespace.name}`, `contract-rw.${namespace.name}.svc`]) {
+      const ssl = { ca, checkServerIdentity: (_: string, peer: PeerCertificate) => checkServerIdentity(name, peer) };
+      const client = new Client({ ...login, host: "127.0.0.1", port, ssl, connectionTimeoutMillis: 5_000 });
+      await client.connect();
+      const { rows } = await client.query("select ssl from pg_catalog.pg_stat_ssl where pid = pg_backend_pid()");
+      expect(rows).toEqual([{ ssl: true }]);
+      await client.end();
     }
   });
 

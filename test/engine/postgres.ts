@@ -130,7 +130,7 @@ export async function startPostgres({ settings = {}, diskMiB, follows }: Postgre
 
   function secretFor(dbname: string, username: string): string {
     const secret = mkdtempSync(join(folder, "secret-"));
-    const files = { host: "127.0.0.1", port: String(port), dbname, username, password: PASSWORD };
+    const files = { host: "127.0.0.1", port: String(port), dbname, username, password: PASSWORD, sslmode: "disable" };
     for (const [file, text] of Object.entries(files)) writeFileSync(join(secret, file), text);
     return secret;
   }

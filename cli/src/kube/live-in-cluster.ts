@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { PatchStrategy } from "@kubernetes/client-node";
 import { API_VERSION, GROUP, KIND, path, PLURAL, type StreamPipeline, VERSION } from "@caudal/crds";
 import { type KafkaAccess, kafkaAccessOf } from "@caudal/operator/plan/kafka-access";
-import { databaseSecretOf } from "@caudal/operator/plan/secret-use";
-import type { DatabaseSecret } from "@caudal/workloads/postgres/secret";
+import { databaseCaSecretOf, databaseSecretOf } from "@caudal/operator/plan/secret-use";
+import { type DatabaseSecret, trustOf } from "@caudal/workloads/postgres/secret";
 import { ClusterFailed, UsageError } from "../errors.ts";
 import type { KafkaWay, Live } from "../live/live.ts";
 import { clusterError, findInCluster, type Kube } from "./connect.ts";
@@ -94,7 +94,13 @@ export class LiveInCluster implements Live {
       if (value === undefined) throw new ClusterFailed(`Secret/${name} has no key ${key}`);
       return value;
     }) as [string, string, string, string, string];
-    return { ...(await this.#tunnels.reach({ host, port: Number(port) })), database, user, password };
+    const ca = databaseCaSecretOf(pipeline);
+    const trust = trustOf(
+      data.get("sslmode"),
+      ca === undefined ? undefined : (await this.#readSecret(ca)).get("ca.crt"),
+    );
+    const reached = await this.#tunnels.reach({ host, port: Number(port) });
+    return { ...reached, database, user, password, serverName: host, ...trust };
   }
 
   async apply(manager: string, spec: Readonly<Record<string, unknown>>): Promise<void> {

@@ -1,5 +1,6 @@
 /** SQL on the pipeline's database. */
-import { Client, type ClientConfig, DatabaseError, type QueryArrayResult } from "pg";
+import { type Client, DatabaseError, type QueryArrayResult } from "pg";
+import { connectClient } from "@caudal/workloads/postgres/client";
 import type { DatabaseSecret } from "@caudal/workloads/postgres/secret";
 import { ClusterFailed, StatementFailed } from "../errors.ts";
 import { kindOfPostgres, type Result } from "../output/result.ts";
@@ -13,19 +14,14 @@ export interface DatabaseOptions {
 export type Answer =
   { readonly kind: "rows"; readonly result: Result } | { readonly kind: "done"; readonly words: string };
 
-const CONNECT_TIMEOUT_MS = 10_000;
-
 export class Database {
-  readonly #config: ClientConfig;
+  readonly #secret: DatabaseSecret;
+  readonly #options: string;
   #client: Client | undefined;
 
-  constructor({ host, port, database, user, password }: DatabaseSecret, { write }: DatabaseOptions) {
-    this.#config = {
-      ...{ host, port, database, user, password },
-      application_name: "caudal-cli",
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      options: `-c timezone=UTC${write ? "" : " -c default_transaction_read_only=on"}`,
-    };
+  constructor(secret: DatabaseSecret, { write }: DatabaseOptions) {
+    this.#secret = secret;
+    this.#options = `-c timezone=UTC${write ? "" : " -c default_transaction_read_only=on"}`;
   }
 
   /**
@@ -53,24 +49,25 @@ export class Database {
 
   async #open(): Promise<Client> {
     if (this.#client !== undefined) return this.#client;
-    const client = new Client(this.#config);
-    // A session that broke is opened anew by the next statement.
-    client.on("error", () => (this.#client = undefined));
-    client.on("end", () => (this.#client = undefined));
     try {
-      await client.connect();
+      const client = await this.#connect();
+      // A session that broke is opened anew by the next statement.
+      client.on("error", () => (this.#client = undefined));
+      client.on("end", () => (this.#client = undefined));
+      this.#client = client;
+      return client;
     } catch (error) {
       throw new ClusterFailed(`PostgreSQL cannot be reached: ${messageOf(error)}`, { cause: error });
     }
-    this.#client = client;
-    return client;
+  }
+
+  async #connect(): Promise<Client> {
+    return await connectClient(this.#secret, { application_name: "caudal-cli", options: this.#options });
   }
 
   async #cancel(client: Client): Promise<void> {
-    const other = new Client(this.#config);
-    other.on("error", () => undefined);
     try {
-      await other.connect();
+      const other = await this.#connect();
       await other.query("select pg_cancel_backend($1)", [(client as unknown as { processID: number }).processID]);
       await other.end();
     } catch {

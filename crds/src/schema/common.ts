@@ -90,6 +90,19 @@ export const TableName = (description: string) =>
 export const LocalRef = (description: string) =>
   Type.Object({ name: ObjectName("Name of the object, in the pipeline's namespace.") }, { description });
 
+/** The Secret of an authority, beside what it is trusted for. */
+export const CaSecretRef = (server: string) =>
+  LocalRef(
+    `Secret with the key ca.crt: certificates of authorities, in PEM, by one of which that of ${server} is signed. All of them are trusted, and read again for each connection.`,
+  );
+
+const SSLMODE =
+  "The connection is encrypted, and with caSecretRef the server's certificate and its name are checked; a key sslmode of the Secret (disable, allow, prefer, require, verify-ca, verify-full) says otherwise, as in libpq.";
+
+/** The keys that a Secret of a database has, and what they say of TLS. */
+export const DatabaseSecretRef = (what: string) =>
+  LocalRef(`${what} with the keys host, port, dbname, username and password. ${SSLMODE}`);
+
 export const Quantity = Type.Unsafe<string | number>({
   anyOf: [{ type: "integer" }, { type: "string" }],
   "x-kubernetes-int-or-string": true,

@@ -1,5 +1,5 @@
 import { type Static, Type } from "typebox";
-import { LocalRef, ObjectName, Quantity, Resources, rules } from "./common.ts";
+import { CaSecretRef, DatabaseSecretRef, LocalRef, ObjectName, Quantity, Resources, rules } from "./common.ts";
 
 export const DatabaseSpec = Type.Object(
   {
@@ -45,8 +45,9 @@ export const DatabaseSpec = Type.Object(
     clusterRef: Type.Optional(
       LocalRef("An existing CloudNativePG Cluster in which the pipeline gets a role and a database."),
     ),
-    secretRef: Type.Optional(
-      LocalRef("Secret of any PostgreSQL 15 or newer, with the keys host, port, dbname, username and password."),
+    secretRef: Type.Optional(DatabaseSecretRef("Secret of any PostgreSQL 15 or newer,")),
+    caSecretRef: Type.Optional(
+      CaSecretRef("the database (without: that of CloudNativePG's own authority, for cluster and clusterRef)"),
     ),
   },
   {

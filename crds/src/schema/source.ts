@@ -1,13 +1,12 @@
 import { type Static, Type } from "typebox";
-import { Duration, LocalRef, Name, rules, stageFields, TableName, TopicName } from "./common.ts";
+import { CaSecretRef, DatabaseSecretRef, Duration, Name, rules, stageFields, TableName, TopicName } from "./common.ts";
 
 export const WAL_SIZE_PATTERN = "^[1-9][0-9]{0,5}(Mi|Gi|Ti)$";
 
 export const PostgresSource = Type.Object(
   {
-    connectionSecretRef: LocalRef(
-      "Secret of the database to read, PostgreSQL 15 or newer, with the keys host, port, dbname, username and password.",
-    ),
+    connectionSecretRef: DatabaseSecretRef("Secret of the database to read, PostgreSQL 15 or newer,"),
+    caSecretRef: Type.Optional(CaSecretRef("the database")),
     table: TableName("The table. Columns of the names of the topic's fields are read, as the fields' types."),
     mode: Type.Union([Type.Literal("timestamp"), Type.Literal("cdc")], {
       description:

@@ -1,12 +1,13 @@
 /** Where a transform's events may go besides topics and tables. */
 import { type Static, Type } from "typebox";
-import { Duration, LocalRef, rules } from "./common.ts";
+import { CaSecretRef, Duration, LocalRef, rules } from "./common.ts";
 
 export const RedisOutput = Type.Object(
   {
     connectionSecretRef: LocalRef(
       "Secret with the key uri: redis://user:password@host:6379/0, or rediss:// for TLS. Redis 6.2 or newer, or Valkey; not a Cluster.",
     ),
+    caSecretRef: Type.Optional(CaSecretRef("the Redis, with rediss://,")),
     key: Type.String({
       minLength: 1,
       maxLength: 512,
@@ -52,6 +53,7 @@ export const FilesOutput = Type.Object(
     credentialsSecretRef: Type.Optional(
       LocalRef("Secret with the keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: for s3://."),
     ),
+    caSecretRef: Type.Optional(CaSecretRef("the store, with an endpoint of https://,")),
     claimRef: Type.Optional(LocalRef("PersistentVolumeClaim that holds the files: for file:///.")),
     every: Duration("How long events gather before they become a file: for so long they cannot be read yet.", {
       default: "1m",
@@ -79,8 +81,8 @@ export const FilesOutput = Type.Object(
         message: "a folder of the path is . or ..: write where the files are without it, within the volume or bucket",
       },
       {
-        rule: "self.path.startsWith('s3://') || !(has(self.endpoint) || has(self.region))",
-        message: "endpoint and region are those of a path s3://: leave them out",
+        rule: "self.path.startsWith('s3://') || !(has(self.endpoint) || has(self.region) || has(self.caSecretRef))",
+        message: "endpoint and region are those of a path s3://, as is caSecretRef: leave them out",
       },
     ),
   },

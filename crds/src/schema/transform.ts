@@ -1,10 +1,11 @@
 import { type Static, Type } from "typebox";
 import {
+  CaSecretRef,
   ColumnName,
+  DatabaseSecretRef,
   DnsLabel,
   Duration,
   listMap,
-  LocalRef,
   Name,
   Replicas,
   rules,
@@ -29,10 +30,11 @@ export const Lookup = Type.Object(
     name: ColumnName("Name in SQL: a column is `name.column`."),
     table: TableName("The table or view in PostgreSQL."),
     connectionSecretRef: Type.Optional(
-      LocalRef(
-        "Secret with host, port, dbname, username and password of its database, as CloudNativePG's -app secret; the pipeline's own database without it.",
+      DatabaseSecretRef(
+        "Secret of its database (the pipeline's own database without it), as CloudNativePG's -app secret,",
       ),
     ),
+    caSecretRef: Type.Optional(CaSecretRef("the database of connectionSecretRef")),
     match: Type.Record(Type.String({ maxLength: 63 }), Type.String({ minLength: 1, maxLength: 63 }), {
       minProperties: 1,
       maxProperties: 4,

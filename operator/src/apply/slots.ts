@@ -2,11 +2,12 @@
 import { isDeepStrictEqual } from "node:util";
 import { Connection } from "@caudal/workloads/postgres/connection";
 import { removeReplication } from "@caudal/workloads/postgres/replication";
+import { trustOf } from "@caudal/workloads/postgres/secret";
 import { WorkloadError } from "@caudal/workloads/runtime/errors";
 import type { KubeClient } from "../kube/client.ts";
 import { type Clock, monotonic } from "../kube/clock.ts";
 import { KubeError } from "../kube/errors.ts";
-import { resources } from "../kube/object.ts";
+import { type KubeObject, resources } from "../kube/object.ts";
 import type { Slot } from "../plan/slots.ts";
 
 /** It is still there, as far as we know. */
@@ -36,6 +37,8 @@ interface Login {
   readonly database: string;
   readonly user: string;
   readonly password: string;
+  readonly sslmode: string | undefined;
+  readonly ca: string | undefined;
 }
 
 /**
@@ -78,7 +81,7 @@ export class SlotKeeper {
     const now = await readLogin(client, namespace, slot);
     const before = this.#logins.get(key);
     const logins = [now, before].filter((login) => login !== undefined);
-    let failure = new SlotNotRemoved(slot, "the Secret does not exist");
+    let failure = new SlotNotRemoved(slot, "its Secret, or that of its authority, does not exist");
     for (const login of logins.slice(0, isDeepStrictEqual(now, before) ? 1 : 2)) {
       try {
         await removeBy(login, namespace, slot);
@@ -93,21 +96,34 @@ export class SlotKeeper {
   }
 }
 
+/** @returns undefined while the login, or the authority by which its database is trusted, is not there */
 async function readLogin(client: KubeClient, namespace: string, slot: Slot): Promise<Login | undefined> {
   const secret = await client.get(resources.secret, namespace, slot.secret);
   if (secret === undefined) return undefined;
-  const data = (secret["data"] ?? {}) as Record<string, string>;
-  const value = (key: string): string => Buffer.from(data[key] ?? "", "base64").toString();
+  const authority =
+    slot.caSecret === undefined ? undefined : await client.get(resources.secret, namespace, slot.caSecret);
+  const ca = authority === undefined ? undefined : valueOf(authority, "ca.crt");
+  // Whom nobody vouches for any more is not told the password.
+  if (slot.caSecret !== undefined && ca === undefined) return undefined;
+  const value = (key: string): string => valueOf(secret, key) ?? "";
   return {
     host: hostFrom(namespace, value("host")),
     port: Number(value("port")),
     database: value("dbname"),
     user: value("username"),
     password: value("password"),
+    sslmode: valueOf(secret, "sslmode"),
+    ca,
   };
 }
 
-async function removeBy(secret: Login, namespace: string, slot: Slot): Promise<void> {
+function valueOf(secret: KubeObject, key: string): string | undefined {
+  const text = ((secret["data"] ?? {}) as Readonly<Record<string, string>>)[key];
+  return text === undefined ? undefined : Buffer.from(text, "base64").toString();
+}
+
+async function removeBy({ sslmode, ca, ...login }: Login, namespace: string, slot: Slot): Promise<void> {
+  const secret = { ...login, ...trustOf(sslmode, ca) };
   const connection = await Connection.open({ secret, applicationName: `caudal operator ${namespace}` });
   try {
     await removeReplication(connection, slot.name);

@@ -110,12 +110,14 @@ function buildSources(pipeline: StreamPipeline, stage: StageSpec, { content, use
   const name = configMapName(pipeline.metadata.name, stage.name, content);
   return [
     { configMap: { name, items: [{ key: file, path: file }] } },
-    ...uses.map(({ name: secret, keys, folder }) => ({
-      secret: {
-        name: secret,
-        items: keys.map((key) => ({ key, path: `${folder.slice(FOLDER.length + 1)}/${key}` })),
-      },
-    })),
+    ...uses.flatMap(({ name: secret, keys, optional = [], folder }) => {
+      const items = (list: readonly string[]) =>
+        list.map((key) => ({ key, path: `${folder.slice(FOLDER.length + 1)}/${key}` }));
+      return [
+        { secret: { name: secret, items: items(keys) } },
+        ...(optional.length === 0 ? [] : [{ secret: { name: secret, items: items(optional), optional: true } }]),
+      ];
+    }),
   ];
 }
 

@@ -33,7 +33,11 @@ export function rollHash(
   uses: readonly SecretUse[],
   secrets: ReadonlyMap<string, SecretObservation>,
 ): string {
-  const values = uses.map(({ name, keys }) => [name, ...keys.map((key) => [key, secrets.get(name)?.keys[key] ?? ""])]);
+  const rolled = uses.filter(({ readAgain }) => readAgain !== true);
+  const values = rolled.map(({ name, keys }) => [
+    name,
+    ...keys.map((key) => [key, secrets.get(name)?.keys[key] ?? ""]),
+  ]);
   return createHash("sha256")
     .update(canonical([content, values]))
     .digest("hex")

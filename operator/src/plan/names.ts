@@ -31,6 +31,9 @@ export const databaseObjectName = (pipeline: string): string => `${pipeline}-db`
 /** The Secret with which workloads log in to the pipeline's own Cluster; CloudNativePG makes it. */
 export const clusterAppSecretName = (pipeline: string): string => `${databaseObjectName(pipeline)}-app`;
 
+/** The Secret of the authority that signs the certificates of a CloudNativePG Cluster's servers. */
+export const clusterCaSecretName = (cluster: string): string => `${cluster}-ca`;
+
 /** The Secret with which workloads log in to a shared Cluster; the operator makes it once. */
 export const databaseSecretName = (pipeline: string): string => `${pipeline}-database`;
 

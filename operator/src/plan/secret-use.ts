@@ -2,13 +2,17 @@
 import { path, type StreamPipeline } from "@caudal/crds";
 import type { SecretObservation } from "../observe/observation.ts";
 import type { KafkaAccess } from "./kafka-access.ts";
-import { clusterAppSecretName, databaseSecretName } from "./names.ts";
+import { clusterAppSecretName, clusterCaSecretName, databaseObjectName, databaseSecretName } from "./names.ts";
 import { type StageSpec, stagesOf } from "./stages.ts";
 import { usesDatabase } from "./workload-config.ts";
 
 export interface SecretUse {
   readonly name: string;
   readonly keys: readonly string[];
+  /** Keys that need not be there. */
+  readonly optional?: readonly string[];
+  /** It is read again for each connection: another content replaces no pod. */
+  readonly readAgain?: boolean;
   /** Where its files are in the container. */
   readonly folder: string;
 }
@@ -16,6 +20,8 @@ export interface SecretUse {
 const REDIS_KEYS = ["uri"];
 const S3_KEYS = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
 const DATABASE_KEYS = ["host", "port", "dbname", "username", "password"];
+const DATABASE_OPTIONS = ["sslmode"];
+const CA_KEYS = ["ca.crt"];
 
 /** Name of the Secret with which the pipeline logs in to its database. */
 export function databaseSecretOf({ metadata, spec }: StreamPipeline): string | undefined {
@@ -24,6 +30,14 @@ export function databaseSecretOf({ metadata, spec }: StreamPipeline): string | u
   return spec.database.clusterRef === undefined
     ? clusterAppSecretName(metadata.name)
     : databaseSecretName(metadata.name);
+}
+
+/** Name of the Secret of the authority by which the pipeline's database is trusted. */
+export function databaseCaSecretOf({ metadata, spec }: StreamPipeline): string | undefined {
+  const { database } = spec;
+  if (database?.caSecretRef !== undefined) return database.caSecretRef.name;
+  if (database === undefined || database.secretRef !== undefined) return undefined;
+  return clusterCaSecretName(database.clusterRef?.name ?? databaseObjectName(metadata.name));
 }
 
 export function secretsOf(pipeline: StreamPipeline, access: KafkaAccess, stage: StageSpec): SecretUse[] {
@@ -36,33 +50,67 @@ export function secretsOf(pipeline: StreamPipeline, access: KafkaAccess, stage: 
 /** The pipeline's own database, where the stage uses it. */
 function ownDatabase(pipeline: StreamPipeline, stage: StageSpec): SecretUse[] {
   const used = stage.role === "aggregator" || (stage.role === "transform" && usesDatabase(stage));
-  const name = used ? databaseSecretOf(pipeline) : undefined;
-  return name === undefined ? [] : [databaseUse(name)];
+  return used ? databaseUses(pipeline) : [];
 }
 
-export function databaseUse(name: string): SecretUse {
-  return { name, keys: DATABASE_KEYS, folder: path.database };
-}
-
-/** Secrets that the stage itself names, each once with all keys that are read of it. */
-function namedSecrets(stage: StageSpec): SecretUse[] {
-  const keys = new Map<string, Set<string>>();
-  for (const { name, keys: read } of secretRefs(stage)) keys.set(name, new Set([...(keys.get(name) ?? []), ...read]));
-  return [...keys]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, read]) => ({ name, keys: [...read], folder: path.secret(name) }));
-}
-
-function secretRefs(stage: StageSpec): { readonly name: string; readonly keys: readonly string[] }[] {
-  if (stage.role === "source") return [{ name: stage.postgres.connectionSecretRef.name, keys: DATABASE_KEYS }];
-  if (stage.role !== "transform") return [];
-  const of = (ref: { readonly name: string } | undefined, keys: readonly string[]) =>
-    ref === undefined ? [] : [{ name: ref.name, keys }];
+/** What it takes to log in to the pipeline's own database, and to trust it. */
+export function databaseUses(pipeline: StreamPipeline): SecretUse[] {
+  const name = databaseSecretOf(pipeline);
+  if (name === undefined) return [];
+  const ca = databaseCaSecretOf(pipeline);
   return [
-    ...(stage.lookups ?? []).flatMap(({ connectionSecretRef }) => of(connectionSecretRef, DATABASE_KEYS)),
+    { name, keys: DATABASE_KEYS, optional: DATABASE_OPTIONS, folder: path.database },
+    ...(ca === undefined ? [] : [caUse(ca, path.database)]),
+  ];
+}
+
+function caUse(name: string, folder: string): SecretUse {
+  return { name, keys: CA_KEYS, folder, readAgain: true };
+}
+
+/** Secrets that the stage itself names, each once with all keys that are read of it, and the authority beside each. */
+function namedSecrets(stage: StageSpec): SecretUse[] {
+  const named = new Map<string, { readonly keys: Set<string>; readonly optional: Set<string>; ca?: string }>();
+  for (const { name, keys, optional = [], ca } of secretRefs(stage)) {
+    const known = named.get(name) ?? { keys: new Set(), optional: new Set() };
+    for (const key of keys) known.keys.add(key);
+    for (const key of optional) known.optional.add(key);
+    // A Secret's folder has one authority: who names the Secret twice, with two, gets the first for both.
+    if (ca !== undefined) known.ca ??= ca;
+    named.set(name, known);
+  }
+  return [...named]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([name, { keys, optional, ca }]) => {
+      const folder = path.secret(name);
+      const use = { name, keys: [...keys], folder, ...(optional.size === 0 ? {} : { optional: [...optional] }) };
+      return [use, ...(ca === undefined ? [] : [caUse(ca, folder)])];
+    });
+}
+
+interface SecretRef {
+  readonly name: string;
+  readonly keys: readonly string[];
+  readonly optional?: readonly string[];
+  readonly ca?: string;
+}
+
+function secretRefs(stage: StageSpec): SecretRef[] {
+  type Ref = { readonly name: string } | undefined;
+  const of = (ref: Ref, ca: Ref, keys: readonly string[], optional: readonly string[] = []): SecretRef[] =>
+    ref === undefined ? [] : [{ name: ref.name, keys, optional, ...(ca === undefined ? {} : { ca: ca.name }) }];
+  if (stage.role === "source") {
+    const { connectionSecretRef, caSecretRef } = stage.postgres;
+    return of(connectionSecretRef, caSecretRef, DATABASE_KEYS, DATABASE_OPTIONS);
+  }
+  if (stage.role !== "transform") return [];
+  return [
+    ...(stage.lookups ?? []).flatMap(({ connectionSecretRef, caSecretRef }) =>
+      of(connectionSecretRef, caSecretRef, DATABASE_KEYS, DATABASE_OPTIONS),
+    ),
     ...stage.to.flatMap(({ redis, files }) => [
-      ...of(redis?.connectionSecretRef, REDIS_KEYS),
-      ...of(files?.credentialsSecretRef, S3_KEYS),
+      ...of(redis?.connectionSecretRef, redis?.caSecretRef, REDIS_KEYS),
+      ...of(files?.credentialsSecretRef, files?.caSecretRef, S3_KEYS),
     ]),
   ];
 }
@@ -70,8 +118,7 @@ function secretRefs(stage: StageSpec): { readonly name: string; readonly keys: r
 /** Names of all secrets that any stage of the pipeline mounts, sorted. */
 export function secretNamesOf(pipeline: StreamPipeline, access: KafkaAccess): string[] {
   const uses = stagesOf(pipeline).flatMap((stage) => secretsOf(pipeline, access, stage));
-  const database = databaseSecretOf(pipeline);
-  return [...new Set([...uses.map(({ name }) => name), ...(database === undefined ? [] : [database])])].sort();
+  return [...new Set([...uses, ...databaseUses(pipeline)].map(({ name }) => name))].sort();
 }
 
 /** The first secret or key that is not there. */

@@ -9,15 +9,18 @@ export interface Slot {
   readonly name: string;
   /** Secret of the database that has it. */
   readonly secret: string;
+  /** Secret of the authority of that database. */
+  readonly caSecret?: string | undefined;
 }
 
 /** Those that the pipeline's stages use. */
 export function slotsOf({ metadata, spec }: Pick<StreamPipeline, "metadata" | "spec">): Slot[] {
-  return (spec.sources ?? []).flatMap(({ name, postgres: { mode, connectionSecretRef, table } }) =>
+  return (spec.sources ?? []).flatMap(({ name, postgres: { mode, connectionSecretRef, caSecretRef, table } }) =>
     mode === "cdc"
       ? {
           name: slotName(metadata.namespace, metadata.name, name, connectionSecretRef.name, table),
           secret: connectionSecretRef.name,
+          ...(caSecretRef === undefined ? {} : { caSecret: caSecretRef.name }),
         }
       : [],
   );
@@ -31,5 +34,6 @@ export function slotOfConfigMap(object: KubeObject): Slot | undefined {
   const data = object["data"] as Record<string, string> | undefined;
   const postgres = readWorkloadConfig(data?.["config.json"])?.source?.postgres;
   if (postgres?.mode !== "cdc" || !postgres.secret.startsWith(SECRETS)) return undefined;
-  return { name: postgres.slot, secret: postgres.secret.slice(SECRETS.length) };
+  const { slot, secret, caSecret } = postgres;
+  return { name: slot, secret: secret.slice(SECRETS.length), ...(caSecret === undefined ? {} : { caSecret }) };
 }

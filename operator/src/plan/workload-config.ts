@@ -92,7 +92,7 @@ export function buildTransformConfig(
     topic: topicConfig(spec, stage.topic),
     ...(where === undefined ? {} : { where }),
     ...(select === undefined ? {} : { select }),
-    lookups: lookups.map(({ refresh, connectionSecretRef, ...lookup }) => ({
+    lookups: lookups.map(({ refresh, connectionSecretRef, caSecretRef: _ca, ...lookup }) => ({
       ...lookup,
       refreshMs: parseDuration(refresh),
       secret: connectionSecretRef === undefined ? path.database : path.secret(connectionSecretRef.name),
@@ -109,12 +109,12 @@ export function buildTransformConfig(
   };
 }
 
-function redisConfig({ connectionSecretRef, ttl, ...redis }: RedisOutput): RedisOutputConfig {
+function redisConfig({ connectionSecretRef, caSecretRef: _ca, ttl, ...redis }: RedisOutput): RedisOutputConfig {
   return { ...redis, ttlMs: ttl === undefined ? 0 : parseDuration(ttl), secret: path.secret(connectionSecretRef.name) };
 }
 
 function filesConfig(output: FilesOutput): FilesOutputConfig {
-  const { credentialsSecretRef, claimRef, every, path: place, ...files } = output;
+  const { credentialsSecretRef, caSecretRef: _ca, claimRef, every, path: place, ...files } = output;
   return {
     ...files,
     // A path of a volume is one within it.
@@ -140,7 +140,8 @@ export function buildSourceConfig(
   { metadata, spec }: Pick<StreamPipeline, "metadata" | "spec">,
   stage: Source,
 ): SourceConfig {
-  const { connectionSecretRef, pollInterval, lookback, maxRetainedWal, onTruncate, ...fields } = stage.postgres;
+  const { connectionSecretRef, caSecretRef, pollInterval, lookback, maxRetainedWal, onTruncate, ...fields } =
+    stage.postgres;
   const kept = maxRetainedWal ?? "10Gi";
   return {
     topic: topicConfig(spec, stage.topic),
@@ -148,6 +149,7 @@ export function buildSourceConfig(
     postgres: {
       ...fields,
       secret: path.secret(connectionSecretRef.name),
+      ...(caSecretRef === undefined ? {} : { caSecret: caSecretRef.name }),
       pollIntervalMs: parseDuration(pollInterval ?? "500ms"),
       lookbackMs: parseDuration(lookback ?? "30s"),
       onTruncate: onTruncate ?? "Stop",

@@ -1,7 +1,7 @@
 import { buildDatabaseCluster } from "../plan/database-cluster.ts";
 import { buildDatabaseRole } from "../plan/database-role.ts";
 import { buildDatabase } from "../plan/database.ts";
-import { databaseSecretOf, databaseUse, missingSecrets } from "../plan/secret-use.ts";
+import { databaseSecretOf, databaseUses, missingSecrets } from "../plan/secret-use.ts";
 import { fails, failsFor, type Finding, holds } from "./condition.ts";
 import { childrenOf, type Facts, failuresOf, missingOf } from "./facts.ts";
 import { readinessOf } from "./readiness.ts";
@@ -18,8 +18,7 @@ export function findDatabaseReady(facts: Facts): Finding {
     if (waiting !== undefined) return waiting;
   }
   const secret = databaseSecretOf(observation.pipeline);
-  const uses = secret === undefined ? [] : [databaseUse(secret)];
-  const missing = missingSecrets(uses, observation.secrets);
+  const missing = missingSecrets(databaseUses(observation.pipeline), observation.secrets);
   if (missing !== undefined) return fails(missing.reason, missing.message);
   return holds("DatabaseReady", `workloads log in with Secret/${secret ?? ""}`);
 }

@@ -81,7 +81,10 @@ export function givenObservation(change: Partial<Observation> = {}): Observation
     installed: { strimzi: true, cloudNativePg: true, podMonitors: false },
     kafka: givenKafka(),
     sharedDatabaseCluster: undefined,
-    secrets: new Map([["app-events-db-app", { name: "app-events-db-app", exists: true, keys }]]),
+    secrets: new Map([
+      ["app-events-db-app", { name: "app-events-db-app", exists: true, keys }],
+      ["app-events-db-ca", { name: "app-events-db-ca", exists: true, keys: { "ca.crt": "6" } }],
+    ]),
     children: new Map(),
     pods: [givenPod("events"), givenPod("metrics")],
     claims: new Map(),

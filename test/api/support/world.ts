@@ -199,6 +199,7 @@ export class World {
   /** The Secret that CloudNativePG makes for a Cluster. */
   async appSecret(pipeline: string): Promise<void> {
     await this.secret(`${pipeline}-db-app`, database());
+    await this.secret(`${pipeline}-db-ca`, { "ca.crt": "certificates", "ca.key": "never mounted" });
   }
 
   /** Does what Strimzi, CloudNativePG and the Deployment controller would do: everything that exists becomes ready. */

@@ -1,34 +1,77 @@
 /** Logging in to PostgreSQL. */
 import { Client, type ClientConfig } from "pg";
+import { type Attempt, attemptsOf, type SslMode, sslModeOf } from "./core/tls.ts";
+import { DatabaseNotTrusted } from "./errors.ts";
 import type { DatabaseSecret } from "./secret.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
-export interface LoginOptions extends Pick<ClientConfig, "pipeline" | "query_timeout"> {
+export interface LoginOptions extends Pick<ClientConfig, "options" | "pipeline" | "query_timeout"> {
   readonly application_name: string;
   /** `database`: the session speaks the replication protocol besides simple queries. */
   readonly replication?: "database";
 }
 
-/** TLS where the server speaks it, as libpq's `sslmode=prefer`: inside a cluster it speaks, a database of a laptop may not. */
+/** Connects as the secret's sslmode says: nothing is sent in clear text, nor to whom the mode does not trust, unless it says so. */
 export async function connectClient(secret: DatabaseSecret, options: LoginOptions): Promise<Client> {
-  try {
-    return await connectOnce(secret, options, { rejectUnauthorized: false });
-  } catch (error) {
-    if (!(error instanceof Error) || !error.message.includes("does not support SSL")) throw error;
-    return await connectOnce(secret, options, false);
-  }
+  const { sslmode, ca, serverName, ...login } = secret;
+  const attempts = attemptsOf({ sslmode, ca, host: serverName ?? secret.host });
+  for (const [at, attempt] of attempts.entries())
+    try {
+      return await connectOnce(login, options, attempt);
+    } catch (error) {
+      const known = tlsProblem(error, sslModeOf(secret), serverName ?? secret.host);
+      if (at + 1 === attempts.length || !(known instanceof DatabaseNotTrusted || isRefusedWay(error))) throw known;
+    }
+  throw new DatabaseNotTrusted("there is no way to connect");
 }
 
+/** pg_hba.conf has no entry for this way: it may have one for the other. */
+function isRefusedWay(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "28000";
+}
+
+const NO_TLS = "does not support SSL";
+
+/** Says of TLS what to do; other errors stay as they are. */
+function tlsProblem(error: unknown, mode: SslMode, host: string): unknown {
+  if (!(error instanceof Error)) return error;
+  const code = "code" in error ? String(error.code) : "";
+  if (error.message.includes(NO_TLS))
+    return new DatabaseNotTrusted(
+      `${host} does not speak TLS, and sslmode ${mode} sends nothing in clear text: turn TLS on there; or, where the network may be trusted, set the key sslmode of the database's Secret to disable or prefer`,
+      { cause: error },
+    );
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID")
+    return new DatabaseNotTrusted(
+      `the certificate of ${host} is not of this name (${error.message}): correct host in the database's Secret, or set its key sslmode to verify-ca`,
+      { cause: error },
+    );
+  if (CERTIFICATE.test(code))
+    return new DatabaseNotTrusted(
+      `the certificate of ${host} is not trusted (${code}: ${error.message}): set caSecretRef to the Secret that has its authority's certificate as ca.crt, or renew the server's`,
+      { cause: error },
+    );
+  if (code === "EPROTO" || code.startsWith("ERR_SSL") || error.message.includes("establishing an SSL connection"))
+    return new DatabaseNotTrusted(`TLS with ${host} failed (${error.message})`, { cause: error });
+  return error;
+}
+
+/** Node's names of OpenSSL's reasons. */
+const CERTIFICATE =
+  /^(UNABLE_TO|SELF_SIGNED|DEPTH_ZERO|CERT_|CRL_|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH|ERROR_IN_CERT)/;
+
 async function connectOnce(
-  secret: DatabaseSecret,
+  login: Pick<DatabaseSecret, "host" | "port" | "database" | "user" | "password">,
   options: LoginOptions,
-  ssl: false | { rejectUnauthorized: boolean },
+  ssl: Attempt,
 ): Promise<Client> {
   const config = {
-    ...secret,
+    ...login,
     ...options,
-    ssl,
+    ssl: ssl === false ? false : { ...ssl },
+    // SCRAM is bound to the TLS session where the server offers that: who stands between cannot pass it on.
+    enableChannelBinding: true,
     application_name: options.application_name.slice(0, 63),
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,

@@ -10,6 +10,13 @@ export class DatabaseUnavailable extends DatabaseError {
   readonly retryable = true;
 }
 
+/** The server does not show a certificate that is trusted, or speaks no TLS: nothing was told to it. */
+export class DatabaseNotTrusted extends DatabaseError {
+  readonly code = "EDATABASENOTTRUSTED";
+  readonly reason = "DatabaseNotTrusted";
+  readonly retryable = true;
+}
+
 /** Disk, memory or connections are used up: back off, and let a person know. */
 export class DatabaseExhausted extends DatabaseError {
   readonly code = "EDATABASEEXHAUSTED";

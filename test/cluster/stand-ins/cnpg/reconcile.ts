@@ -5,7 +5,17 @@ import { belongsTo, ensureAdminSecret } from "../admin-secret.ts";
 import { podReady, setFinalizer, writeStatus } from "../context.ts";
 import type { Context } from "../context.ts";
 import { ApiError } from "../kube/client.ts";
-import { adminSecretName, buildAppSecret, buildCluster, primaryHost } from "./core/build.ts";
+import { makeAuthority, makeServerCertificate } from "../core/certificate.ts";
+import {
+  adminSecretName,
+  buildAppSecret,
+  buildCertificateSecret,
+  buildCluster,
+  caSecretName,
+  primaryHost,
+  serverNames,
+  serverSecretName,
+} from "./core/build.ts";
 import { databaseStatements, identifier, literal } from "./core/sql.ts";
 import { clusterStatus, refusedStatus } from "./core/status.ts";
 import { application, reloadLabel } from "./core/types.ts";
@@ -36,6 +46,10 @@ export async function reconcileCluster(context: Context, key: string): Promise<n
   if (admin === undefined || !belongsTo(context.statefulSets.get(namespace, name), cluster)) {
     await writeStatus(context, cluster, clusterStatus(cluster, false, false));
     return namesakeMs; // until what a deleted Cluster of this name left is gone
+  }
+  if (!(await ensureCertificates(context, cluster))) {
+    await writeStatus(context, cluster, clusterStatus(cluster, false, false));
+    return namesakeMs;
   }
   const app = await ensureAppSecret(context, cluster);
   let statefulSet = {} as StatefulSet;
@@ -70,6 +84,26 @@ async function refuse(context: Context, cluster: Cluster, message: string): Prom
 
 function checksum(text: string): string {
   return createHash("sha256").update(text).digest("hex").slice(0, 16);
+}
+
+/** The authority and the server's certificate, made once. @returns false while those of a deleted namesake are there */
+async function ensureCertificates(context: Context, cluster: Cluster): Promise<boolean> {
+  const namespace = namespaceOf(cluster);
+  const [ca, server] = [caSecretName(cluster.metadata.name), serverSecretName(cluster.metadata.name)];
+  const now = new Date();
+  let authority = await context.client.get<Secret>("Secret", namespace, ca);
+  if (authority !== undefined && !belongsTo(authority, cluster)) return false;
+  if (authority === undefined) {
+    const made = makeAuthority(cluster.metadata.name, now);
+    await context.client.create(buildCertificateSecret(cluster, ca, "Opaque", made));
+    authority = await context.client.get<Secret>("Secret", namespace, ca);
+  }
+  const present = await context.client.get<Secret>("Secret", namespace, server);
+  if (present !== undefined) return belongsTo(present, cluster);
+  const by = { certificate: secretText(authority, "ca.crt") ?? "", key: secretText(authority, "ca.key") ?? "" };
+  const made = makeServerCertificate(by, serverNames(cluster), now);
+  await context.client.create(buildCertificateSecret(cluster, server, "kubernetes.io/tls", made));
+  return true;
 }
 
 /** The application's secret: made here, or given by the user and then waited for. */

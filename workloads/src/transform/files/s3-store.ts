@@ -6,6 +6,7 @@ import {
   PutObjectCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
+import { existsSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { FilesRefused, FilesUnavailable } from "./errors.ts";
@@ -18,7 +19,7 @@ export interface S3Options {
   /** URL of the store; Amazon's own without it. */
   readonly endpoint?: string;
   readonly region: string;
-  /** Folder with the files AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. */
+  /** Folder with the files AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and perhaps ca.crt. */
   readonly secret: string;
 }
 
@@ -36,7 +37,7 @@ export class S3Store implements FileStore {
     this.#client = new S3Client({
       region,
       maxAttempts: ATTEMPTS,
-      requestHandler: { requestTimeout: ANSWER_MS, connectionTimeout: 10_000 },
+      requestHandler: { requestTimeout: ANSWER_MS, connectionTimeout: 10_000, ...trustOf(secret) },
       // Not every store knows the newer checksums; the signature covers the body anyway.
       requestChecksumCalculation: "WHEN_REQUIRED",
       // Read again for each store that is opened, so that rotated keys work without a restart.
@@ -101,6 +102,12 @@ export class S3Store implements FileStore {
     const Problem = refused ? FilesRefused : FilesUnavailable;
     return new Problem(`${doing} s3://${bucket}/${prefix}${name}: ${text}`, { cause: error });
   }
+}
+
+/** Read again for each store that is opened: an authority that signs the store's certificate, and is not among the system's. */
+function trustOf(folder: string): { readonly httpsAgent?: { readonly ca: string } } {
+  const file = join(folder, "ca.crt");
+  return existsSync(file) ? { httpsAgent: { ca: readFileSync(file, "utf8") } } : {};
 }
 
 async function readKey(folder: string, key: string): Promise<string> {

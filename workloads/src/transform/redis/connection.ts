@@ -1,12 +1,15 @@
 /** One connection to a Redis that is fit to keep exact results, with our scripts on it. */
 import { createClient } from "@redis/client";
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { isIP } from "node:net";
 import { join } from "node:path";
+import { checkServerIdentity, type PeerCertificate } from "node:tls";
 import { BEGIN, WRITE } from "./core/script.ts";
 import { redisError, RedisRefused, RedisUnavailable } from "./errors.ts";
 
 export interface RedisConnectionOptions {
-  /** Folder with the file `uri`: redis://user:password@host:port/database, or rediss:// for TLS. */
+  /** Folder with the file `uri`: redis://user:password@host:port/database, or rediss:// for TLS; and perhaps ca.crt. */
   readonly secret: string;
   readonly name: string;
   /** Told of each call: its name, how long it took and whether it went well. */
@@ -19,14 +22,27 @@ const ANSWER_MS = 30_000;
 
 type Client = ReturnType<typeof connectionTo>;
 
-function connectionTo(url: string, name: string) {
+/** With rediss:// the server's certificate and its name are always checked: by `ca` where it is given, and else by the system's. */
+function connectionTo(url: string, ca: string | undefined, name: string) {
+  const { protocol, hostname } = new URL(url);
+  const host = hostname.replace(/^\[|\]$/g, "");
+  const tls =
+    protocol === "rediss:"
+      ? {
+          tls: true as const,
+          rejectUnauthorized: true,
+          checkServerIdentity: (_: string, certificate: PeerCertificate) => checkServerIdentity(host, certificate),
+          ...(isIP(host) === 0 ? { servername: host } : {}),
+          ...(ca === undefined ? {} : { ca }),
+        }
+      : {};
   return createClient({
     url,
     name,
     RESP: 2,
     disableOfflineQueue: true,
     // Whoever loses a connection does not know what was done: it asks for progress on a new one.
-    socket: { reconnectStrategy: false, connectTimeout: CONNECT_MS, keepAlive: true },
+    socket: { reconnectStrategy: false, connectTimeout: CONNECT_MS, keepAlive: true, ...tls },
   });
 }
 
@@ -53,7 +69,7 @@ export class RedisConnection {
     const began = performance.now();
     let client: Client | undefined;
     try {
-      client = connectionTo(await readUri(options.secret), options.name);
+      client = connectionTo(await readUri(options.secret), await readAuthority(options.secret), options.name);
       client.on("error", () => undefined); // connect() rejects
       await withinTime(client.connect(), CONNECT_MS);
       checkServer(String(await withinTime(client.sendCommand(["INFO"]), ANSWER_MS)));
@@ -106,6 +122,12 @@ export class RedisConnection {
       throw redisError(error, `${call} in Redis`);
     }
   }
+}
+
+/** Read again for each connection, so that a rotated authority works without a restart. */
+async function readAuthority(folder: string): Promise<string | undefined> {
+  const file = join(folder, "ca.crt");
+  return existsSync(file) ? await readFile(file, "utf8") : undefined;
 }
 
 async function readUri(folder: string): Promise<string> {

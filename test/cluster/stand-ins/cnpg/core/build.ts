@@ -17,6 +17,49 @@ export function adminSecretName(cluster: string): string {
   return `${cluster}-postgres-stand-in`;
 }
 
+/** The secret with the authority that clients trust, and the one with the server's certificate. */
+export const caSecretName = (cluster: string): string => `${cluster}-ca`;
+export const serverSecretName = (cluster: string): string => `${cluster}-server`;
+
+/** Where the pod finds the latter. */
+const certificates = "/etc/stand-in-server";
+
+/** The names that the server's certificate is of: its three services', short and long. */
+export function serverNames(cluster: Cluster): string[] {
+  const name = cluster.metadata.name;
+  const namespace = namespaceOf(cluster);
+  return ["rw", "r", "ro"].flatMap((suffix) =>
+    ["", `.${namespace}`, `.${namespace}.svc`, `.${namespace}.svc.cluster.local`].map(
+      (rest) => `${name}-${suffix}${rest}`,
+    ),
+  );
+}
+
+/** @param kind Opaque with ca.crt and ca.key, or kubernetes.io/tls with tls.crt and tls.key */
+export function buildCertificateSecret(
+  cluster: Cluster,
+  name: string,
+  kind: "Opaque" | "kubernetes.io/tls",
+  { certificate, key }: { readonly certificate: string; readonly key: string },
+): KubeObject {
+  const prefix = kind === "Opaque" ? "ca" : "tls";
+  const values = { [`${prefix}.crt`]: certificate, [`${prefix}.key`]: key };
+  return {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: {
+      name,
+      namespace: namespaceOf(cluster),
+      labels: { ...managedBy, [clusterLabel]: cluster.metadata.name, [reloadLabel]: "true" },
+      ownerReferences: [ownedBy(cluster)],
+    },
+    type: kind,
+    data: Object.fromEntries(
+      Object.entries(values).map(([file, text]) => [file, Buffer.from(text).toString("base64")]),
+    ),
+  } as KubeObject;
+}
+
 /** The host by which the primary is reached. */
 export function primaryHost(cluster: Cluster): string {
   return `${cluster.metadata.name}-rw.${namespaceOf(cluster)}.svc`;
@@ -46,6 +89,9 @@ function files(cluster: Cluster): Record<string, string> {
     port: String(port),
     unix_socket_directories: sockets,
     hba_file: "/etc/stand-in/pg_hba.conf",
+    ssl: "on",
+    ssl_cert_file: `${certificates}/tls.crt`,
+    ssl_key_file: `${certificates}/tls.key`,
   };
   const quoted = ([key, value]: [string, string]) => `${key} = '${value.replaceAll("'", "''")}'\n`;
   return {
@@ -163,6 +209,7 @@ function podSpec(cluster: Cluster): Record<string, unknown> {
           { name: "config", mountPath: "/etc/stand-in", readOnly: true },
           { name: "config", mountPath: "/etc/passwd", subPath: "passwd", readOnly: true },
           { name: "admin", mountPath: "/etc/stand-in-admin", readOnly: true },
+          { name: "server", mountPath: certificates, readOnly: true },
           { name: "shm", mountPath: "/dev/shm" },
           ...emptyDirs.map(([name, mountPath]) => ({ name, mountPath })),
         ],
@@ -174,6 +221,8 @@ function podSpec(cluster: Cluster): Record<string, unknown> {
         name: "admin",
         secret: { secretName: adminSecretName(cluster.metadata.name), items: [{ key: "password", path: "password" }] },
       },
+      // PostgreSQL takes a key that root owns, and only its group may read.
+      { name: "server", secret: { secretName: serverSecretName(cluster.metadata.name), defaultMode: 0o440 } },
       { name: "shm", emptyDir: { medium: "Memory" } },
       ...emptyDirs.map(([name]) => ({ name, emptyDir: {} })),
     ],

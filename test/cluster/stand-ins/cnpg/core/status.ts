@@ -1,5 +1,5 @@
 import type { Condition } from "../../core/conditions.ts";
-import { postgresImage } from "./build.ts";
+import { caSecretName, postgresImage, serverSecretName } from "./build.ts";
 import { instanceName } from "./types.ts";
 import type { Cluster } from "./types.ts";
 
@@ -40,6 +40,7 @@ export function clusterStatus(
     readyInstances: ready ? 1 : 0,
     ...(initialized ? { currentPrimary: instance } : {}),
     targetPrimary: instance,
+    certificates: { serverCASecret: caSecretName(name), serverTLSSecret: serverSecretName(name) },
     writeService: `${name}-rw`,
     readService: `${name}-r`,
   };
