@@ -42,6 +42,22 @@ export const StageStatus = Type.Object({
   ),
   /** Of a transform: what its outputs get, as inferred from its SQL; types of PostgreSQL. */
   columns: Type.Optional(Type.Array(Type.Object({ name: Type.String(), type: Type.String() }))),
+  /** Commits that a server had acknowledged and then lost since the process began: offsets [from, to) are done again. */
+  lost: Type.Optional(
+    Type.Array(
+      Type.Object({
+        output: Type.String(),
+        topic: Type.String(),
+        partition: Type.Integer(),
+        from: Type.Integer(),
+        to: Type.Integer(),
+        /** How many offsets, over all times. */
+        offsets: Type.Integer(),
+        /** Epoch milliseconds of the last time. */
+        at: Type.Number(),
+      }),
+    ),
+  ),
   /** The last error that still stands: reason is CamelCase, message says the next step. */
   error: Type.Optional(Type.Object({ reason: Type.String(), message: Type.String(), at: Type.Number() })),
 });

@@ -234,6 +234,7 @@ function digest(asked: AskedPod | undefined): string {
     value.slot?.wal,
     retained,
     value.deadLetters,
+    (value.lost ?? []).reduce((sum, { offsets }) => sum + offsets, 0),
     asked?.error === undefined,
   ].join(" ");
 }

@@ -6,8 +6,8 @@ export interface CommitCutter extends TcpProxy {
   readonly cuts: { before: number; after: number };
 }
 
-/** A simple query message with the text "commit". */
-const COMMIT = Buffer.from("Q\0\0\0\x0bcommit\0", "latin1");
+/** A simple query message with the text "commit", in either case. */
+const COMMITS = ["commit", "COMMIT"].map((text) => Buffer.from(`Q\0\0\0\x0b${text}\0`, "latin1"));
 const NOTHING = Buffer.alloc(0);
 
 /** @param decide for each COMMIT: let it pass, or cut before or after it */
@@ -20,7 +20,7 @@ export async function startCommitCutter(
     let cutting = false;
     return {
       fromClient: (bytes) => {
-        const at = bytes.indexOf(COMMIT);
+        const at = Math.max(...COMMITS.map((commit) => bytes.indexOf(commit)));
         const verdict = at < 0 ? "pass" : decide();
         if (verdict === "before") {
           cuts.before++;

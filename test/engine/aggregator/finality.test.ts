@@ -46,7 +46,12 @@ const openLedger = async (check: CheckStatement = checkWindows, closing: readonl
       check,
       closing: new Map(closing.map((name) => [name, 0])),
     },
-    ...{ onCall: () => undefined, onRetry: () => undefined, log: pino({ level: "silent" }) },
+    ...{
+      onCall: () => undefined,
+      onRetry: () => undefined,
+      generation: async () => await Promise.resolve(1),
+      log: pino({ level: "silent" }),
+    },
   });
   open.push(opened);
   return opened;
@@ -166,7 +171,12 @@ describe("rows of windows that the watermark has passed", () => {
   it("of a table without groups have no key", async () => {
     const opened = await Ledger.open({
       ...{ secret: database.secret, owner, tables: [total], move: compareAndMove, check: checkWindows },
-      ...{ closing: new Map<string, number>(), onCall: () => undefined, onRetry: () => undefined },
+      ...{
+        closing: new Map<string, number>(),
+        onCall: () => undefined,
+        onRetry: () => undefined,
+        generation: async () => await Promise.resolve(1),
+      },
       log: pino({ level: "silent" }),
     });
     open.push(opened);

@@ -41,7 +41,12 @@ const connect = async (): Promise<Connection> => {
 const openLedger = async (check: CheckStatement = checkWindows): Promise<Ledger> => {
   const ledger = await Ledger.open({
     ...{ secret: database.secret, owner, tables, move: compareAndMove, check, closing: new Map<string, number>() },
-    ...{ onCall: () => undefined, onRetry: () => undefined, log: pino({ level: "silent" }) },
+    ...{
+      onCall: () => undefined,
+      onRetry: () => undefined,
+      generation: async () => await Promise.resolve(1),
+      log: pino({ level: "silent" }),
+    },
   });
   open.push(ledger);
   return ledger;

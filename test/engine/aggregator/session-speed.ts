@@ -57,7 +57,7 @@ for (const table of tables) {
   const config = configOf(topic, [table]);
   const kernel = await kernelOf(config, { maxAheadMs: 1e12 });
   await migrate(connection);
-  await prepareTables(connection, { pipeline: "speed", stage: "s", uid: "u" }, (await compilePlan(config)).tables);
+  await prepareTables(connection, { pipeline: "speed", stage: "s", uid: "u" }, (await compilePlan(config)).tables, 1);
   const { rows } = await connection.query<{ pid: number }>("ask", { text: "select pg_backend_pid() as pid" });
   const pid = rows[0]?.pid ?? 0;
   let [kernelMs, postgres, merged, slowest] = [0, 0, 0, 0];

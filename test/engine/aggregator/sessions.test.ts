@@ -86,7 +86,7 @@ beforeEach(async () => {
   database = await server.database(`sessions_${++count}`);
   const connection = await connect();
   await migrate(connection);
-  await prepareTables(connection, owner, tables);
+  await prepareTables(connection, owner, tables, 1);
 });
 
 /** Batches of events of few users, out of order by several gaps, so that they often bridge what is stored. */
@@ -241,7 +241,7 @@ it("values and groups of every type are merged, NULLs among them", async () => {
   ]);
   const [connection] = open;
   if (connection === undefined) return expect.unreachable();
-  await prepareTables(connection, owner, (await compilePlan(all)).tables);
+  await prepareTables(connection, owner, (await compilePlan(all)).tables, 1);
   const typed = await kernelOf(all, { maxAheadMs: 1e12 });
   const one = {
     ...{ s: "x", u: "00000000-0000-4000-8000-00000000000a", b: true, i: 1, l: "9007199254740993", d: -0.5 },

@@ -1,9 +1,10 @@
 /** Claims, tables and progress on a real PostgreSQL, without a broker. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { readFileSync } from "node:fs";
 import { Connection } from "../../../workloads/src/postgres/connection.ts";
 import type { Owner } from "../../../workloads/src/postgres/core/table-decision.ts";
 import { upsert } from "../../../workloads/src/postgres/core/upsert.ts";
-import { ProgressMoved, RowRefused, TableRefused } from "../../../workloads/src/postgres/errors.ts";
+import { ProgressMoved, RowRefused } from "../../../workloads/src/postgres/errors.ts";
 import {
   compareAndMove,
   insertFirstProgress,
@@ -13,6 +14,9 @@ import {
 import { migrate } from "../../../workloads/src/postgres/schema.ts";
 import { announce } from "../../../workloads/src/postgres/claims.ts";
 import { prepareTables } from "../../../workloads/src/postgres/tables.ts";
+import { renewAsked } from "../../../workloads/src/postgres/definitions.ts";
+import { readMarks } from "../../../workloads/src/postgres/marks.ts";
+import { readPlaces } from "../../../workloads/src/postgres/places.ts";
 import { moveWatermark, readWatermark } from "../../../workloads/src/postgres/watermarks.ts";
 import type { TablePlan } from "../../../workloads/src/sql/plan.ts";
 import { type Database, type Postgres, startPostgres } from "../postgres.ts";
@@ -44,18 +48,17 @@ const move = (from: number, to: number, change: Partial<Move> = {}): Move => ({
   ...change,
 });
 const begin = async (...tables: readonly TablePlan[]): Promise<void> => {
-  await prepareTables(connection, owner, tables);
+  await prepareTables(connection, owner, tables, 1);
   await insertFirstProgress(
     connection,
     scope,
     tables.map(({ name, hash }) => ({ output: name, plan: hash, partition: 0, offset: 0 })),
   );
 };
-const refusal = async (who: Owner, ...tables: readonly TablePlan[]) =>
-  await prepareTables(await connect(), who, tables).then(
-    () => "accepted",
-    (error: unknown) => (error instanceof TableRefused ? error.reason : String(error)),
-  );
+const prepare = async (who: Owner, tables: readonly TablePlan[], generation = 1) =>
+  await prepareTables(await connect(), who, tables, generation);
+const refusal = async (who: Owner, table: TablePlan, generation = 1) =>
+  (await prepare(who, [table], generation))[0]?.refusal?.reason ?? "accepted";
 
 beforeAll(async () => {
   server = await startPostgres();
@@ -97,6 +100,7 @@ describe("a session", () => {
       { version: 5 },
       { version: 6 },
       { version: 7 },
+      { version: 8 },
     ]);
   });
 });
@@ -159,7 +163,7 @@ describe("a table", () => {
   it("of hopping windows may have groups of any name", async () => {
     const names = ["k", "step", "back", "pane_start", "w", "p"];
     const groups = names.map((name) => ({ name, expression: name, duckdbType: "VARCHAR", postgresType: "text" }));
-    await prepareTables(connection, owner, [{ ...hopping, groups }]);
+    await prepareTables(connection, owner, [{ ...hopping, groups }], 1);
     expect(await database.query(`select ${names.join(", ")} from per_three_minutes`)).toEqual([]);
   });
 
@@ -221,9 +225,8 @@ describe("a claim", () => {
   it("is refused to another stage and to another pipeline, whose names are said", async () => {
     await begin(minute);
     expect(await refusal({ ...owner, stage: "other" }, minute)).toBe("TableClaimed");
-    await expect(prepareTables(await connect(), { ...owner, pipeline: "shop/other" }, [minute])).rejects.toThrow(
-      /written by stage metrics of pipeline shop\/events/,
-    );
+    const [other] = await prepare({ ...owner, pipeline: "shop/other" }, [minute]);
+    expect(other?.refusal?.message).toMatch(/written by stage metrics of pipeline shop\/events/);
   });
 
   it("passes on, with its progress, when the pipeline was made again and the pods of the old one are gone", async () => {
@@ -273,12 +276,112 @@ describe("a claim", () => {
     await begin(table);
     await database.query("select caudal.forget_table($1)", [table.name]);
     expect(await database.query("select * from caudal.progress")).toEqual([]);
-    const [prepared] = await prepareTables(connection, owner, [table]);
+    const [prepared] = await prepareTables(connection, owner, [table], 1);
     expect(prepared?.action).toBe("create");
   });
 });
 
+describe("a definition", () => {
+  const other = { ...minute, hash: "plan 9" };
+  const newest = { ...minute, hash: "plan 10" };
+  const forget = async () => await database.query("select caudal.forget_table($1)", [minute.name]);
+
+  it("that was asked for later keeps a forgotten table from those before it, in whatever order they come", async () => {
+    await begin(minute);
+    expect(await refusal(owner, newest, 3)).toBe("TableChanged");
+    expect(await refusal(owner, other, 2)).toBe("DefinitionSuperseded");
+    await forget();
+    for (const [table, generation] of [
+      [other, 2],
+      [minute, 1],
+    ] as const)
+      expect(await refusal(owner, table, generation)).toBe("DefinitionSuperseded");
+    expect(await database.query("select from pg_class where relname = 'per_minute'")).toEqual([]);
+    expect(await refusal(owner, newest, 3)).toBe("accepted");
+    expect(await refusal(owner, minute, 1)).toBe("DefinitionSuperseded");
+  });
+
+  it("is fenced nowhere by a change elsewhere, and comes back when it is written again", async () => {
+    await begin(minute);
+    expect(await refusal(owner, other, 2)).toBe("TableChanged");
+    expect(await refusal(owner, minute, 1)).toBe("accepted");
+    await renewAsked(connection, owner, [minute], 3);
+    await forget();
+    expect(await refusal(owner, other, 2)).toBe("DefinitionSuperseded");
+    expect(await refusal(owner, minute, 3)).toBe("accepted");
+  });
+
+  it("of a pipeline that was created again replaces all of the one before, for good", async () => {
+    await begin(minute);
+    await forget();
+    const again = { ...owner, uid: "second" };
+    expect(await refusal(again, other, 1)).toBe("accepted");
+    await forget();
+    expect(await refusal(owner, minute, 7)).toBe("PipelineReplaced");
+  });
+
+  it("that is refused stands in no other table's way", async () => {
+    await begin(minute);
+    const prepared = await prepare(owner, [other, hopping], 2);
+    expect(prepared.map(({ action }) => action)).toEqual(["refuse", "create"]);
+  });
+
+  it("lets nothing be written under another one: no first place, no progress, no mark", async () => {
+    await begin(minute);
+    await forget();
+    expect(await refusal(owner, other, 2)).toBe("accepted");
+    const first = { output: minute.name, plan: minute.hash, partition: 1, offset: 0 };
+    await insertFirstProgress(connection, scope, [first]);
+    expect(await readProgress(connection, owner, "events", [minute.name], [0, 1])).toEqual([]);
+    await expect(readMarks(connection, owner, [minute])).rejects.toThrow(ProgressMoved);
+    await expect(readPlaces(connection, scope, [minute], new Map([[0, 0]]))).rejects.toThrow(ProgressMoved);
+    await expect(connection.transaction("commit", [compareAndMove(scope, [move(0, 3)])])).rejects.toThrow(
+      ProgressMoved,
+    );
+  });
+
+  it("of the release before is taken over with its table, its progress and its watermark", async () => {
+    database = await server.database(`tables_${++count}`);
+    await database.query(readFileSync(new URL("release-before.sql", import.meta.url), "utf8"));
+    const rows = async () => await database.query("select * from per_minute order by window_start");
+    const before = await rows();
+    expect(before).toHaveLength(2);
+    connection = await connect();
+    await migrate(connection);
+    const prepared = await prepare(owner, [minute, hopping], 4);
+    expect(prepared.map(({ action }) => action)).toEqual(["keep", "keep"]);
+    expect(await rows()).toEqual(before);
+    await connection.transaction("commit", [
+      compareAndMove(scope, [move(3, 4, { fromEpoch: 0, toEpoch: 0 })]),
+      upsert(delta(minute, [["00", "a", "5", "1", "1"]])),
+    ]);
+    expect(await database.query("select n::int from per_minute order by window_start")).toEqual([{ n: 7 }, { n: 1 }]);
+    expect((await readWatermark(connection, owner, "events", [minute.name])).watermark).toBe(
+      Date.UTC(2026, 0, 1, 0, 4, 50),
+    );
+    expect(await refusal(owner, other, 3)).toBe("DefinitionSuperseded");
+    await forget();
+    expect(await refusal(owner, other, 3)).toBe("DefinitionSuperseded");
+  });
+});
+
 describe("the watermark", () => {
+  it("begins anew with the table that had come furthest, for the others too; one that lagged changes nothing", async () => {
+    for (const [name, watermark] of [
+      [hopping.name, 5_000],
+      [minute.name, null],
+    ] as const) {
+      await begin(minute, hopping);
+      await connection.transaction("commit", [compareAndMove(scope, [move(0, 9)])]);
+      await moveWatermark(connection, owner, null, 5_000);
+      await database.query("select caudal.forget_table($1)", [name]);
+      expect((await readWatermark(connection, owner, "events", [minute.name])).watermark).toBe(watermark);
+      expect(await moveWatermark(connection, owner, 5_000, 6_000)).toBe(watermark !== null);
+      for (const table of [minute, hopping]) await database.query("select caudal.forget_table($1)", [table.name]);
+      await database.query("delete from caudal.watermarks");
+    }
+  });
+
   it("moves on only from where it was thought to be, and never back", async () => {
     expect(await moveWatermark(connection, owner, null, 5_000)).toBe(true);
     expect(await moveWatermark(connection, owner, null, 6_000)).toBe(false);

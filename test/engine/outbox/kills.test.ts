@@ -60,7 +60,12 @@ it("the last record of each row is the row, and none comes twice", async () => {
   const scope = { owner, topic: "kills", topicId: "id" };
   const ledger = await Ledger.open({
     ...{ secret: database.secret, owner, tables, move: compareAndMove, check: checkWindows, closing: new Map() },
-    ...{ onCall: () => undefined, onRetry: () => undefined, log: pino({ level: "silent" }) },
+    ...{
+      onCall: () => undefined,
+      onRetry: () => undefined,
+      generation: async () => await Promise.resolve(1),
+      log: pino({ level: "silent" }),
+    },
   });
   const places = tables.map(({ name, hash }) => ({ output: name, plan: hash, partition: 0, offset: 0 }));
   await insertFirstProgress(ledger.control, scope, places);

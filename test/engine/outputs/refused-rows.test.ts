@@ -287,7 +287,8 @@ describe("a table of an aggregator", () => {
     const own = await server.database(`of_${name}`);
     const ledger = await Ledger.open({
       ...{ secret: own.secret, owner, tables: [plan], move: compareAndMove, check: checkWindows, closing: new Map() },
-      ...{ onCall: () => undefined, onRetry: () => undefined, log: pino({ level: "silent" }) },
+      ...{ onCall: () => undefined, onRetry: () => undefined, generation: async () => await Promise.resolve(1) },
+      log: pino({ level: "silent" }),
     });
     await insertFirstProgress(ledger.control, scope, [{ output: name, plan: plan.hash, partition: 0, offset: 0 }]);
     const stored = plan.panes ? `caudal.${name}_panes` : `public.${name}`;

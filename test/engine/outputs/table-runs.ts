@@ -5,6 +5,7 @@ import { rowsTable } from "../../../workloads/src/postgres/core/rows-table.ts";
 import { Drain } from "../../../workloads/src/runtime/drain.ts";
 import { Health } from "../../../workloads/src/runtime/health.ts";
 import type { ProjectedColumn } from "../../../workloads/src/sql/transform-plan.ts";
+import { CommitMemory } from "../../../workloads/src/stage/commit-memory.ts";
 import type { Fetched, Position, Reader } from "../../../workloads/src/stage/ports.ts";
 import type { BatchProjection } from "../../../workloads/src/transform/batch.ts";
 import { TableOutput } from "../../../workloads/src/transform/table-output.ts";
@@ -56,16 +57,18 @@ export async function runRows({ columns, rows, fetch = 10_000, patience = 8, ...
       onCall: () => undefined,
       settings: run.settings ?? {},
       onRetry: () => undefined,
+      generation: async () => await Promise.resolve(1),
     });
     const wake = new AbortController();
     try {
       const starts = new Map([[0, 0]]);
+      await output.accept(source, starts);
       const positions = await output.positions(source, { memberId: "m", generation: 1 }, starts);
       next = positions[0]?.offset ?? 0;
       await new Worker(
         {
           context: { drain: new Drain(), health: new Health(1), tracer: trace.getTracer("test") },
-          ...{ name: "t", source, output, refused, tellsBadRows: true },
+          ...{ name: "t", source, output, refused, tellsBadRows: true, memory: new CommitMemory() },
           projection: new Projected(projected, rows),
           reader: new RowsReader(rows.length, fetch),
           deadLetters: {

@@ -16,8 +16,13 @@ import type { AggregatorPlan } from "../sql/plan.ts";
 import { assign } from "./assign.ts";
 import { Assignments } from "../stage/assignments.ts";
 import { stageFlights } from "../stage/flights.ts";
+import { CommitMemory } from "../stage/commit-memory.ts";
+import { Seat } from "../stage/seat.ts";
+import { tellLost } from "../stage/tell-lost.ts";
+import { StandsBy, TablesRefused } from "./refused.ts";
+import { tellWaiting, watchRefused } from "./stand-by.ts";
 import { Holding } from "../stage/holding.ts";
-import { keepHouse } from "./keep-house.ts";
+import { House, keepHouse } from "./keep-house.ts";
 import { Kernels } from "./kernels.ts";
 import { Ledger, type LedgerOptions } from "./ledger.ts";
 import { Report } from "./report.ts";
@@ -44,14 +49,18 @@ async function aggregate(context: RuntimeContext, config: AggregatorConfig, secr
   const onProblem = (error: unknown): void => trouble.note(error);
   const cluster = new KafkaCluster(context.config.kafka, { clientId: consumerGroup(context.config), metrics });
   const assignments = new Assignments();
-  const membership = new Membership(cluster, {
-    groupId: consumerGroup(context.config),
-    topic,
-    log,
-    metrics,
-    onAssigned: ({ partitions }) => assignments.set(partitions),
-    onProblem,
-  });
+  const membership = new Seat(
+    () =>
+      new Membership(cluster, {
+        groupId: consumerGroup(context.config),
+        topic,
+        log,
+        metrics,
+        onAssigned: ({ partitions }) => assignments.set(partitions),
+        onProblem,
+      }),
+    assignments,
+  );
   const producer = new Producer(cluster, { metrics, onProblem });
   const target = { deadLetterTopic: config.deadLetterTopic, pipeline: owner.pipeline, stage: owner.stage };
   const flights = stageFlights();
@@ -65,7 +74,7 @@ async function aggregate(context: RuntimeContext, config: AggregatorConfig, secr
   );
   const closing = closingTables(plan, config.lateEvents);
   const keeper = new WatermarkKeeper({
-    outputs: plan.tables.map(({ name }) => name),
+    tables: plan.tables,
     maxDelayMs: config.watermark.maxDelayMs,
     closing,
   });
@@ -73,6 +82,7 @@ async function aggregate(context: RuntimeContext, config: AggregatorConfig, secr
   const ledgerOptions: LedgerOptions = {
     secret,
     owner,
+    generation: context.generation,
     tables: plan.tables,
     move: compareAndMove,
     check: checkWindows,
@@ -81,9 +91,10 @@ async function aggregate(context: RuntimeContext, config: AggregatorConfig, secr
     onRetry: () => metrics.retries.inc({ target: "postgres" }),
     log,
   };
-  const parts: Omit<WorkerParts, "ledger"> = {
+  const memory = new CommitMemory();
+  const parts: Omit<WorkerParts, "ledger" | "tables"> = {
     context,
-    tables: plan.tables,
+    memory,
     latePolicy: config.lateEvents,
     openReader: (of) => new TopicReader(cluster, of, { metrics, onProblem }),
     deadLetters: {
@@ -103,38 +114,61 @@ async function aggregate(context: RuntimeContext, config: AggregatorConfig, secr
     refused: new Map(),
   };
 
-  const house = { ...ledgerOptions, cluster, sourceTopic: topic };
-  const ended = new AbortController();
-  let housekeeping: Promise<void> | undefined;
-  /** Works on one assignment after another, until something fails. */
-  const session = async (): Promise<void> => {
-    const ledger = await Ledger.open(ledgerOptions);
-    housekeeping ??= keepHouse(context, plan, house, AbortSignal.any([drain.signal, ended.signal]));
+  const houseOptions = { ...ledgerOptions, cluster, sourceTopic: topic };
+  const house = new House(
+    async (tables, ended) => await keepHouse(context, { tables }, houseOptions, AbortSignal.any([drain.signal, ended])),
+  );
+  const admitted = async (): Promise<Ledger> => {
     try {
-      while (!drain.requested) {
-        const { partitions, changed } = await assignments.current(drain.signal);
+      return await Ledger.open(ledgerOptions);
+    } catch (error) {
+      if (!(error instanceof StandsBy)) throw error;
+      // Others may write what this one may not: they get its partitions, and its place in the house.
+      await Promise.all([membership.leave(), house.stop()]);
+      if (error.served) report.standsBy(new Map(), new Map());
+      else await tellWaiting(cluster, ledgerOptions, topic, report);
+      throw error;
+    }
+  };
+  /** Works on one assignment after another, until something fails, or other tables may be written. */
+  const session = async (): Promise<void> => {
+    const ledger = await admitted();
+    const over = new AbortController();
+    const { tables, refused } = ledger;
+    trouble.stand(refused.length === 0 ? undefined : new TablesRefused(refused));
+    const watching = refused.length === 0 ? undefined : watchRefused(ledgerOptions, tables, over);
+    try {
+      keeper.serve(tables);
+      await house.serve(tables);
+      membership.take();
+      while (!drain.requested && !over.signal.aborted) {
+        const ended = AbortSignal.any([drain.signal, over.signal]);
+        const { partitions, changed } = await assignments.current(ended);
         report.expects(partitions);
         const assignment = await assign(
-          { cluster, control: ledger.control, owner, topic, tables: plan.tables },
+          {
+            ...{ cluster, control: ledger.control, owner, topic, tables, memory },
+            refused: refused.map(({ table }) => table),
+            onLost: (lost) => tellLost(context, "PostgreSQL", topic, lost),
+          },
           partitions,
         );
         if (partitions.length === 0) trouble.clear();
-        const wake = AbortSignal.any([changed, drain.signal]);
-        await new Worker({ ...parts, ledger }, assignment).run(wake);
+        await new Worker({ ...parts, tables, ledger }, assignment).run(AbortSignal.any([changed, ended]));
       }
     } finally {
+      over.abort();
+      await watching;
       await ledger.close();
     }
   };
 
-  membership.start();
   const measuring = watchEnds({ cluster, topic, report, log, signal: drain.signal });
   try {
     await new Holding(trouble, drain, health).repeat(session);
   } finally {
-    ended.abort();
-    await Promise.all([housekeeping, measuring]);
-    await membership.stop();
+    await Promise.all([house.stop(), measuring]);
+    await membership.leave();
     await cluster.close();
     await kernels.close();
   }

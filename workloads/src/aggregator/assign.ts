@@ -3,10 +3,12 @@ import type { KafkaCluster } from "../kafka/cluster.ts";
 import { listOffsets } from "../kafka/offsets.ts";
 import type { Connection } from "../postgres/connection.ts";
 import type { Owner } from "../postgres/core/table-decision.ts";
-import { readPlaces } from "../postgres/places.ts";
+import { readPlaces, readWaiting } from "../postgres/places.ts";
+import { readIncarnations } from "../postgres/claims.ts";
 import type { MoveScope } from "../postgres/progress.ts";
 import type { TablePlan } from "../sql/plan.ts";
 import { checkLog } from "../stage/check-log.ts";
+import type { CommitMemory, Lost } from "../stage/commit-memory.ts";
 import { type Lane, planLanes } from "./core/lanes.ts";
 
 export interface AssignParts {
@@ -15,6 +17,11 @@ export interface AssignParts {
   readonly owner: Owner;
   readonly topic: string;
   readonly tables: readonly TablePlan[];
+  /** Names of tables that may not be written. */
+  readonly refused: readonly string[];
+  readonly memory: CommitMemory;
+  /** Told of commits that progress does not have any more. */
+  readonly onLost: (lost: readonly Lost[]) => void;
 }
 
 export interface Assignment {
@@ -24,6 +31,8 @@ export interface Assignment {
   readonly ends: ReadonlyMap<number, number>;
   /** Of the whole topic, not only of those assigned. */
   readonly partitionCount: number;
+  /** By partition, from where on a table waits that may not be written. */
+  readonly waiting: ReadonlyMap<number, number>;
 }
 
 /**
@@ -37,10 +46,19 @@ export async function assign(parts: AssignParts, partitions: readonly number[]):
   const topic = await cluster.topic(parts.topic);
   const scope: MoveScope = { owner, topic: topic.name, topicId: topic.topicId };
   const base = { scope, partitionCount: topic.partitions.length };
-  if (partitions.length === 0) return { ...base, lanes: [], ends: new Map() };
+  if (partitions.length === 0) return { ...base, lanes: [], ends: new Map(), waiting: new Map() };
   const names = tables.map(({ name }) => name);
   const starts = await listOffsets(cluster, topic, "earliest", partitions);
   const progress = await readPlaces(control, scope, tables, starts);
+  const incarnations = await readIncarnations(control, names);
+  parts.onLost(
+    parts.memory.compare(
+      progress.map(({ output, partition, nextOffset: offset }) => ({
+        ...{ output, partition, offset },
+        incarnation: incarnations.get(output) ?? "",
+      })),
+    ),
+  );
   const lanes = planLanes(
     progress.map(({ output, partition, nextOffset, leaderEpoch, judgedBy }) => ({
       table: output,
@@ -57,5 +75,6 @@ export async function assign(parts: AssignParts, partitions: readonly number[]):
     epoch: Math.max(...standing.map(({ epoch }) => epoch)),
   }));
   await checkLog(cluster, topic, positions, starts);
-  return { ...base, lanes, ends: await listOffsets(cluster, topic, "latest", partitions) };
+  const ends = await listOffsets(cluster, topic, "latest", partitions);
+  return { ...base, lanes, ends, waiting: await readWaiting(control, scope, parts.refused, starts) };
 }

@@ -3,7 +3,7 @@ import type { Connection } from "../postgres/connection.ts";
 import type { Owner } from "../postgres/core/table-decision.ts";
 import { emitFinalRows } from "../postgres/finality.ts";
 import { finalRowsIndex } from "../postgres/core/final-rows.ts";
-import { ensureIndex } from "../postgres/housekeeping.ts";
+import { ensureIndex, isOwned } from "../postgres/housekeeping.ts";
 import { outboxHolds } from "../postgres/outbox.ts";
 import type { Metrics } from "../runtime/metrics.ts";
 import type { TablePlan } from "../sql/plan.ts";
@@ -32,6 +32,8 @@ export class Finality implements Chore {
     if (await outboxHolds(connection, this.#owner, OUTBOX_ROWS)) return false;
     let again = false;
     for (const table of this.#tables) {
+      // Of a table that was forgotten, or that has another definition, nothing is made.
+      if (!(await isOwned(connection, this.#owner, table))) continue;
       if (!this.#indexed.has(table.name)) await ensureIndex(connection, table, finalRowsIndex(table));
       this.#indexed.add(table.name);
       const { rows, more } = await emitFinalRows(connection, this.#owner, table, CHUNK);

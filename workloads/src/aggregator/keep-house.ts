@@ -7,7 +7,7 @@ import { Connection } from "../postgres/connection.ts";
 import { describeError, reasonOf } from "../runtime/errors.ts";
 import { FailureLog } from "../runtime/failure-log.ts";
 import type { RuntimeContext } from "../runtime/role.ts";
-import type { AggregatorPlan } from "../sql/plan.ts";
+import type { AggregatorPlan, TablePlan } from "../sql/plan.ts";
 import { Finality } from "./finality.ts";
 import { type Chore, Housekeeping } from "./housekeeping.ts";
 import type { LedgerOptions } from "./ledger.ts";
@@ -20,10 +20,42 @@ export interface HouseOptions extends Pick<LedgerOptions, "secret" | "owner" | "
   readonly sourceTopic: string;
 }
 
+/** Keeps house for the tables that may be written, for as long as they are the same ones. */
+export class House {
+  readonly #keep: (tables: readonly TablePlan[], signal: AbortSignal) => Promise<void>;
+  #tables: readonly TablePlan[] = [];
+  #kept: { readonly ended: AbortController; readonly done: Promise<void> } | undefined;
+
+  /** @param keep works until the signal, and never rejects */
+  constructor(keep: (tables: readonly TablePlan[], signal: AbortSignal) => Promise<void>) {
+    this.#keep = keep;
+  }
+
+  async serve(tables: readonly TablePlan[]): Promise<void> {
+    if (this.#kept !== undefined && same(this.#tables, tables)) return;
+    await this.stop();
+    const ended = new AbortController();
+    this.#tables = tables;
+    this.#kept = { ended, done: this.#keep(tables, ended.signal) };
+  }
+
+  /** Lets another replica keep house. */
+  async stop(): Promise<void> {
+    const kept = this.#kept;
+    this.#kept = undefined;
+    kept?.ended.abort();
+    await kept?.done;
+  }
+}
+
+function same(a: readonly TablePlan[], b: readonly TablePlan[]): boolean {
+  return a.length === b.length && a.every(({ name }, index) => name === b[index]?.name);
+}
+
 /** Keeps house until the signal, where the plan asks for anything of the kind. It never rejects. */
 export async function keepHouse(
   context: RuntimeContext,
-  plan: AggregatorPlan,
+  plan: Pick<AggregatorPlan, "tables">,
   options: HouseOptions,
   signal: AbortSignal,
 ): Promise<void> {
@@ -60,7 +92,7 @@ export async function keepHouse(
 
 function choresOf(
   { config, log, metrics }: RuntimeContext,
-  { tables }: AggregatorPlan,
+  { tables }: Pick<AggregatorPlan, "tables">,
   { owner, cluster, sourceTopic }: HouseOptions,
   signal: AbortSignal,
 ): readonly Chore[] {

@@ -12,14 +12,19 @@ import { type CheckStatement, type OldestWindows, readMarks } from "../postgres/
 import { moveJudgements, type MoveScope, type MoveStatement } from "../postgres/progress.ts";
 import { migrate } from "../postgres/schema.ts";
 import { announce } from "../postgres/claims.ts";
-import { prepareTables } from "../postgres/tables.ts";
+import { announceWhole, isServed, renewAsked } from "../postgres/definitions.ts";
+import { checkPlaces, type Place } from "../postgres/look.ts";
+import { type Prepared, prepareTables } from "../postgres/tables.ts";
 import type { Delta } from "../kernel/delta.ts";
 import type { TablePlan } from "../sql/plan.ts";
 import type { SealedBatch } from "./batch.ts";
+import { type Refused, StandsBy } from "./refused.ts";
 
 export interface LedgerOptions {
   readonly secret: string;
   readonly owner: Owner;
+  /** metadata.generation of the pipeline, as the configuration has it now. */
+  readonly generation: () => Promise<number>;
   /** In the order in which a commit writes them. */
   readonly tables: readonly TablePlan[];
   readonly move: MoveStatement;
@@ -42,29 +47,65 @@ export class Ledger {
   readonly control: Connection;
   /** By table, up to where windows were final when it was last read: older ones are revised. */
   readonly #finals = new Map<string, number>();
+  readonly #prepared: readonly Prepared[];
+  #generation: number;
   #commits: Connection | undefined;
 
-  private constructor(options: LedgerOptions, control: Connection) {
+  private constructor(options: LedgerOptions, control: Connection, prepared: readonly Prepared[], generation: number) {
     this.#options = options;
     this.control = control;
+    this.#prepared = prepared;
+    this.#generation = generation;
   }
 
-  /** Connects, brings the schema up, claims and makes the tables. */
+  /**
+   * Connects, brings the schema up, claims and makes the tables.
+   *
+   * @throws StandsBy when none of the tables may be written, or some may not and a worker that has all of its own is at
+   * work: partitions that this one took would be read for a part of the tables only
+   */
   static async open(options: LedgerOptions): Promise<Ledger> {
     const { owner, tables, log } = options;
+    const generation = await options.generation();
     const control = await Connection.open({ ...session(options, "control"), statementTimeoutMs: CONTROL_TIMEOUT_MS });
     try {
       await migrate(control);
-      const prepared = await prepareTables(control, owner, tables);
+      const prepared = await prepareTables(control, owner, tables, generation);
+      await checkAdmission(control, owner, prepared);
       await announce(control, owner);
       const changed = prepared.filter(({ action }) => action !== "keep");
       if (changed.length > 0)
         log.info({ tables: changed.map(({ table, action }) => `${table.name}: ${action}`) }, "tables prepared");
-      return new Ledger(options, control);
+      return new Ledger(options, control, prepared, generation);
     } catch (error) {
       await control.close();
       throw error;
     }
+  }
+
+  /** Tables that may be written, in the plan's order. */
+  get tables(): readonly TablePlan[] {
+    return this.#prepared.filter(({ refusal }) => refusal === undefined).map(({ table }) => table);
+  }
+
+  /** Tables that may not be written, and why. */
+  get refused(): readonly Refused[] {
+    return refusedOf(this.#prepared);
+  }
+
+  /**
+   * Looks whether what was committed is still there: a server that has lost commits, or another worker, is noticed without
+   * a commit too. Says also that our definitions hold in a later generation of the pipeline.
+   *
+   * @param settled whether no commit is under way
+   * @throws ProgressMoved
+   */
+  async look(scope: MoveScope, places: readonly Place[], settled: boolean): Promise<void> {
+    await checkPlaces(this.control, scope, this.tables, places, settled);
+    const generation = await this.#options.generation();
+    if (generation === this.#generation) return;
+    await renewAsked(this.control, this.#options.owner, this.tables, generation);
+    this.#generation = generation;
   }
 
   /**
@@ -79,6 +120,7 @@ export class Ledger {
       .filter(({ rows }) => rows > 0)
       .sort((a, b) => (order.get(a.table.name) ?? 0) - (order.get(b.table.name) ?? 0));
     const began = performance.now();
+    this.#commits?.check();
     for (let attempt = 1; ; attempt++) {
       try {
         await (await this.#connection()).transaction("commit", this.#statements(scope, batch, deltas));
@@ -129,8 +171,7 @@ export class Ledger {
   }
 
   async #readFinals(): Promise<void> {
-    const names = this.#options.tables.map(({ name }) => name);
-    const marks = await readMarks(this.control, names);
+    const marks = await readMarks(this.control, this.#options.owner, this.tables);
     for (const [table, { final }] of marks) if (final !== null) this.#finals.set(table, final);
   }
 
@@ -143,6 +184,18 @@ export class Ledger {
       this.#commits = await Connection.open({ ...session(this.#options, "commit"), settings: LOCK_LIMIT });
     return this.#commits;
   }
+}
+
+async function checkAdmission(control: Connection, owner: Owner, prepared: readonly Prepared[]): Promise<void> {
+  const refused = refusedOf(prepared);
+  if (refused.length === 0) return await announceWhole(control, owner);
+  const superseded = refused.some(({ error }) => error.reason === "DefinitionSuperseded");
+  const served = await isServed(control, owner);
+  if (served || superseded || refused.length === prepared.length) throw new StandsBy(refused, served);
+}
+
+function refusedOf(prepared: readonly Prepared[]): readonly Refused[] {
+  return prepared.flatMap(({ table, refusal: error }) => (error === undefined ? [] : [{ table: table.name, error }]));
 }
 
 function session({ secret, owner, onCall }: LedgerOptions, use: string) {

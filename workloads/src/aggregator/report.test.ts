@@ -13,7 +13,7 @@ it("says of each partition what lag does not: records behind a transaction that 
   const report = new Report(
     { metrics, health },
     { topic: "t", idleTimeoutMs: 60_000 },
-    new WatermarkKeeper({ outputs: ["a"], maxDelayMs: 0, closing: new Map() }),
+    new WatermarkKeeper({ tables: [{ name: "a", hash: "h" }], maxDelayMs: 0, closing: new Map() }),
     new Trouble(health, pino({ level: "silent" })),
   );
   const assign = () =>

@@ -12,6 +12,8 @@ import type { WatermarkKeeper } from "./watermark-keeper.ts";
 /** Where the tables of one owned partition stand in PostgreSQL. */
 interface Committed {
   readonly byTable: Map<string, number>;
+  /** From where on a table waits that may not be written. */
+  readonly waiting: number | undefined;
   end: number | undefined;
 }
 
@@ -69,23 +71,41 @@ export class Report {
    * Begins with what progress says of the assigned partitions.
    *
    * @param ends where the broker says that they end for committed reads
+   * @param waiting by partition, from where on a table waits that may not be written: it counts as lag
    */
-  assigned(lanes: readonly Lane[], ends: ReadonlyMap<number, number>): void {
-    this.#partitions.clear();
-    this.#idle.forget();
-    this.#undecided.forget();
-    this.#context.metrics.lag.reset();
-    this.#context.metrics.watermark.reset();
-    this.#context.metrics.undecided.reset();
+  assigned(
+    lanes: readonly Lane[],
+    ends: ReadonlyMap<number, number>,
+    waiting: ReadonlyMap<number, number> = new Map(),
+  ): void {
+    this.#begin();
     for (const { partition, offset, tables } of lanes) {
       const committed = this.#partitions.get(partition) ?? {
         byTable: new Map<string, number>(),
+        waiting: waiting.get(partition),
         end: ends.get(partition),
       };
       for (const { table } of tables) committed.byTable.set(table, offset);
       this.#partitions.set(partition, committed);
     }
     this.publish();
+  }
+
+  /** No partition is ours, and nobody else reads them: what waits is told all the same. */
+  standsBy(waiting: ReadonlyMap<number, number>, ends: ReadonlyMap<number, number>): void {
+    this.#begin();
+    for (const [partition, offset] of waiting)
+      this.#partitions.set(partition, { byTable: new Map(), waiting: offset, end: ends.get(partition) });
+    this.publish();
+  }
+
+  #begin(): void {
+    this.#partitions.clear();
+    this.#idle.forget();
+    this.#undecided.forget();
+    this.#context.metrics.lag.reset();
+    this.#context.metrics.watermark.reset();
+    this.#context.metrics.undecided.reset();
   }
 
   /**
@@ -129,7 +149,7 @@ export class Report {
   groupOffsets(moves: readonly Move[]): readonly { readonly partition: number; readonly offset: number }[] {
     return [...new Set(moves.map(({ partition }) => partition))].flatMap((partition) => {
       const committed = this.#partitions.get(partition);
-      return committed === undefined ? [] : [{ partition, offset: Math.min(...committed.byTable.values()) }];
+      return committed === undefined ? [] : [{ partition, offset: slowest(committed) }];
     });
   }
 
@@ -138,8 +158,9 @@ export class Report {
     const { metrics, health } = this.#context;
     const partitions = [...this.#partitions].sort(([a], [b]) => a - b);
     health.setPartitions(
-      partitions.map(([partition, { byTable, end }]) => {
-        const nextOffset = Math.min(...byTable.values());
+      partitions.map(([partition, committed]) => {
+        const { end } = committed;
+        const nextOffset = slowest(committed);
         const { watermark, idle } = this.#keeper.partition(partition);
         const labels = { topic: this.#topic, partition: String(partition) };
         metrics.lag.set(labels, Math.max(0, (end ?? nextOffset) - nextOffset));
@@ -158,4 +179,8 @@ export class Report {
       }),
     );
   }
+}
+
+function slowest({ byTable, waiting }: Committed): number {
+  return Math.min(...byTable.values(), waiting ?? Infinity);
 }

@@ -1,12 +1,14 @@
 /** Keeps the stage's watermark with the other replicas: what each stores of its partitions gives the one row. */
 import type { Connection } from "../postgres/connection.ts";
+import type { Definition } from "../postgres/core/table-decision.ts";
 import { readMarks } from "../postgres/marks.ts";
 import { confirmIdle, type MoveScope } from "../postgres/progress.ts";
 import { moveWatermark, readWatermark } from "../postgres/watermarks.ts";
 import { isIdle, partitionWatermark, type PartitionClock, stageWatermark } from "./core/watermark.ts";
 
 export interface KeeperOptions {
-  readonly outputs: readonly string[];
+  /** Tables that the stage writes; {@link WatermarkKeeper.serve} changes them. */
+  readonly tables: readonly Definition[];
   readonly maxDelayMs: number;
   /** Tables whose final windows take no event; by how much an event is older that may not come, milliseconds. */
   readonly closing: ReadonlyMap<string, number>;
@@ -16,6 +18,7 @@ const EVERY_MS = 1_000;
 
 export class WatermarkKeeper {
   readonly #options: KeeperOptions;
+  #tables: readonly Definition[];
   #current: number | null = null;
   #floors: ReadonlyMap<string, number> = new Map();
   #clocks: readonly PartitionClock[] = [];
@@ -23,6 +26,16 @@ export class WatermarkKeeper {
 
   constructor(options: KeeperOptions) {
     this.#options = options;
+    this.#tables = options.tables;
+  }
+
+  /** From now on the stage writes these tables: of those before, nothing is known any more. */
+  serve(tables: readonly Definition[]): void {
+    this.#tables = tables;
+    this.#current = null;
+    this.#floors = new Map();
+    this.#clocks = [];
+    this.expire();
   }
 
   /** The stage's watermark when it was last read, epoch milliseconds. */
@@ -51,7 +64,11 @@ export class WatermarkKeeper {
     return { watermark: partitionWatermark(clock.maxEventTime, this.#options.maxDelayMs), idle: isIdle(clock) };
   }
 
-  /** Confirms our idle partitions, reads what all replicas stored, and moves the watermark when it may. */
+  /**
+   * Confirms our idle partitions, reads what all replicas stored, and moves the watermark when it may.
+   *
+   * @throws ProgressMoved when a table is not the stage's any more
+   */
   async keep(
     control: Connection,
     scope: MoveScope,
@@ -60,9 +77,11 @@ export class WatermarkKeeper {
     now: number,
   ): Promise<void> {
     this.#readAt = now;
-    if (idle.length > 0) await confirmIdle(control, scope, idle);
-    const { outputs, maxDelayMs } = this.#options;
-    const marks = await readMarks(control, outputs);
+    const { maxDelayMs } = this.#options;
+    const tables = this.#tables;
+    const outputs = tables.map(({ name }) => name);
+    const marks = await readMarks(control, scope.owner, tables);
+    if (idle.length > 0) await confirmIdle(control, scope, tables, idle);
     this.#floors = new Map(
       [...marks].flatMap(([table, { floor, final }]) => {
         const by = this.#options.closing.get(table);

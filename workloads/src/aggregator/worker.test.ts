@@ -10,6 +10,7 @@ import { Health } from "../runtime/health.ts";
 import type { BlockInput } from "../kernel/kernel.ts";
 import type { Delta } from "../kernel/delta.ts";
 import type { TablePlan } from "../sql/plan.ts";
+import { CommitMemory } from "../stage/commit-memory.ts";
 import type { Letter } from "../stage/letter.ts";
 import type { SealedBatch } from "./batch.ts";
 import { planLanes } from "./core/lanes.ts";
@@ -88,7 +89,9 @@ class World {
       ["a", "b"],
     );
     const stop = () => void (until() && wake.abort());
-    await new Worker(this.#parts(stop), { scope, lanes, ends: new Map(), partitionCount: 1 }).run(wake.signal);
+    await new Worker(this.#parts(stop), { scope, lanes, ends: new Map(), waiting: new Map(), partitionCount: 1 }).run(
+      wake.signal,
+    );
   }
 
   #parts(onRound: () => void): WorkerParts {
@@ -96,7 +99,13 @@ class World {
     const world = this;
     return {
       context: { drain: new Drain(), health: new Health(1), tracer: trace.getTracer("test"), log },
-      ...{ tables, latePolicy: this.latePolicy, refused: this.refused, publishOffsets: () => undefined },
+      ...{
+        tables,
+        latePolicy: this.latePolicy,
+        refused: this.refused,
+        publishOffsets: () => undefined,
+        memory: new CommitMemory(),
+      },
       openReader: () => new FakeReader(this.log, onRound),
       ledger: {
         control: {
@@ -104,6 +113,7 @@ class World {
         } as unknown as Connection,
         commit: async (_, batch) => await this.#commit(batch),
         rehearse: async () => await Promise.resolve(),
+        look: async () => await Promise.resolve(),
       },
       deadLetters: {
         send: async (_, letters: readonly Letter[]) => {

@@ -8,6 +8,7 @@ import type { TablePlan } from "../sql/plan.ts";
 import type { Assignment } from "./assign.ts";
 import { type BatchKernel, type Judgement, OpenBatch, type SealedBatch } from "./batch.ts";
 import { beating } from "../stage/beating.ts";
+import type { CommitMemory } from "../stage/commit-memory.ts";
 import { CommitChain } from "../stage/commit-chain.ts";
 import { isDue, isFull } from "../stage/core/bounds.ts";
 import { ceiling, isForemost, joinLanes, judgedBy, type Lane, laneKey } from "./core/lanes.ts";
@@ -24,7 +25,7 @@ export interface WorkerParts {
   readonly tables: readonly TablePlan[];
   readonly latePolicy: Judgement["policy"];
   readonly openReader: (topic: { readonly name: string; readonly topicId: string }) => Reader;
-  readonly ledger: Pick<Ledger, "control" | "commit" | "rehearse">;
+  readonly ledger: Pick<Ledger, "control" | "commit" | "rehearse" | "look">;
   readonly deadLetters: DeadLetters;
   readonly keeper: Pick<WatermarkKeeper, "current" | "floors" | "expire" | "isDue" | "keep">;
   readonly report: Pick<Report, "assigned" | "seen" | "committed" | "idleDue" | "groupOffsets" | "publish">;
@@ -34,8 +35,11 @@ export interface WorkerParts {
   readonly publishOffsets: (offsets: readonly { readonly partition: number; readonly offset: number }[]) => void;
   /** By partition, the offset below which a batch was refused by PostgreSQL: until there, record by record. */
   readonly refused: Map<number, number>;
+  readonly memory: Pick<CommitMemory, "moved" | "of">;
 }
 
+/** How often it is looked whether what was committed is still there. */
+const LOOK_MS = 2_000;
 const WAIT_MS = 500;
 const WAIT_WITH_BATCH_MS = 10;
 
@@ -51,6 +55,7 @@ export class Worker {
   readonly #back: Reader;
   #lanes: readonly Lane[];
   #lastCommitMs = 0;
+  #lookedAt = performance.now();
 
   constructor(parts: WorkerParts, assignment: Assignment) {
     this.#parts = parts;
@@ -70,7 +75,7 @@ export class Worker {
   async run(wake: AbortSignal): Promise<void> {
     try {
       this.#parts.keeper.expire();
-      this.#parts.report.assigned(this.#lanes, this.#assignment.ends);
+      this.#parts.report.assigned(this.#lanes, this.#assignment.ends, this.#assignment.waiting);
       for (const lane of this.#lanes) if (this.#isForemost(lane)) this.#front.read(positionOf(lane));
       for (const partition of new Set(this.#lanes.map((lane) => lane.partition))) this.#readBack(partition);
       while (!wake.aborted) await this.#round(wake);
@@ -260,6 +265,8 @@ export class Worker {
       const began = performance.now();
       await ledger.commit(this.#assignment.scope, batch);
       this.#lastCommitMs = performance.now() - began;
+      for (const { output, partition, to: offset } of batch.moves)
+        this.#parts.memory.moved({ output, partition, offset });
       report.committed(batch, this.#lastCommitMs / 1000);
       this.#parts.publishOffsets(report.groupOffsets(batch.moves));
     });
@@ -269,11 +276,20 @@ export class Worker {
     const { keeper, ledger, report, context } = this.#parts;
     const now = performance.now();
     context.health.beat();
+    if (now - this.#lookedAt >= LOOK_MS) await this.#look(now);
     if (!keeper.isDue(now)) return;
     const { scope, partitionCount } = this.#assignment;
     await keeper.keep(ledger.control, scope, partitionCount, report.idleDue(now), now);
     report.publish();
     if (this.#parts.latePolicy === "DeadLetter") await this.#judgeAnew();
+  }
+
+  /** Without commits, too, it is noticed that the server has lost some, or that others have moved on. */
+  async #look(now: number): Promise<void> {
+    this.#lookedAt = now;
+    const { ledger, memory } = this.#parts;
+    const partitions = new Set(this.#lanes.map(({ partition }) => partition));
+    await ledger.look(this.#assignment.scope, memory.of(partitions), this.#chain.length === 0);
   }
 
   /** Without commits, too, what comes is judged by the watermark of now: it is stored before it is used. */

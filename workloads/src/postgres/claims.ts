@@ -63,6 +63,18 @@ export async function readClaim(connection: Connection, table: string): Promise<
   return { ...rest, retiredUids };
 }
 
+/** By table, what tells its claim from one that was made after the table had been forgotten. */
+export async function readIncarnations(
+  connection: Connection,
+  tables: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const { rows } = await connection.query<{ table_name: string; claimed_at: string }>("read claim", {
+    text: "select table_name, claimed_at::text from caudal.claims where table_name = any($1::text[])",
+    values: [tables],
+  });
+  return new Map(rows.map(({ table_name, claimed_at }) => [table_name, claimed_at]));
+}
+
 export async function readColumns(connection: Connection, place: { readonly schema: string; readonly name: string }) {
   const { rows } = await connection.query<{ name: string; type: string }>("read columns", {
     text: `select a.attname as name, format_type(a.atttypid, a.atttypmod) as type

@@ -54,13 +54,18 @@ export class Connection {
   readonly #client: Client;
   readonly #onCall: CallObserver;
   #lost = false;
+  #broken = false;
 
   private constructor(client: Client, onCall: CallObserver) {
     this.#client = client;
     this.#onCall = onCall;
     // pg reports a lost idle connection by this event; the next call fails and says so.
-    client.on("error", () => (this.#lost = true));
-    client.on("end", () => (this.#lost = true));
+    const broke = (): void => {
+      this.#broken ||= !this.#lost;
+      this.#lost = true;
+    };
+    client.on("error", broke);
+    client.on("end", broke);
   }
 
   /** Connects, checks that the server can serve us, and pins everything that a server or role could set otherwise. */
@@ -92,8 +97,20 @@ export class Connection {
     }
   }
 
+  /** Whether it is of no use any more. */
   get lost(): boolean {
     return this.#lost;
+  }
+
+  /**
+   * Before more is done with it: that the server, or the way to it, did not end the connection. Behind the address may be
+   * another server now, which has not all that was committed.
+   *
+   * @throws DatabaseUnavailable
+   */
+  check(): void {
+    if (this.#broken)
+      throw new DatabaseUnavailable("the connection was lost: progress is read again before more is done");
   }
 
   /** Runs one statement; `call` names it in metrics and errors. */

@@ -75,7 +75,13 @@ export class DatabaseUnsupported extends DatabaseError {
 
 /** Why a table cannot be written; each is also a condition's reason. */
 export type TableProblem =
-  "TableClaimed" | "TableExists" | "TableChanged" | "TableMissing" | "TableWithoutProgress" | "PipelineReplaced";
+  | "TableClaimed"
+  | "TableExists"
+  | "TableChanged"
+  | "TableMissing"
+  | "TableWithoutProgress"
+  | "PipelineReplaced"
+  | "DefinitionSuperseded";
 
 /** A table that we must not write to until a person has decided. */
 export class TableRefused extends DatabaseError {

@@ -25,6 +25,16 @@ export function ownership(owner: Owner, table: TablePlan): readonly string[] {
   return [owner.pipeline, owner.stage, table.name, owner.uid, table.hash];
 }
 
+/** Whether the owner has the table, under this definition. */
+export async function isOwned(connection: Connection, owner: Owner, table: TablePlan): Promise<boolean> {
+  const { rows } = await connection.query("find claim", {
+    name: "find claim",
+    text: `select from caudal.claims c where ${mine}`,
+    values: ownership(owner, table),
+  });
+  return rows.length > 0;
+}
+
 /**
  * Makes an index of a table's rows, without holding up commits. One that was left half made, by a crash, is made again. What
  * else has its name, such as another table, is left alone.

@@ -1,5 +1,7 @@
 /** What a table has let go of in event time, and the statement with which every commit respects it. */
 import type { Connection, Statement } from "./connection.ts";
+import type { Definition, Owner } from "./core/table-decision.ts";
+import { ProgressMoved } from "./errors.ts";
 
 /** A table's place in event time, epoch milliseconds. */
 export interface Marks {
@@ -36,27 +38,41 @@ export const checkWindows: CheckStatement = (oldest) => ({
   ],
 });
 
-/** The marks of tables, whoever moves them. */
+/**
+ * The marks of tables, whoever moves them.
+ *
+ * @throws ProgressMoved when a table is not the owner's any more, or of another definition
+ */
 export async function readMarks(
   connection: Connection,
-  tables: readonly string[],
+  owner: Owner,
+  tables: readonly Definition[],
 ): Promise<ReadonlyMap<string, Marks>> {
   const { rows } = await connection.query<{ table_name: string; floor: string | null; final: string | null }>(
     "read marks",
     {
       name: "read marks",
-      text: `select table_name, floor(extract(epoch from floor) * 1000) as floor,
-          floor(extract(epoch from final) * 1000) as final
-        from caudal.claims where table_name = any($1::text[])`,
-      values: [tables],
+      text: `select c.table_name, floor(extract(epoch from c.floor) * 1000) as floor,
+          floor(extract(epoch from c.final) * 1000) as final
+        from unnest($4::text[], $5::text[]) as t(name, plan) join caudal.claims c on c.table_name = t.name and c.plan = t.plan
+        where c.pipeline = $1 and c.stage = $2 and c.uid = $3`,
+      values: [
+        ...[owner.pipeline, owner.stage, owner.uid],
+        tables.map(({ name }) => name),
+        tables.map(({ hash }) => hash),
+      ],
     },
   );
-  return new Map(
+  const marks = new Map(
     rows.map(({ table_name, floor, final }) => [
       table_name,
       { floor: numberOrNull(floor), final: numberOrNull(final) },
     ]),
   );
+  const lost = tables.find(({ name }) => !marks.has(name));
+  if (lost !== undefined)
+    throw new ProgressMoved(`table ${lost.name} was forgotten, or has another definition now: looking again`);
+  return marks;
 }
 
 function numberOrNull(text: string | null): number | null {

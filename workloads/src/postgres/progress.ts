@@ -1,6 +1,6 @@
 /** How far each table has come on each partition, and the statement that moves it. */
 import type { Connection, Statement } from "./connection.ts";
-import type { Owner } from "./core/table-decision.ts";
+import type { Definition, Owner } from "./core/table-decision.ts";
 
 /** A table's place on a partition; all of it is compared when it moves. */
 export interface Progress {
@@ -123,19 +123,39 @@ export async function readProgress(
   }));
 }
 
-/** Stores where tables begin; of two workers that begin at once, one wins and both go on from what it stored. */
+/** Where an output begins on a partition. */
+export interface FirstPlace {
+  readonly output: string;
+  readonly plan: string;
+  readonly partition: number;
+  readonly offset: number;
+  /** Name of its claim, where that is not the output's. */
+  readonly claim?: string;
+}
+
+/**
+ * Stores where tables begin; of two workers that begin at once, one wins and both go on from what it stored. Nothing is
+ * stored for a table that is not claimed under this definition: it was forgotten, or another definition has it. Where
+ * other tables of the stage are ahead, the table takes everything until it has caught up: it is judged by nothing yet.
+ */
 export async function insertFirstProgress(
   connection: Connection,
   scope: MoveScope,
-  first: readonly { output: string; plan: string; partition: number; offset: number }[],
+  first: readonly FirstPlace[],
 ): Promise<void> {
   await connection.query("first progress", {
     text: `insert into caudal.progress
         (pipeline, uid, topic, topic_id, output, plan, partition, next_offset, leader_epoch, judged_by)
-      select $1, $2, $3, $4, output, plan, partition, next_offset, -1,
-        (select watermark from caudal.watermarks w where w.pipeline = $1 and w.stage = $9)
-      from unnest($5::text[], $6::text[], $7::int[], $8::bigint[]) as f(output, plan, partition, next_offset)
-      order by partition, output
+      select $1, $2, $3, $4, f.output, f.plan, f.partition, f.next_offset, -1,
+        (select watermark from caudal.watermarks w where w.pipeline = $1 and w.stage = $9 and not exists (
+          select from caudal.progress q join caudal.claims o on o.table_name = q.output
+          where q.pipeline = $1 and o.pipeline = $1 and o.stage = $9
+            and q.topic = $3 and q.partition = f.partition and q.next_offset > f.next_offset))
+      from unnest($5::text[], $6::text[], $7::int[], $8::bigint[], $10::text[]) as f(output, plan, partition, next_offset, claim)
+      join caudal.claims c on c.table_name = f.claim and c.plan = f.plan
+      where c.pipeline = $1 and c.stage = $9 and c.uid = $2
+      order by f.partition, f.output
+      for share of c
       on conflict do nothing`,
     values: [
       scope.owner.pipeline,
@@ -147,6 +167,7 @@ export async function insertFirstProgress(
       first.map((row) => row.partition),
       first.map((row) => row.offset),
       scope.owner.stage,
+      first.map((row) => row.claim ?? row.output),
     ],
   });
 }
@@ -158,6 +179,7 @@ export async function insertFirstProgress(
 export async function confirmIdle(
   connection: Connection,
   scope: MoveScope,
+  tables: readonly Definition[],
   idle: readonly { readonly partition: number; readonly nextOffset: number }[],
 ): Promise<void> {
   await connection.query("confirm idle", {
@@ -165,7 +187,8 @@ export async function confirmIdle(
     text: `update caudal.progress p set idle_at = now()
       from unnest($5::int[], $6::bigint[]) as i(partition, next_offset)
       where p.pipeline = $1 and p.uid = $2 and p.topic = $3 and p.topic_id = $4
-        and p.partition = i.partition and p.next_offset = i.next_offset`,
+        and p.partition = i.partition and p.next_offset = i.next_offset
+        and (p.output, p.plan) in (select * from unnest($7::text[], $8::text[]))`,
     values: [
       scope.owner.pipeline,
       scope.owner.uid,
@@ -173,6 +196,8 @@ export async function confirmIdle(
       scope.topicId,
       idle.map((row) => row.partition),
       idle.map((row) => row.nextOffset),
+      tables.map(({ name }) => name),
+      tables.map(({ hash }) => hash),
     ],
   });
 }

@@ -12,54 +12,97 @@ import {
   rowsText,
   type TargetForm,
 } from "./core/rows-table.ts";
-import { claimRefusal, forget, type Owner } from "./core/table-decision.ts";
+import {
+  claimRefusal,
+  forget,
+  type Owner,
+  supersededRefusal,
+  supersedes,
+  type TableObserved,
+} from "./core/table-decision.ts";
+import { readAsked, storeAsked } from "./definitions.ts";
 import { DatabaseRefused, type TableProblem, TableRefused } from "./errors.ts";
 import { SCHEMA_LOCK } from "./schema.ts";
 
 /**
  * Claims the table for the owner. One that is not there is made; one that nobody has claimed is used where its columns
- * fit; to one of ours, columns that are new are added.
+ * fit; to one of ours, columns that are new are added. What was asked for is remembered also where it is refused.
  *
+ * @param generation metadata.generation of the pipeline, as the owner's configuration has it
  * @returns how its rows are written, of a table that people made
- * @throws TableRefused when the owner may not write to it, or rows do not fit; nothing is changed then
+ * @throws TableRefused when the owner may not write to it, or rows do not fit; the table is not changed then
  */
 export async function prepareRowsTable(
   connection: Connection,
   owner: Owner,
   table: RowsTable,
+  generation: number,
 ): Promise<TargetForm | undefined> {
-  return await connection.inTransaction("prepare tables", async () => {
+  const asks = { name: table.name, hash: table.asks };
+  const prepared = await connection.inTransaction("prepare tables", async () => {
     await connection.query("prepare tables", { text: `select pg_advisory_xact_lock(${SCHEMA_LOCK})` });
     const claim = await readClaim(connection, table.name);
-    const columns = await readColumns(connection, placeOf(table.name));
-    const claimantAlive = claim !== null && claim.uid !== owner.uid && (await isPresent(connection, claim.uid));
-    const refusal = claimRefusal({ table: table.name, claim, claimantAlive }, owner);
-    if (refusal !== undefined) throw new TableRefused(refusal.reason, refusal.message);
-    const relation = await readRelation(connection, table);
-    if (claim === null && relation === undefined) {
-      await ensureSchema(connection, placeOf(table.name));
-      for (const text of createRowsTable(table)) await connection.query("create table", { text });
-      await claimTable(connection, owner, table);
-      return undefined;
+    const observed = {
+      table: table.name,
+      plan: table.hash,
+      claim,
+      asked: await readAsked(connection, table.name),
+      asks: table.asks,
+      generation,
+      claimantAlive: claim !== null && claim.uid !== owner.uid && (await isPresent(connection, claim.uid)),
+    };
+    await connection.query("prepare tables", { text: "savepoint before" });
+    try {
+      const target = await prepare(connection, owner, table, observed);
+      if (supersedes(observed, owner, true)) await storeAsked(connection, owner, asks, generation);
+      return { target };
+    } catch (error) {
+      if (!(error instanceof TableRefused)) throw error;
+      await connection.query("prepare tables", { text: "rollback to savepoint before" });
+      if (supersedes(observed, owner, false)) await storeAsked(connection, owner, asks, generation);
+      return { refusal: error };
     }
-    if (relation === undefined || (columns === null && claim?.adopted === false))
-      throw refused("TableMissing", `table ${table.name} was dropped and its progress was not: restore it, or`, table);
-    if (claim === null) {
-      const target = await checkFits(connection, table, relation);
-      await claimTable(connection, owner, table, true);
-      return target;
-    }
-    if (claim.plan !== table.hash)
-      throw refused(
-        "TableChanged",
-        `table ${table.name} was made with another key: put it back, give this table another name, or`,
-        table,
-      );
-    const target = claim.adopted ? await checkFits(connection, table, relation) : undefined;
-    if (!claim.adopted) await widen(connection, table, new Map(columns?.map(({ name, type }) => [name, type])));
-    if (claim.uid !== owner.uid) await inheritTable(connection, owner, table.name);
-    return target;
   });
+  if (prepared.refusal !== undefined) throw prepared.refusal;
+  return prepared.target;
+}
+
+type Observed = Pick<TableObserved, "table" | "plan" | "claim" | "asked" | "asks" | "generation" | "claimantAlive">;
+
+async function prepare(
+  connection: Connection,
+  owner: Owner,
+  table: RowsTable,
+  observed: Observed,
+): Promise<TargetForm | undefined> {
+  const { claim } = observed;
+  const columns = await readColumns(connection, placeOf(table.name));
+  const refusal = supersededRefusal(observed, owner) ?? claimRefusal(observed, owner);
+  if (refusal !== undefined) throw new TableRefused(refusal.reason, refusal.message);
+  const relation = await readRelation(connection, table);
+  if (claim === null && relation === undefined) {
+    await ensureSchema(connection, placeOf(table.name));
+    for (const text of createRowsTable(table)) await connection.query("create table", { text });
+    await claimTable(connection, owner, table);
+    return undefined;
+  }
+  if (relation === undefined || (columns === null && claim?.adopted === false))
+    throw refused("TableMissing", `table ${table.name} was dropped and its progress was not: restore it, or`, table);
+  if (claim === null) {
+    const target = await checkFits(connection, table, relation);
+    await claimTable(connection, owner, table, true);
+    return target;
+  }
+  if (claim.plan !== table.hash)
+    throw refused(
+      "TableChanged",
+      `table ${table.name} was made with another key: put it back, give this table another name, or`,
+      table,
+    );
+  const target = claim.adopted ? await checkFits(connection, table, relation) : undefined;
+  if (!claim.adopted) await widen(connection, table, new Map(columns?.map(({ name, type }) => [name, type])));
+  if (claim.uid !== owner.uid) await inheritTable(connection, owner, table.name);
+  return target;
 }
 
 /** Adds the columns that are missing. */

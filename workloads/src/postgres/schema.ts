@@ -256,6 +256,74 @@ begin
   delete from caudal.claims c where c.table_name = title;
 end $$;
 `,
+  `
+create table caudal.definitions (
+  table_name text primary key,
+  pipeline text not null,
+  stage text not null,
+  uid text not null,
+  generation bigint not null,
+  plan text not null,
+  retired_uids text[] not null default '{}',
+  asked_at timestamptz not null default now()
+);
+comment on table caudal.definitions is 'The newest definition of each table that its pipeline has asked for, under the uid and the generation of the resource. It stays when the table is forgotten: an older generation never makes it again.';
+insert into caudal.definitions (table_name, pipeline, stage, uid, generation, plan, retired_uids)
+  select table_name, pipeline, stage, uid, 0, plan, retired_uids from caudal.claims;
+
+create or replace function caudal.forget_table(name text) returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  -- As a spec writes a table: letters stay large and small, with quotes and without.
+  parts text[] := regexp_match(name, '^(?:("(?:[^"]|"")+"|[^".]+)[.])?("(?:[^"]|"")+"|[^".]+)$');
+  schema_ text := replace(case when parts[1] like '"%' then substr(parts[1], 2, length(parts[1]) - 2)
+    else coalesce(parts[1], 'public') end, '""', '"');
+  table_ text := replace(case when parts[2] like '"%' then substr(parts[2], 2, length(parts[2]) - 2) else parts[2] end, '""', '"');
+  title text;
+  short text;
+  claimed record;
+begin
+  select string_agg(case when p ~ '^[a-z_][a-z0-9_]*$' then p else '"' || replace(p, '"', '""') || '"' end, '.' order by n)
+    into title from unnest(array[schema_, table_]) with ordinality as u(p, n) where n = 2 or p <> 'public';
+  short := case when title ~ '^[a-z_][a-z0-9_]{0,47}$' then title
+    else 't_' || left(md5(convert_to(title, 'UTF8')), 16) end;
+  perform pg_advisory_xact_lock(${SCHEMA_LOCK});
+  -- In the order in which commits lock: progress, the claim, the table.
+  perform from caudal.progress p join caudal.claims c on c.pipeline = p.pipeline
+    where c.table_name = title and p.output = title order by p.partition for update of p;
+  select c.pipeline, c.stage, c.adopted into claimed from caudal.claims c where c.table_name = title for update;
+  if not found then
+    raise exception using errcode = 'undefined_table',
+      message = format('no pipeline keeps a table %s: select table_name from caudal.claims says which there are', name);
+  else
+    -- The stage judges by those of its tables that have come furthest. Where the others are behind this one, they have
+    -- not seen what the watermark was made of: it begins anew.
+    update caudal.watermarks w set watermark = null, moved_at = now()
+      where w.pipeline = claimed.pipeline and w.stage = claimed.stage and exists (
+        select from caudal.progress p
+        where p.pipeline = claimed.pipeline and p.output = title and not exists (
+          select from caudal.progress q join caudal.claims o on o.table_name = q.output
+          where q.pipeline = p.pipeline and o.pipeline = p.pipeline and o.stage = claimed.stage and q.output <> title
+            and q.topic = p.topic and q.partition = p.partition and q.next_offset >= p.next_offset));
+    update caudal.progress q set judged_by = null
+      from caudal.progress p, caudal.claims o
+      where p.pipeline = claimed.pipeline and p.output = title and q.pipeline = p.pipeline and q.output <> title
+        and o.table_name = q.output and o.pipeline = q.pipeline and o.stage = claimed.stage
+        and q.topic = p.topic and q.partition = p.partition and q.next_offset < p.next_offset;
+    delete from caudal.progress p where p.pipeline = claimed.pipeline and p.output = title;
+    delete from caudal.claims c where c.table_name = title;
+    if claimed.adopted then
+      return;
+    end if;
+  end if;
+  if exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+             where n.nspname = schema_ and c.relname = table_ and c.relkind = 'v') then
+    execute format('drop view %I.%I', schema_, table_);
+  else
+    execute format('drop table if exists %I.%I', schema_, table_);
+  end if;
+  execute format('drop table if exists caudal.%I, caudal.%I', short || '_panes', short || '_groups');
+end $$;
+`,
 ];
 
 /** Brings the schema to this release's version; does nothing, and takes no lock, where it is. */

@@ -4,34 +4,69 @@ import type { Connection } from "./connection.ts";
 import { claimTable, ensureSchema, exists, inheritTable, isPresent, readClaim, readColumns } from "./claims.ts";
 import { literal, placeOf, qualified, storage } from "./core/identifiers.ts";
 import { createTable, createView, storedColumns, viewComment } from "./core/table-ddl.ts";
-import { decideTable, type Owner, type TableDecision, type TableObserved } from "./core/table-decision.ts";
-import { TableRefused } from "./errors.ts";
+import { decideTable, type Owner, supersedes, type TableDecision, type TableObserved } from "./core/table-decision.ts";
+import { readAsked, storeAsked } from "./definitions.ts";
+import { type DatabaseError, DatabaseRefused, TableRefused } from "./errors.ts";
 import { SCHEMA_LOCK } from "./schema.ts";
 
+/** What became of a table: it may be written, or why not. */
+export interface Prepared {
+  readonly table: TablePlan;
+  readonly action: TableDecision["action"];
+  /** Of a table that is refused, by us or by PostgreSQL. */
+  readonly refusal?: DatabaseError;
+}
+
 /**
- * Claims each table for the owner, and makes those that are not there.
+ * Claims each table for the owner, and makes those that are not there. One that is refused stands in no other's way; what
+ * was asked for is remembered all the same, so that nothing older takes the table when it is forgotten.
  *
- * @throws TableRefused for the first table that the owner may not write; nothing is changed then
+ * @param generation metadata.generation of the pipeline, as the owner's configuration has it
  */
 export async function prepareTables(
   connection: Connection,
   owner: Owner,
   tables: readonly TablePlan[],
-): Promise<readonly { readonly table: TablePlan; readonly action: TableDecision["action"] }[]> {
+  generation: number,
+): Promise<readonly Prepared[]> {
   return await connection.inTransaction("prepare tables", async () => {
     await connection.query("prepare tables", { text: `select pg_advisory_xact_lock(${SCHEMA_LOCK})` });
-    const decided = [];
-    for (const table of tables) {
-      const decision = decideTable(await observeTable(connection, owner, table), owner);
-      if (decision.action === "refuse") throw new TableRefused(decision.reason, decision.message);
-      await applyDecision(connection, owner, table, decision.action);
-      decided.push({ table, action: decision.action });
-    }
-    return decided;
+    const prepared: Prepared[] = [];
+    for (const table of tables) prepared.push(await prepareTable(connection, owner, table, generation));
+    return prepared;
   });
 }
 
-async function observeTable(connection: Connection, owner: Owner, table: TablePlan): Promise<TableObserved> {
+async function prepareTable(
+  connection: Connection,
+  owner: Owner,
+  table: TablePlan,
+  generation: number,
+): Promise<Prepared> {
+  const observed = await observeTable(connection, owner, table, generation);
+  const decision = decideTable(observed, owner);
+  const { action } = decision;
+  if (action !== "refuse") {
+    await connection.query("prepare tables", { text: "savepoint before" });
+    try {
+      await applyDecision(connection, owner, table, action);
+    } catch (error) {
+      if (!(error instanceof DatabaseRefused)) throw error;
+      await connection.query("prepare tables", { text: "rollback to savepoint before" });
+      return { table, action: "refuse", refusal: error };
+    }
+  }
+  if (supersedes(observed, owner, action !== "refuse")) await storeAsked(connection, owner, table, generation);
+  if (action !== "refuse") return { table, action };
+  return { table, action, refusal: new TableRefused(decision.reason, decision.message) };
+}
+
+async function observeTable(
+  connection: Connection,
+  owner: Owner,
+  table: TablePlan,
+  generation: number,
+): Promise<TableObserved> {
   const claim = await readClaim(connection, table.name);
   const columns = await readColumns(connection, storage(table));
   return {
@@ -39,6 +74,9 @@ async function observeTable(connection: Connection, owner: Owner, table: TablePl
     plan: table.hash,
     expected: storedColumns(table),
     claim,
+    asked: await readAsked(connection, table.name),
+    asks: table.hash,
+    generation,
     claimantAlive: claim !== null && claim.uid !== owner.uid && (await isPresent(connection, claim.uid)),
     columns,
     nameTaken: await exists(connection, `to_regclass(${literal(qualified(placeOf(table.name)))}) is not null`),

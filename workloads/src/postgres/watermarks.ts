@@ -51,7 +51,11 @@ export async function readWatermark(
   };
 }
 
-/** Moves the watermark if it still is `from` and `to` is later. @returns whether it did */
+/**
+ * Moves the watermark if it still is `from` and `to` is later. One that has begun anew meanwhile stays as it is.
+ *
+ * @returns whether it did
+ */
 export async function moveWatermark(
   connection: Connection,
   owner: Owner,
@@ -61,7 +65,8 @@ export async function moveWatermark(
   const { rowCount } = await connection.query("move watermark", {
     name: "move watermark",
     text: `insert into caudal.watermarks as w (pipeline, stage, watermark)
-      values ($1, $2, timestamptz 'epoch' + $4::bigint * interval '1 millisecond')
+      select $1, $2, timestamptz 'epoch' + $4::bigint * interval '1 millisecond'
+      where $3::bigint is null or exists (select from caudal.watermarks where pipeline = $1 and stage = $2)
       on conflict (pipeline, stage) do update set watermark = excluded.watermark, moved_at = now()
       where w.watermark is not distinct from timestamptz 'epoch' + $3::bigint * interval '1 millisecond'
         and (w.watermark is null or w.watermark < excluded.watermark)`,

@@ -46,3 +46,19 @@ export function parseConfig(text: string, file: string): WorkloadConfig {
     throw new ConfigInvalid(`the configuration ${file} is of a stage with role ${role} and has no "${role}"`);
   return value;
 }
+
+/**
+ * The generation that the configuration's file has now. A change elsewhere in the pipeline writes it anew, and replaces
+ * no pod.
+ *
+ * @param known what is in force where the file cannot be read, or is of another pipeline
+ */
+export async function generationIn(file: string, known: WorkloadConfig["pipeline"]): Promise<number> {
+  try {
+    const { pipeline } = await loadConfig(file);
+    return pipeline.uid === known.uid ? Math.max(pipeline.generation, known.generation) : known.generation;
+  } catch (error) {
+    if (error instanceof ConfigInvalid) return known.generation;
+    throw error;
+  }
+}

@@ -1,6 +1,7 @@
 /** What a workload says of itself: alive, ready, and the stage's status that the operator asks for. */
 import type { StageState, StageStatus } from "@caudal/crds";
 
+type LostCommits = NonNullable<StageStatus["lost"]>[number];
 type PartitionStatus = StageStatus["partitions"][number];
 
 /** A heartbeat older than this says that the main loop hangs. Back-off loops beat too, so outages never look like it. */
@@ -48,6 +49,7 @@ export class Health implements WorkHealth {
   #lagUnknown: string | undefined;
   #columns: StageStatus["columns"];
   #slot: StageStatus["slot"];
+  readonly #lost = new Map<string, LostCommits>();
   #counts = { events: 0, deadLetters: 0, lateEvents: 0 };
 
   /** @param now epoch milliseconds that go on evenly: a date that jumps must make nothing look old */
@@ -117,6 +119,19 @@ export class Health implements WorkHealth {
     this.#slot = slot;
   }
 
+  /** Commits that a server has lost, [from, to); of those that are lost again, all together. */
+  lose({ output, topic, partition, from, to }: Omit<LostCommits, "at" | "offsets">): void {
+    const key = `${output} ${topic} ${partition}`;
+    const known = this.#lost.get(key);
+    this.#lost.set(key, {
+      ...{ output, topic, partition },
+      from: Math.min(from, known?.from ?? from),
+      to: Math.max(to, known?.to ?? to),
+      offsets: to - from + (known?.offsets ?? 0),
+      at: this.#now(),
+    });
+  }
+
   /** Adds to the totals since the process began; after a commit or an acknowledgement, never before. */
   count(counts: Counts): void {
     this.#counts.events += counts.events ?? 0;
@@ -148,6 +163,7 @@ export class Health implements WorkHealth {
       ...(this.#lagUnknown === undefined ? {} : { lagUnknown: error?.message ?? this.#lagUnknown }),
       ...(this.#columns === undefined ? {} : { columns: this.#columns }),
       ...(this.#slot === undefined ? {} : { slot: this.#slot }),
+      ...(this.#lost.size === 0 ? {} : { lost: [...this.#lost.values()] }),
       ...(error === undefined ? {} : { error }),
     };
   }

@@ -28,6 +28,7 @@ export interface Metrics {
   readonly sourceSuperseded: Counter;
   readonly outputRows: Counter<"output">;
   readonly outputLag: Gauge<"output" | "topic" | "partition">;
+  readonly commitsLost: Counter<"output" | "topic" | "partition">;
   readonly retries: Counter<"target">;
   readonly rebalances: Counter;
 }
@@ -185,6 +186,12 @@ export function createMetrics(labels: MetricLabels, withProcess = false): Metric
       name: "caudal_output_lag_events",
       help: "Offsets between what an output of a transform has committed and the last stable offset, of the partitions that this process reads for it.",
       labelNames: ["output", "topic", "partition"],
+      registers,
+    }),
+    commitsLost: new Counter({
+      name: "caudal_commits_lost_total",
+      help: "Offsets that a server had acknowledged as committed and then lost, by a failover or a restore: they were done again.",
+      labelNames: ["output", ...partition],
       registers,
     }),
     retries,

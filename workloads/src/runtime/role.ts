@@ -8,6 +8,8 @@ import type { Metrics } from "./metrics.ts";
 
 export interface RuntimeContext {
   readonly config: WorkloadConfig;
+  /** metadata.generation of the pipeline in which the configuration was last written; it may grow while the process lives. */
+  readonly generation: () => Promise<number>;
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly drain: Drain;

@@ -2,7 +2,7 @@
 import { HTTP_PORT, type WorkloadConfig } from "@caudal/crds";
 import type { Logger } from "pino";
 import { boundAllocations } from "./allocations.ts";
-import { configFile, loadConfig } from "./config.ts";
+import { configFile, generationIn, loadConfig } from "./config.ts";
 import { Drain } from "./drain.ts";
 import { ConfigInvalid, describeError, Drained, reasonOf, UsageInvalid, WorkloadError } from "./errors.ts";
 import { ExitCode } from "./exit.ts";
@@ -34,7 +34,8 @@ export async function runRole(options: RunOptions): Promise<ExitCode> {
   let log = createLog({ role });
   try {
     log = createLog({ role }, env["LOG_LEVEL"]);
-    const config = await loadConfig(configFile(options.config, env));
+    const file = configFile(options.config, env);
+    const config = await loadConfig(file);
     if (config.stage.role !== role)
       throw new ConfigInvalid(`this process is a ${role}, and the configuration is of a ${config.stage.role}`);
     const { namespace, name: pipeline } = config.pipeline;
@@ -44,6 +45,7 @@ export async function runRole(options: RunOptions): Promise<ExitCode> {
     const telemetry = await startTelemetry(role, env);
     const context: RuntimeContext = {
       config,
+      generation: async () => await generationIn(file, config.pipeline),
       log,
       metrics: createMetrics(labels, true),
       drain: new Drain(),

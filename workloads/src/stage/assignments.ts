@@ -25,6 +25,15 @@ export class Assignments {
     this.#change = new AbortController();
   }
 
+  /** Nothing is assigned any more, and nothing is known: the group was left. */
+  forget(): void {
+    if (this.#partitions === undefined) return;
+    this.#partitions = undefined;
+    this.#assignee = undefined;
+    this.#change.abort();
+    this.#change = new AbortController();
+  }
+
   /** The partitions, once there are any or the group has said that there are none. @throws the signal's reason */
   async current(signal: AbortSignal): Promise<Current> {
     for (;;) {

@@ -6,3 +6,10 @@ export class LogMisread extends WorkloadError {
   readonly reason = "LogMisread";
   readonly retryable = true;
 }
+
+/** Progress is not where it was left: the store has lost commits, or someone else has the partition. It is read again. */
+export class PlaceMoved extends WorkloadError {
+  readonly code = "EPLACEMOVED";
+  readonly reason = "ProgressMoved";
+  readonly retryable = true;
+}

@@ -12,6 +12,7 @@ export class Trouble {
   readonly #log: Logger;
   readonly #failures: FailureLog;
   #cleared = 0;
+  #standing: unknown;
 
   constructor(health: WorkHealth, log: Logger) {
     this.#health = health;
@@ -40,12 +41,24 @@ export class Trouble {
     this.#health.setReady(false, `${reasonOf(error)}: ${describeError(error)}`);
   }
 
-  /** Work was finished: nothing stands in the way. */
+  /** A part of the work needs a person while the rest goes on: told, and not ready, until it is taken back. */
+  stand(error: unknown): void {
+    this.#standing = error;
+    if (error !== undefined) this.block(error);
+  }
+
+  /** Work was finished: nothing stands in the way, or only what {@link stand} tells of. */
   clear(): void {
     this.#cleared++;
     if (this.#failures.clear()) this.#log.info("working again");
-    this.#health.clearError();
-    this.#health.setReady(true, "");
+    if (this.#standing === undefined) {
+      this.#health.clearError();
+      this.#health.setReady(true, "");
+    } else {
+      const [reason, message] = [reasonOf(this.#standing), describeError(this.#standing)];
+      this.#health.setError(reason, message);
+      this.#health.setReady(false, `${reason}: ${message}`);
+    }
     this.#health.setState("Running");
   }
 }

@@ -14,3 +14,18 @@ export class OutputRefused extends WorkloadError {
     this.letterReason = letterReason;
   }
 }
+
+/** The output's definition is not the one that may be written: no partition is taken until that has changed. */
+export class OutputStandsBy extends WorkloadError {
+  readonly code = "EOUTPUTSTANDSBY";
+  readonly reason: string;
+  readonly retryable = false;
+  /** By partition, from where on the output waits; undefined where another worker writes it. */
+  readonly waiting: ReadonlyMap<number, number> | undefined;
+
+  constructor(refusal: WorkloadError, waiting: ReadonlyMap<number, number> | undefined) {
+    super(refusal.message, { cause: refusal });
+    this.reason = refusal.reason;
+    this.waiting = waiting;
+  }
+}

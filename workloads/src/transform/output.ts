@@ -51,6 +51,24 @@ export interface Output {
   /** How long, in milliseconds, and how many events a batch gathers before it is committed; without it, as they come. */
   readonly gather?: { readonly ms: number; readonly events: number };
 
+  /** What tells the output from one of the same name that was begun anew, once its positions are known; without it, nothing does. */
+  readonly incarnation?: string;
+
+  /**
+   * Asks whether this definition of the output may be written, before any partition is taken.
+   *
+   * @param starts offset at which each partition of the source begins
+   * @throws OutputStandsBy, or what needs a person and is not retryable, when it may not
+   */
+  accept?(source: Source, starts: ReadonlyMap<number, number>): Promise<void>;
+
+  /**
+   * Where progress stands now, without taking anything over.
+   *
+   * @returns by partition; one that has no progress of this output and definition is not in the map
+   */
+  stored(source: Source, partitions: readonly number[]): Promise<ReadonlyMap<number, number>>;
+
   /**
    * Where it goes on in partitions that are assigned now. What an earlier process has begun is over when this returns: it
    * is written or never will be.

@@ -53,6 +53,7 @@ export async function makeOutput({ context, config, plan, sourceTopic, cluster }
     return new TableOutput({
       secret: secretOf(workload),
       owner: ownerOf(workload),
+      generation: context.generation,
       table: rowsTable(config.table.name, config.table.key ?? [], plan.columns),
       onCall: callObserver(context.metrics),
       onRetry: () => context.metrics.retries.inc({ target: "postgres" }),

@@ -136,6 +136,15 @@ export class Report {
     if (this.#places.size > 0) this.#publish();
   }
 
+  /** No partition is ours: what waits is told where nobody else can, by partition. */
+  standsBy(waiting: ReadonlyMap<number, number>, ends: ReadonlyMap<number, number>): void {
+    this.#places.clear();
+    this.#undecided.forget();
+    for (const [partition, nextOffset] of waiting)
+      this.#places.set(partition, { nextOffset, endOffset: Math.max(nextOffset, ends.get(partition) ?? nextOffset) });
+    this.#publish();
+  }
+
   /** @param settled whether all that was read is committed */
   seen(ends: readonly PartitionEnd[], settled: boolean): void {
     if (settled && ends.length > 0) this.#trouble.clear();

@@ -55,6 +55,11 @@ export class TopicOutput implements Output {
     this.#group = new Group(cluster, { groupId, topic: sourceTopic, sessionMs: 0, rebalanceMs: 0 });
   }
 
+  async stored(_source: Source, partitions: readonly number[]): Promise<ReadonlyMap<number, number>> {
+    const places = await this.#group.committed(partitions);
+    return new Map([...places].map(([partition, { offset }]) => [partition, offset]));
+  }
+
   async positions(source: Source, assignee: Member, starts: ReadonlyMap<number, number>): Promise<readonly Position[]> {
     this.#member = assignee;
     if (starts.size === 0) return [];

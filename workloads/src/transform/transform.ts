@@ -11,17 +11,23 @@ import type { Flights } from "../kernel/flights.ts";
 import { Projection } from "../kernel/projection.ts";
 import { ConfigInvalid } from "../runtime/errors.ts";
 import type { WorkHealth } from "../runtime/health.ts";
+import { isRetryable } from "../runtime/retry.ts";
 import type { Role, RuntimeContext } from "../runtime/role.ts";
 import { compileTransformPlan } from "../sql/compile-transform.ts";
 import type { TransformPlan } from "../sql/transform-plan.ts";
 import { Assignments } from "../stage/assignments.ts";
 import { checkLog } from "../stage/check-log.ts";
 import { stageFlights } from "../stage/flights.ts";
+import { CommitMemory } from "../stage/commit-memory.ts";
 import { Holding } from "../stage/holding.ts";
 import type { DeadLetters } from "../stage/ports.ts";
+import { Seat } from "../stage/seat.ts";
+import { tellLost } from "../stage/tell-lost.ts";
 import { Trouble } from "../stage/trouble.ts";
 import { watchEnds } from "../stage/watch-ends.ts";
+import { OutputStandsBy } from "./errors.ts";
 import { Lookups } from "./lookups.ts";
+import type { Output } from "./output.ts";
 import { isWriterOf, makeOutput } from "./outputs.ts";
 import { Report, StageReport } from "./report.ts";
 import { Worker } from "./worker.ts";
@@ -71,17 +77,40 @@ async function serve(service: Service): Promise<void> {
   const cluster = new KafkaCluster(context.config.kafka, { clientId: group, metrics });
   const topic = transform.topic.name;
   const assignments = new Assignments();
-  const membership = new Membership(cluster, {
-    groupId: group,
-    topic,
-    log,
-    metrics,
-    onAssigned: ({ partitions, ...member }) => assignments.set(partitions, member),
-    onProblem,
-  });
+  const seat = new Seat(
+    () =>
+      new Membership(cluster, {
+        groupId: group,
+        topic,
+        log,
+        metrics,
+        onAssigned: ({ partitions, ...member }) => assignments.set(partitions, member),
+        onProblem,
+      }),
+    assignments,
+  );
   const deadLetters = deadLettersOf(service, cluster, new Producer(cluster, { metrics, onProblem }));
   const report = new Report(service.report, output.name, isFirst, trouble);
   const refused = new Map<number, number>();
+  const memory = new CommitMemory();
+
+  /** Asks whether the output may be written. One that may not takes no partition: others may write it. */
+  const admit = async (writer: Output): Promise<void> => {
+    if (writer.accept === undefined) return;
+    const info = await cluster.topic(topic);
+    try {
+      await writer.accept({ topic, topicId: info.topicId }, await listOffsets(cluster, info, "earliest"));
+    } catch (error) {
+      if (isRetryable(error)) throw error;
+      await seat.leave();
+      const waiting = error instanceof OutputStandsBy ? error.waiting : undefined;
+      report.standsBy(
+        waiting ?? new Map(),
+        waiting === undefined ? new Map() : await listOffsets(cluster, info, "latest"),
+      );
+      throw error;
+    }
+  };
 
   /** Works on one assignment after another, until something fails. */
   const session = async (): Promise<void> => {
@@ -90,6 +119,8 @@ async function serve(service: Service): Promise<void> {
     const bounds = service.flights === undefined ? {} : { flights: service.flights };
     const projection = await Projection.open(plan, transform.topic, writer, lookups, bounds);
     try {
+      await admit(writer);
+      seat.take();
       while (!drain.requested) {
         const { partitions, assignee, changed } = await assignments.current(drain.signal);
         report.expects(partitions);
@@ -98,10 +129,18 @@ async function serve(service: Service): Promise<void> {
         const starts = await listOffsets(cluster, info, "earliest", partitions);
         const positions = await writer.positions(source, assignee ?? { memberId: "", generation: -1 }, starts);
         await checkLog(cluster, info, positions, starts);
+        const incarnation = writer.incarnation ?? "";
+        const places = positions.map(({ partition, offset }) => ({
+          output: output.name,
+          partition,
+          offset,
+          incarnation,
+        }));
+        tellLost({ ...context, log }, storeOf(output), topic, memory.compare(places));
         report.assigned(positions, await listOffsets(cluster, info, "latest", partitions));
         if (partitions.length === 0) trouble.clear();
         const reader = new TopicReader(cluster, { name: topic, topicId: info.topicId }, { metrics, onProblem });
-        const parts = { source, output: writer, projection, reader, deadLetters, report, refused };
+        const parts = { source, output: writer, projection, reader, deadLetters, report, refused, memory };
         await new Worker(
           { ...parts, context: { tracer: context.tracer, drain, health }, name: output.name, tellsBadRows: isFirst },
           positions,
@@ -114,16 +153,20 @@ async function serve(service: Service): Promise<void> {
     }
   };
 
-  membership.start();
   const measuring = watchEnds({ cluster, topic, report, log, signal: drain.signal });
-  const watching = watch(service, cluster, group, () => membership.assignment.partitions.includes(0));
+  const watching = watch(service, cluster, group, () => seat.partitions.includes(0));
   try {
     await new Holding(trouble, drain, health).repeat(session);
     await Promise.all([watching, measuring]);
   } finally {
-    await membership.stop();
+    await seat.leave();
     await cluster.close();
   }
+}
+
+/** What holds the output's progress, for people. */
+function storeOf({ topic, redis }: OutputConfig): string {
+  return topic !== undefined ? "Kafka" : redis !== undefined ? "Redis" : "PostgreSQL";
 }
 
 /** Of an output to a topic: whoever has the first partition looks after the writers of all, and of those that are gone. */

@@ -5,10 +5,11 @@ import type { WorkHealth } from "../runtime/health.ts";
 import type { RuntimeContext } from "../runtime/role.ts";
 import { withSpan } from "../runtime/telemetry.ts";
 import { beating } from "../stage/beating.ts";
+import type { CommitMemory } from "../stage/commit-memory.ts";
 import { CommitChain } from "../stage/commit-chain.ts";
 import { BOUNDS, type CommitBounds, isDue, isFull } from "../stage/core/bounds.ts";
 import { commitAround } from "../stage/culprits.ts";
-import { LogMisread } from "../stage/errors.ts";
+import { LogMisread, PlaceMoved } from "../stage/errors.ts";
 import { type DeadLetters, type Piece, type Position, type Reader, received } from "../stage/ports.ts";
 import { type BatchProjection, OpenBatch, type SealedBatch } from "./batch.ts";
 import { OutputRefused } from "./errors.ts";
@@ -19,7 +20,7 @@ export interface WorkerParts {
   readonly context: Pick<RuntimeContext, "tracer"> & { readonly drain: Drain; readonly health: WorkHealth };
   readonly name: string;
   readonly source: Source;
-  readonly output: Pick<Output, "commit" | "gather" | "rehearse">;
+  readonly output: Pick<Output, "commit" | "rehearse" | "gather" | "stored">;
   readonly projection: BatchProjection;
   readonly reader: Reader;
   readonly deadLetters: DeadLetters;
@@ -28,7 +29,11 @@ export interface WorkerParts {
   readonly report: Pick<Report, "seen" | "committed">;
   /** By partition, the offset below which a batch was refused by the output: until there, record by record. */
   readonly refused: Map<number, number>;
+  readonly memory: Pick<CommitMemory, "moved" | "of">;
 }
+
+/** How often it is looked whether what was committed is still there. */
+const LOOK_MS = 2_000;
 
 const WAIT_MS = 500;
 const WAIT_WITH_BATCH_MS = 10;
@@ -55,6 +60,7 @@ export class Worker {
   readonly #ends = new Map<number, PartitionEnd>();
   readonly #positions: Map<number, Position>;
   #lastCommitMs = 0;
+  #lookedAt = performance.now();
 
   constructor(parts: WorkerParts, positions: readonly Position[]) {
     this.#parts = parts;
@@ -91,12 +97,31 @@ export class Worker {
   async #round(wake: AbortSignal): Promise<void> {
     const { reader, context, report } = this.#parts;
     context.health.beat();
+    if (performance.now() - this.#lookedAt >= LOOK_MS) await this.#look();
     const { blocks, ends } = await received(reader, this.#batch.empty ? WAIT_MS : WAIT_WITH_BATCH_MS, wake);
     for (const end of ends) this.#ends.set(end.partition, end);
     for (const block of blocks) await this.#take(block);
     await this.#sealDue();
     if (this.#chain.failure !== undefined) throw this.#chain.failure.error;
     report.seen(ends, this.#chain.length === 0 && this.#batch.empty);
+  }
+
+  /** Without commits, too, it is noticed that the store has lost some, or that others have moved on. */
+  async #look(): Promise<void> {
+    const { output, source, memory } = this.#parts;
+    // What is under way is known when it is done; commits that come one after the other compare progress themselves.
+    if (this.#chain.length === 0 && this.#positions.size > 0) {
+      const partitions = [...this.#positions.keys()];
+      const stored = await output.stored(source, partitions);
+      for (const { partition, offset } of memory.of(new Set(partitions))) {
+        const now = stored.get(partition);
+        if (now === offset) continue;
+        throw new PlaceMoved(
+          `progress on ${source.topic}/${partition} is at ${now ?? "no offset"} and was left at ${offset}: reading it again`,
+        );
+      }
+    }
+    this.#lookedAt = performance.now();
   }
 
   async #take(block: RecordBlock): Promise<void> {
@@ -193,6 +218,8 @@ export class Worker {
       const began = performance.now();
       await output.commit(source, batch.rows);
       this.#lastCommitMs = performance.now() - began;
+      for (const { partition, to: offset } of batch.rows.moves)
+        this.#parts.memory.moved({ output: name, partition, offset });
       report.committed(batch, this.#lastCommitMs / 1000);
     });
   }

@@ -12,6 +12,8 @@ export interface RowsTable {
   readonly name: string;
   /** What must not change while the table has rows: its key. */
   readonly hash: string;
+  /** Hash of all that the spec says of it. */
+  readonly asks: string;
   readonly key: readonly string[];
   readonly columns: readonly ProjectedColumn[];
 }
@@ -19,10 +21,18 @@ export interface RowsTable {
 const ORDINAL = identifier("#n");
 
 export function rowsTable(name: string, key: readonly string[], columns: readonly ProjectedColumn[]): RowsTable {
-  const hash = createHash("sha256")
-    .update(JSON.stringify({ format: "rows 1", key }))
-    .digest("hex");
-  return { name, hash, key, columns };
+  const types = columns.map((column) => [column.name, column.postgresType]);
+  return {
+    name,
+    hash: hashOf({ format: "rows 1", key }),
+    asks: hashOf({ format: "rows 1", key, columns: types }),
+    key,
+    columns,
+  };
+}
+
+function hashOf(value: unknown): string {
+  return createHash("sha256").update(JSON.stringify(value)).digest("hex");
 }
 
 export function rowsPlace(name: string): string {

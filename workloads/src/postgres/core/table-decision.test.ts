@@ -11,6 +11,9 @@ const fresh: TableObserved = {
   plan: "p",
   expected: columns,
   claim: null,
+  asked: null,
+  asks: "p",
+  generation: 2,
   claimantAlive: false,
   columns: null,
   nameTaken: false,
@@ -19,6 +22,37 @@ const fresh: TableObserved = {
 };
 const claim = { ...owner, plan: "p", retiredUids: [], adopted: false };
 const made: TableObserved = { ...fresh, claim, columns, nameTaken: true, hasRows: true, hasProgress: true };
+
+const asked = { ...owner, plan: "newer", generation: 3, retiredUids: [] };
+
+describe("a definition", () => {
+  it.each<[string, Partial<TableObserved>, string]>([
+    [
+      "makes a forgotten table again when nothing newer was asked for",
+      { asked: { ...asked, generation: 2 } },
+      "create",
+    ],
+    ["makes it when it is the newest, whatever its generation", { asked: { ...asked, plan: "p" } }, "create"],
+    ["makes it for a pipeline that was created again", { asked: { ...asked, uid: "before" } }, "create"],
+    ["makes it for another pipeline", { asked: { ...asked, pipeline: "shop/other" } }, "create"],
+    ["keeps a table that was made with it, whatever is asked for", { ...made, asked }, "keep"],
+  ])("%s", (_, observed, action) => {
+    expect(decideTable({ ...fresh, ...observed }, owner).action).toBe(action);
+  });
+
+  it.each<[string, string, Partial<TableObserved>]>([
+    ["DefinitionSuperseded", "a newer generation has another one", { asked }],
+    [
+      "DefinitionSuperseded",
+      "a newer generation has the table in another stage",
+      { asked: { ...asked, plan: "p", stage: "other" } },
+    ],
+    ["DefinitionSuperseded", "the table was made with another", { ...made, plan: "q", asks: "q", asked }],
+    ["PipelineReplaced", "a newer pipeline had the table", { asked: { ...asked, uid: "newer", retiredUids: ["now"] } }],
+  ])("is refused with %s when %s", (reason, _, observed) => {
+    expect(decideTable({ ...fresh, ...observed }, owner)).toMatchObject({ action: "refuse", reason });
+  });
+});
 
 describe("a table", () => {
   it.each([

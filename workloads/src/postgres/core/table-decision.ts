@@ -11,6 +11,21 @@ export interface Owner {
   readonly uid: string;
 }
 
+/** A table and the hash of its definition. */
+export interface Definition {
+  readonly name: string;
+  readonly hash: string;
+}
+
+/** The newest definition that has been asked for: it outlives its table. */
+export interface Asked extends Owner {
+  readonly plan: string;
+  /** metadata.generation of the pipeline that asked for it. */
+  readonly generation: number;
+  /** uids that a later pipeline of the name has replaced. */
+  readonly retiredUids: readonly string[];
+}
+
 export interface Claim extends Owner {
   readonly plan: string;
   /** uids from which the claim has passed on; they never get it back. */
@@ -24,6 +39,11 @@ export interface TableObserved {
   readonly plan: string;
   readonly expected: readonly Column[];
   readonly claim: Claim | null;
+  readonly asked: Asked | null;
+  /** Hash of all that the owner asks for: of a table of events its columns too, which may change while it has rows. */
+  readonly asks: string;
+  /** metadata.generation under which the owner has its definition. */
+  readonly generation: number;
   /** Whether workers of the claim's uid, when it is not ours, are still connected. */
   readonly claimantAlive: boolean;
   /** Columns of the stored table, null when there is none. */
@@ -42,7 +62,7 @@ export type TableDecision =
   | { readonly action: "refuse"; readonly reason: TableProblem; readonly message: string };
 
 export function decideTable(observed: TableObserved, owner: Owner): TableDecision {
-  for (const check of [claimRefusal, refuseForeignTable, refuseOtherMeaning, refuseLostHalf]) {
+  for (const check of [supersededRefusal, claimRefusal, refuseForeignTable, refuseOtherMeaning, refuseLostHalf]) {
     const refusal = check(observed, owner);
     if (refusal !== undefined) return { action: "refuse", ...refusal };
   }
@@ -51,6 +71,51 @@ export function decideTable(observed: TableObserved, owner: Owner): TableDecisio
 }
 
 type Refusal = { readonly reason: TableProblem; readonly message: string } | undefined;
+
+/**
+ * Why the owner's definition is not one to make the table with: a newer generation has asked for another one, or a newer
+ * pipeline has taken the name. A table that is there stays with the definition that it was made with until it is forgotten.
+ */
+export function supersededRefusal(
+  {
+    table,
+    plan,
+    claim,
+    asked,
+    asks,
+    generation,
+  }: Pick<TableObserved, "table" | "plan" | "claim" | "asked" | "asks" | "generation">,
+  owner: Owner,
+): Refusal {
+  if (asked === null || asked.pipeline !== owner.pipeline) return undefined;
+  if (asked.retiredUids.includes(owner.uid)) return replaced(table, asked, owner);
+  if (asked.uid !== owner.uid || generation >= asked.generation) return undefined;
+  if (asked.stage === owner.stage && asked.plan === asks) return undefined;
+  if (claim !== null && claim.uid === owner.uid && claim.stage === owner.stage && claim.plan === plan) return undefined;
+  return {
+    reason: "DefinitionSuperseded",
+    message: `table ${table} has another definition since generation ${asked.generation} of pipeline ${owner.pipeline}, and this pod has that of generation ${generation}: it makes and writes nothing under it, and a pod of the newer one takes its place; to go back to this definition, apply it again`,
+  };
+}
+
+/** Whether what the owner asks for is to be remembered, so that nothing older comes after it. */
+export function supersedes(
+  { asked, claim, generation }: Pick<TableObserved, "asked" | "claim" | "generation">,
+  owner: Owner,
+  accepted: boolean,
+): boolean {
+  const last = asked ?? claim;
+  if (last === null || (last.pipeline === owner.pipeline && last.uid === owner.uid))
+    return asked === null || generation >= asked.generation;
+  return accepted;
+}
+
+function replaced(table: string, newer: Owner, owner: Owner): Refusal {
+  return {
+    reason: "PipelineReplaced",
+    message: `table ${table} has passed on to a newer pipeline ${newer.pipeline} (uid ${newer.uid}): this one (uid ${owner.uid}) was deleted, or another cluster has a pipeline of the same name; use another database or name`,
+  };
+}
 
 /** Why the table is not the owner's to write. */
 export function claimRefusal(
@@ -63,11 +128,7 @@ export function claimRefusal(
       reason: "TableClaimed",
       message: `table ${table} is written by stage ${claim.stage} of pipeline ${claim.pipeline}: give this table another name, or, when that stage no longer has it, ${forget(table)}`,
     };
-  if (claim.retiredUids.includes(owner.uid))
-    return {
-      reason: "PipelineReplaced",
-      message: `table ${table} has passed on to a newer pipeline ${claim.pipeline} (uid ${claim.uid}): this one (uid ${owner.uid}) was deleted, or another cluster has a pipeline of the same name; use another database or name`,
-    };
+  if (claim.retiredUids.includes(owner.uid)) return replaced(table, claim, owner);
   if (claim.uid !== owner.uid && claimantAlive)
     return {
       reason: "TableClaimed",

@@ -7,6 +7,7 @@
 import { Connection, type CallObserver, type Statement } from "../../postgres/connection.ts";
 import type { Owner } from "../../postgres/core/table-decision.ts";
 import { compareAndMove, insertFirstProgress, type MoveScope, readProgress } from "../../postgres/progress.ts";
+import { ProgressMoved } from "../../postgres/errors.ts";
 import { migrate } from "../../postgres/schema.ts";
 import type { OutputMove, Source } from "../output.ts";
 import { FilesRefused } from "./errors.ts";
@@ -31,6 +32,7 @@ export interface FileLedgerOptions {
 export class FileLedger {
   readonly #options: FileLedgerOptions;
   readonly #connection: Connection;
+  #incarnation = "";
 
   private constructor(options: FileLedgerOptions, connection: Connection) {
     this.#options = options;
@@ -56,12 +58,34 @@ export class FileLedger {
     return this.#connection.lost;
   }
 
+  /** As {@link Connection.check}. */
+  check(): void {
+    this.#connection.check();
+  }
+
+  /** What tells this claim from one that was made anew. */
+  get incarnation(): string {
+    return this.#incarnation;
+  }
+
+  /** Where progress of this definition stands, by partition. */
+  async stored(source: Source, partitions: readonly number[]): Promise<ReadonlyMap<number, number>> {
+    const { owner, output, plan } = this.#options;
+    const rows = await readProgress(this.#connection, owner, source.topic, [output], partitions);
+    const own = rows.filter((row) => row.plan === plan && row.uid === owner.uid && row.topicId === source.topicId);
+    return new Map(own.map(({ partition, nextOffset }) => [partition, nextOffset]));
+  }
+
   /** Progress of the partitions, inserted where there is none. */
   async progress(source: Source, starts: ReadonlyMap<number, number>) {
     const { owner, output, plan } = this.#options;
-    const first = [...starts].map(([partition, offset]) => ({ output, plan, partition, offset }));
+    const claim = this.#claimName;
+    const first = [...starts].map(([partition, offset]) => ({ output, plan, partition, offset, claim }));
     await insertFirstProgress(this.#connection, this.#scope(source), first);
-    return await readProgress(this.#connection, owner, source.topic, [output], [...starts.keys()]);
+    const progress = await readProgress(this.#connection, owner, source.topic, [output], [...starts.keys()]);
+    if (progress.length < starts.size)
+      throw new ProgressMoved(`output ${output} is not claimed any more: looking again`);
+    return progress;
   }
 
   /** Stores that these files are about to be written. */
@@ -138,9 +162,14 @@ export class FileLedger {
    */
   async #claim(): Promise<void> {
     const { owner, output, plan } = this.#options;
-    const name = `${owner.pipeline}/${output}`;
+    const name = this.#claimName;
     const query = async (text: string, values: readonly unknown[]) =>
-      await this.#connection.query<{ uid: string; plan: string; retired_uids: string[] }>("claim files", {
+      await this.#connection.query<{
+        uid: string;
+        plan: string;
+        retired_uids: string[];
+        claimed_at: string;
+      }>("claim files", {
         text,
         values,
       });
@@ -149,9 +178,10 @@ export class FileLedger {
         on conflict do nothing`,
       [name, owner.pipeline, owner.stage, owner.uid, plan],
     );
-    const { rows } = await query("select uid, plan, retired_uids from caudal.claims where table_name = $1 for update", [
-      name,
-    ]);
+    const { rows } = await query(
+      "select uid, plan, retired_uids, claimed_at::text from caudal.claims where table_name = $1 for update",
+      [name],
+    );
     const [claim] = rows;
     if (claim === undefined || claim.retired_uids.includes(owner.uid))
       throw new FilesRefused(
@@ -161,6 +191,7 @@ export class FileLedger {
       throw new FilesRefused(
         `output ${output} has written files of another format or path: put it back, or give the output another name, under which the topic is read from its beginning`,
       );
+    this.#incarnation = claim.claimed_at;
     if (claim.uid === owner.uid) return;
     await query(
       "update caudal.claims set uid = $2, retired_uids = array_append(retired_uids, uid), claimed_at = now() where table_name = $1",
@@ -171,6 +202,11 @@ export class FileLedger {
       output,
       owner.uid,
     ]);
+  }
+
+  get #claimName(): string {
+    const { owner, output } = this.#options;
+    return `${owner.pipeline}/${output}`;
   }
 
   #place({ topic }: Source): readonly [string, string, string] {

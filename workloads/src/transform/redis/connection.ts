@@ -102,18 +102,25 @@ export class RedisConnection {
     return (await this.#run("write", this.#write, key, args)) === 1;
   }
 
+  /** Fields of a hash, as texts; null for one that is not there. */
+  async read(key: string, fields: readonly string[]): Promise<readonly (string | null)[]> {
+    const answer = (await this.#send("read", ["HMGET", key, ...fields])) as readonly unknown[];
+    return answer.map((value) => (value === null ? null : String(value)));
+  }
+
   close(): void {
     this.#lost = true;
     if (this.#client.isOpen) this.#client.destroy();
   }
 
   async #run(call: string, script: string, key: string, args: readonly string[]): Promise<unknown> {
+    return await this.#send(call, ["EVALSHA", script, "1", key, ...args]);
+  }
+
+  async #send(call: string, command: string[]): Promise<unknown> {
     const began = performance.now();
     try {
-      const answer: unknown = await withinTime(
-        this.#client.sendCommand(["EVALSHA", script, "1", key, ...args]),
-        ANSWER_MS,
-      );
+      const answer: unknown = await withinTime(this.#client.sendCommand(command), ANSWER_MS);
       this.#onCall(call, (performance.now() - began) / 1000, "ok");
       return answer;
     } catch (error) {

@@ -42,6 +42,25 @@ export class RedisOutput implements Output {
     this.wants = new Set(options.as === "json" ? ["columns", "json"] : ["columns"]);
   }
 
+  /** The keys of each partition say of which definition they are. */
+  async accept(source: Source, starts: ReadonlyMap<number, number>): Promise<void> {
+    await this.positions(source, undefined, starts);
+  }
+
+  async stored(source: Source, partitions: readonly number[]): Promise<ReadonlyMap<number, number>> {
+    const { owner, plan } = this.#options;
+    const connection = await this.#connected();
+    const places = await Promise.all(
+      partitions.map(async (partition): Promise<[number, number][]> => {
+        const [uid, topicId, stored, next] = await connection.read(this.#progressKey(source, partition), [
+          ...["uid", "topic_id", "plan", "next"],
+        ]);
+        return uid === owner.uid && topicId === source.topicId && stored === plan ? [[partition, Number(next)]] : [];
+      }),
+    );
+    return new Map(places.flat());
+  }
+
   async positions(source: Source, _assignee: unknown, starts: ReadonlyMap<number, number>): Promise<Position[]> {
     const { owner, plan } = this.#options;
     const connection = await this.#connected();
