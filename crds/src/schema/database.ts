@@ -33,9 +33,16 @@ export const DatabaseSpec = Type.Object(
                   default: "any",
                   description: "How the standbys are chosen.",
                 }),
-                number: Type.Integer({ minimum: 1, maximum: 8, description: "Standbys that confirm each commit." }),
+                number: Type.Integer({
+                  minimum: 0,
+                  maximum: 8,
+                  description: "Standbys that confirm each commit; 0: none, and a failover may lose the last commits.",
+                }),
               },
-              { description: "Waits for standbys at each commit, so that a failover loses nothing." },
+              {
+                description:
+                  "Standbys for which each commit waits, so that a failover loses nothing: with two instances or more, one of any by default.",
+              },
             ),
           ),
         },

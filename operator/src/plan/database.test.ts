@@ -33,8 +33,23 @@ test("a Cluster has what the spec says of it", () => {
     instances: 3,
     storage: { size: "5", storageClass: "fast" },
     imageName: "pg:17",
-    postgresql: { synchronous: { method: "any", number: 1 } },
+    postgresql: { synchronous: { method: "any", number: 1, failoverQuorum: true } },
   });
+});
+
+test.each([
+  [1, undefined, undefined],
+  [2, undefined, { method: "any", number: 1 }],
+  [3, undefined, { method: "any", number: 1, failoverQuorum: true }],
+  [3, { method: "first" as const, number: 2 }, { method: "first", number: 2, failoverQuorum: true }],
+  [3, { method: "any" as const, number: 0 }, undefined],
+])("of %i instances commits wait for standbys, unless the spec says otherwise: %j", (instances, given, expected) => {
+  const pipeline = givenPipeline((spec) => {
+    const synchronous = given === undefined ? {} : { synchronous: given };
+    spec.database = { cluster: { instances, storage: { size: 5 }, ...synchronous } };
+  });
+  const { postgresql } = buildDatabaseCluster(pipeline)[0]?.spec as { postgresql?: { synchronous: unknown } };
+  expect(postgresql?.synchronous).toEqual(expected);
 });
 
 test("one place is made and never both", () => {

@@ -11,6 +11,10 @@ const LAG_FLOOR = 1_000;
 const LAG_GROWTH = 1.1;
 /** Dead letters are told for this long after the last one. */
 const DEAD_LETTERS_MS = 10 * 60_000;
+/** Lost commits are told for this long after they were found. */
+const LOST_MS = 60 * 60_000;
+/** As many of them as a person reads. */
+const LOST_PLACES = 6;
 /** A watermark this far behind the others holds back what should be final. */
 const WATERMARK_BEHIND_MS = 10 * 60_000;
 
@@ -30,6 +34,7 @@ export function findHealthy(facts: Facts, stages: readonly StageView[]): Finding
     return { status: "Unknown", reason: "Suspended", message: "no events flow while the pipeline is suspended" };
   if (told.length === 0) return { status: "Unknown", reason: "NoReports", message: "no stage has told its status yet" };
   const causes = [
+    ...told.flatMap(({ stage, pod }) => lostCause(stage, pod, now)),
     ...told.flatMap(({ stage, pod }) => errorCause(stage, pod)),
     ...stages.flatMap(lagCause),
     ...stages.flatMap((stage) => undecidedCause(stage, clock)),
@@ -44,6 +49,26 @@ function errorCause(stage: string, { name, status }: PodObservation): Cause[] {
   return error === undefined
     ? []
     : [{ reason: error.reason, message: `stage ${stage}: Pod/${name}: ${error.message}` }];
+}
+
+/** What a server has lost of commits that it had acknowledged, in numbers. */
+function lostCause(stage: string, { name, status }: PodObservation, now: number): Cause[] {
+  const lost = (status?.value.lost ?? []).filter(({ at }) => now - at <= LOST_MS);
+  if (lost.length === 0) return [];
+  const places = lost.map(
+    ({ output, topic, partition, from, to, offsets, at }) =>
+      `${output}: ${offsets} offsets of ${topic}/${partition} (${from} to ${to - 1}) at ${new Date(at).toISOString().slice(0, 19)}Z`,
+  );
+  const more = places.length > LOST_PLACES ? `, and ${places.length - LOST_PLACES} more partitions` : "";
+  return [
+    {
+      reason: "CommitsLost",
+      message:
+        `stage ${stage}: Pod/${name} found that the server had lost commits which it had acknowledged, and does them again: ` +
+        `${places.slice(0, LOST_PLACES).join(", ")}${more}; look whether a failover or a restore was meant, and let commits ` +
+        "wait for a standby (spec.database.cluster.synchronous); docs/delivery.md says what may come twice elsewhere",
+    },
+  ];
 }
 
 function lagCause({ stage, pods }: StageView): Cause[] {

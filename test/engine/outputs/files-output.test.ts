@@ -108,11 +108,33 @@ const ids = async ({ folder }: Lake): Promise<number[]> =>
   (await readLake<{ id: string }>(`select id from read_parquet('${folder}/**/*.parquet') order by id`)).map(({ id }) =>
     Number(id),
   );
+/** As a server does that was put back: what the ledger had after these commits, and nothing of what came later. */
+const putBack = async ({ database }: Lake, offset: number) =>
+  await database.query("update caudal.progress set next_offset = $1", [offset]);
 const upTo = (end: number): number[] => Array.from({ length: end }, (_, id) => id);
 const files = ({ folder }: Lake): string[] => globSync("**/*.*", { cwd: folder }).sort();
 const leftover = ({ folder }: Lake): string[] => globSync("_staged/*", { cwd: folder });
 
 describe.each(["s3", "folder"] as const)("files in %s", (kind) => {
+  it("whose commits were lost are removed before their events are written again; others' files stay", async () => {
+    const one = await lake(kind);
+    const output = outputTo(one);
+    await place(output);
+    await place(output, 1);
+    await output.commit(source, batch(0, 0, 4));
+    const kept = files(one);
+    await output.commit(source, batch(0, 4, 9));
+    await one.store().put("date=2026-01-31/customers-0-100-200-deadbeef.parquet", join(one.folder, kept[0] ?? ""));
+    await putBack(one, 4);
+    const after = outputTo(one);
+    expect(await place(after)).toBe(4);
+    expect(files(one)).toEqual([...kept, "date=2026-01-31/customers-0-100-200-deadbeef.parquet"].sort());
+    await one.store().remove("date=2026-01-31/customers-0-100-200-deadbeef.parquet");
+    await after.commit(source, batch(0, 4, 7));
+    await after.commit(source, batch(0, 7, 12));
+    expect(await ids(one)).toEqual(upTo(12));
+  });
+
   it("lie by event date and are read by one query, with the types of the columns", async () => {
     const one = await lake(kind);
     const output = outputTo(one);
@@ -263,9 +285,7 @@ it("says that a bucket is missing, and what committed files were removed by othe
   const one = await lake("s3");
   const missing = () =>
     new S3Store({ bucket: "nowhere", prefix: "", endpoint: s3.endpoint, region: "us-east-1", secret: s3.secret });
-  const output = outputTo(one, { store: missing });
-  await place(output);
-  await expect(output.commit(source, batch(0, 0, 2))).rejects.toMatchObject({
+  await expect(place(outputTo(one, { store: missing }))).rejects.toMatchObject({
     reason: "FilesRefused",
     message: expect.stringMatching(/s3:\/\/nowhere\/.*NoSuchBucket/) as string,
   });
@@ -301,5 +321,6 @@ const bound = (store: FileStore): FileStore => ({
   put: async (name, file) => await store.put(name, file),
   publish: async (staged, name) => await store.publish(staged, name),
   remove: async (name) => await store.remove(name),
+  list: async (start) => await store.list(start),
   close: () => store.close(),
 });

@@ -12,6 +12,8 @@ export interface FileStore {
   publish(staged: string, name: string): Promise<void>;
   /** Removes a file, if it is there. */
   remove(name: string): Promise<void>;
+  /** Names of all files whose names begin so, in no order. */
+  list(start: string): Promise<readonly string[]>;
   close(): void;
 }
 
@@ -20,11 +22,12 @@ export type StoreObserver = (call: string, seconds: number, outcome: "ok" | "err
 
 /** The store, with its calls told. */
 export function observed(store: FileStore, observe: StoreObserver): FileStore {
-  const told = async (call: string, work: Promise<void>): Promise<void> => {
+  const told = async <T>(call: string, work: Promise<T>): Promise<T> => {
     const began = performance.now();
     try {
-      await work;
+      const result = await work;
       observe(call, (performance.now() - began) / 1000, "ok");
+      return result;
     } catch (error) {
       observe(call, (performance.now() - began) / 1000, "error");
       throw error;
@@ -34,6 +37,7 @@ export function observed(store: FileStore, observe: StoreObserver): FileStore {
     put: async (name, file) => await told("put", store.put(name, file)),
     publish: async (staged, name) => await told("publish", store.publish(staged, name)),
     remove: async (name) => await told("remove", store.remove(name)),
+    list: async (start) => await told("list", store.list(start)),
     close: () => store.close(),
   };
 }

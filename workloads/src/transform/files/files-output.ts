@@ -13,7 +13,7 @@ import { TopicRecreated } from "../../kafka/errors.ts";
 import { describeError } from "../../runtime/errors.ts";
 import { OutputRefused } from "../errors.ts";
 import type { Output, OutputBatch, Position, Source } from "../output.ts";
-import { dateOf, publishedName, stagedName, type Writer } from "./core/names.ts";
+import { dateOf, isBeyond, PUBLISHED, publishedName, stagedName, type Writer } from "./core/names.ts";
 import type { FileStore } from "./file-store.ts";
 import type { FileLedger, LedgerFile } from "./ledger.ts";
 import type { WriteFile } from "./write-file.ts";
@@ -54,6 +54,20 @@ export class FilesOutput implements Output {
     this.gather = options.gather;
   }
 
+  get incarnation(): string {
+    return this.#parts?.ledger.incarnation ?? "";
+  }
+
+  async accept(): Promise<void> {
+    await this.#open();
+  }
+
+  async stored(source: Source, partitions: readonly number[]): Promise<ReadonlyMap<number, number>> {
+    this.#parts?.ledger.check();
+    const { ledger } = await this.#open();
+    return await ledger.stored(source, partitions);
+  }
+
   async positions(source: Source, _assignee: unknown, starts: ReadonlyMap<number, number>): Promise<Position[]> {
     const { ledger, store } = await this.#open();
     const partitions = [...starts.keys()];
@@ -61,13 +75,28 @@ export class FilesOutput implements Output {
     for (const { id } of await ledger.abandon(source, partitions)) await store.remove(stagedName(id));
     await this.#publish(await ledger.committed(source, partitions));
     const progress = await ledger.progress(source, starts);
-    return progress.map(({ partition, nextOffset, leaderEpoch, topicId }) => {
-      if (topicId !== source.topicId) throw new TopicRecreated(source.topic, topicId, source.topicId);
-      return { partition, offset: nextOffset, epoch: leaderEpoch };
-    });
+    const foreign = progress.find(({ topicId }) => topicId !== source.topicId);
+    if (foreign !== undefined) throw new TopicRecreated(source.topic, foreign.topicId, source.topicId);
+    await this.#withdraw(
+      source,
+      progress.map(({ partition, nextOffset }) => [partition, nextOffset]),
+    );
+    return progress.map(({ partition, nextOffset, leaderEpoch }) => ({
+      ...{ partition, offset: nextOffset, epoch: leaderEpoch },
+    }));
+  }
+
+  /** Removes files whose commit PostgreSQL has lost: their events are written again. */
+  async #withdraw(source: Source, places: readonly (readonly [partition: number, next: number])[]): Promise<void> {
+    if (places.length === 0) return;
+    const { store } = await this.#open();
+    const { writer } = this.#options;
+    for (const name of await store.list(PUBLISHED))
+      if (places.some(([partition, next]) => isBeyond(writer, source, partition, next, name))) await store.remove(name);
   }
 
   async commit(source: Source, batch: OutputBatch): Promise<void> {
+    this.#parts?.ledger.check();
     const { ledger, store, writer, folder } = await this.#open();
     const files = this.#plan(source, batch, writer.extension);
     if (files.length > 0) await ledger.begin(source, files);

@@ -1,5 +1,5 @@
 /** Files in a folder of a volume: published by a rename, which is atomic. */
-import { copyFile, mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { copyFile, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { FilesRefused } from "./errors.ts";
 import type { FileStore } from "./file-store.ts";
@@ -38,6 +38,17 @@ export class FolderStore implements FileStore {
     await this.#try("remove", async () => await rm(join(this.#root, name), { force: true }));
   }
 
+  async list(start: string): Promise<readonly string[]> {
+    const names: string[] = [];
+    await this.#try("list", async () => {
+      for (const folder of await entries(this.#root)) {
+        if (!folder.isDirectory() || !folder.name.startsWith(start)) continue;
+        for (const { name } of await entries(join(this.#root, folder.name))) names.push(`${folder.name}/${name}`);
+      }
+    });
+    return names;
+  }
+
   close(): void {
     // Nothing is held between calls.
   }
@@ -49,6 +60,16 @@ export class FolderStore implements FileStore {
       const message = error instanceof Error ? error.message : String(error);
       throw new FilesRefused(`${doing} a file below ${this.#root}: ${message}`, { cause: error });
     }
+  }
+}
+
+/** What a folder holds; nothing where there is none yet. */
+async function entries(path: string) {
+  try {
+    return await readdir(path, { withFileTypes: true });
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return [];
+    throw error;
   }
 }
 

@@ -3,6 +3,7 @@ import {
   CopyObjectCommand,
   DeleteObjectCommand,
   HeadObjectCommand,
+  paginateListObjectsV2,
   PutObjectCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
@@ -75,6 +76,17 @@ export class S3Store implements FileStore {
     await this.#try("remove", name, async () => {
       await this.#client.send(new DeleteObjectCommand(this.#place(name)));
     });
+  }
+
+  async list(start: string): Promise<readonly string[]> {
+    const { prefix } = this.#options;
+    const { Bucket, Key: Prefix } = this.#place(start);
+    const names: string[] = [];
+    await this.#try("list", start, async () => {
+      for await (const { Contents = [] } of paginateListObjectsV2({ client: this.#client }, { Bucket, Prefix }))
+        for (const { Key } of Contents) if (Key !== undefined) names.push(Key.slice(prefix.length));
+    });
+    return names;
   }
 
   close(): void {

@@ -41,3 +41,21 @@ export function stagedName(id: string): string {
 export function dateOf(time: number): string {
   return new Date(time).toISOString().replace(/T.*/, "");
 }
+
+/** Before the names of all files that are published. */
+export const PUBLISHED = "date=";
+
+/**
+ * Whether a published file holds offsets of the partition that are not behind this one any more: its commit was lost.
+ *
+ * @param name as it is listed
+ * @param next next offset of the partition, as progress says
+ */
+export function isBeyond(writer: Writer, source: Source, partition: number, next: number, name: string): boolean {
+  const file = name.slice(name.lastIndexOf("/") + 1);
+  const start = `${source.topic}-${partition}-`;
+  if (!file.startsWith(start)) return false;
+  const [, from, to, hash] =
+    /^([0-9]+)-([0-9]+)-([0-9a-f]{8})\.(?:parquet|jsonl)$/.exec(file.slice(start.length)) ?? [];
+  return hash === hashOf(writer, source) && (Number(from) >= next || Number(to) > next);
+}
