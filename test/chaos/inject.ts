@@ -12,6 +12,8 @@ import type { Turns } from "./turns.ts";
 
 /** Time within which a fault must show: a commit comes, a disk is needed, a clock is read. */
 const SHOWS_SECONDS = 15;
+/** Other faults may keep workers from PostgreSQL meanwhile. */
+const TOLD_SECONDS = 45;
 
 export class Injector {
   readonly #servers: Servers;
@@ -80,6 +82,8 @@ export class Injector {
         return await alone("postgres", async () => await ended(server.restart("SIGQUIT")));
       case "postgres-kill":
         return await alone("postgres", async () => await away(server, 0));
+      case "postgres-put-back":
+        return await alone("postgres", async () => await this.#putBack(fault.ms));
       case "postgres-terminate":
         return await alone("postgres", async () => await this.#terminate());
       case "postgres-disk-full":
@@ -150,6 +154,22 @@ export class Injector {
     await sleep(ms);
     setClock(replica.clockFile, 0);
     return jumped;
+  }
+
+  /** @returns whether workers that had made the lost commits say so, with how many offsets */
+  async #putBack(ms: number): Promise<boolean> {
+    const putBack = await this.#servers.server.save();
+    await sleep(ms);
+    const before = await this.#lost();
+    await putBack();
+    return await withinSeconds(TOLD_SECONDS, async () => (await this.#lost()) > before, 500);
+  }
+
+  /** Offsets that workers say were lost. */
+  async #lost(): Promise<number> {
+    const workers = this.#scenario.fleets.flatMap(({ replicas }) => replicas);
+    const told = workers.map(async ({ worker }) => (await worker?.status().catch(() => undefined))?.lost ?? []);
+    return (await Promise.all(told)).flat().reduce((sum, { offsets }) => sum + offsets, 0);
   }
 
   async #terminate(): Promise<boolean> {

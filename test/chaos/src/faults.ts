@@ -29,6 +29,8 @@ export type Fault =
   | { readonly kind: "postgres-immediate" }
   | { readonly kind: "postgres-kill" }
   | { readonly kind: "postgres-terminate" }
+  /** Its data is copied, and after a while the copy is put back: acknowledged commits are lost. */
+  | { readonly kind: "postgres-put-back"; readonly ms: number }
   | { readonly kind: "postgres-disk-full"; readonly ms: number }
   | { readonly kind: "postgres-reset"; readonly share: number }
   | { readonly kind: "postgres-delay"; readonly latencyMs: number; readonly ms: number }
@@ -61,7 +63,11 @@ export const MOST_WORKERS = 4;
 /** The group's session is 15 s: whoever is silent for longer has lost its partitions. */
 const SESSION_MS = 15_000;
 
-export function makeFault(dice: Dice, kind: Exclude<FaultKind, "table-added">, mostWorkers: number): Fault {
+export function makeFault(
+  dice: Dice,
+  kind: Exclude<FaultKind, "table-added" | "postgres-put-back">,
+  mostWorkers: number,
+): Fault {
   const victim = dice.unit();
   const ms = (least: number, most: number): number => Math.round(least + dice.unit() * (most - least));
   switch (kind) {

@@ -12,13 +12,14 @@ export interface Edit {
 }
 
 export const mutants = {
-  /** Progress is moved from wherever it is. */
+  /** Progress is moved from wherever it is, and nobody looks where it is meanwhile. */
   "compare-and-set": [
     {
       file: "postgres/schema.ts",
       find: "and p.next_offset = m.from_offset and p.leader_epoch = m.from_epoch;",
       replace: ";",
     },
+    { file: "aggregator/worker.ts", find: "const LOOK_MS = 2_000;", replace: "const LOOK_MS = Infinity;" },
   ],
   /** Progress of another definition of the table is moved too. */
   "plan-hash": [{ file: "postgres/schema.ts", find: " and p.plan = m.plan", replace: "" }],
@@ -87,13 +88,14 @@ export const mutants = {
   ],
   /** Cdc mode forgets how much of a transaction has been sent. */
   "part-of-transaction": [{ file: "source/cdc/replicate.ts", find: "? part.changes : 0;", replace: "? 0 : 0;" }],
-  /** The group takes offsets of whoever writes them in a transaction. */
+  /** The group takes offsets of whoever writes them in a transaction, and nobody looks where they are. */
   generation: [
     {
       file: "kafka/transactions.ts",
       find: '"member" in place ? place.member : NO_MEMBER',
       replace: "NO_MEMBER",
     },
+    { file: "transform/worker.ts", find: "const LOOK_MS = 2_000;", replace: "const LOOK_MS = Infinity;" },
   ],
   /** Not a guard: a transaction of the database takes many of Kafka, so that one can be stopped in it. */
   "small-parts": [{ file: "source/cdc/replicate.ts", find: "MOST_ENTRIES = 2_000", replace: "MOST_ENTRIES = 10" }],

@@ -41,7 +41,7 @@ const common: readonly FaultKind[] = [
 const redis = ["redis-restart", "redis-kill", "redis-freeze", "redis-reset", "redis-black-hole"] as const;
 const s3 = ["s3-kill", "s3-reset", "s3-delay", "s3-black-hole"] as const;
 const special: Readonly<Record<(typeof SYSTEMS)[number], readonly FaultKind[]>> = {
-  aggregates: ["partitions-added", "table-added"],
+  aggregates: ["partitions-added", "table-added", "postgres-put-back"],
   banking: ["partitions-added", "pod-kill", ...redis],
   customers: ["pod-kill", ...redis, ...s3, "slot-dropped", "slot-invalidated"],
 };
@@ -55,7 +55,7 @@ describe("a schedule of aggregates", () => {
       if (!clocks) expect(faults.some(({ kind }) => kind === "clock-jump")).toBe(false);
       const added = faults.filter(({ kind }) => kind === "table-added").length;
       expect(added).toBeLessThanOrEqual(refusals ? 0 : 1);
-      if (refusals) expect(lateEvents).toBe("Update");
+      if (refusals || faults.some(({ kind }) => kind === "postgres-put-back")) expect(lateEvents).toBe("Update");
     }
   });
 

@@ -48,7 +48,7 @@ const MOST_PARTITIONS = 8;
 const QUIET_SECONDS = 3;
 const MEAN_GAP_MS = 3_000;
 
-type Weights = Readonly<Partial<Record<Exclude<FaultKind, "table-added">, number>>>;
+type Weights = Readonly<Partial<Record<Exclude<FaultKind, "table-added" | "postgres-put-back">, number>>>;
 
 const network = { reset: 5, delay: 3, blackHole: 3 };
 const weights = {
@@ -112,6 +112,9 @@ export const plans: { readonly [S in System]: (seed: number, seconds: number) =>
     const steps = faults(dice, weights, { seconds, clocks, partitions, mostWorkers: MOST_WORKERS });
     if (adds)
       steps.push({ atMs: Math.round(seconds * 1000 * (0.3 + 0.3 * dice.unit())), fault: { kind: "table-added" } });
+    const loss = new Dice(seed, "lost commits");
+    // What is late is judged again after a loss: under the other policies an event may be in its row and among the letters.
+    if (lateEvents === "Update" && loss.chance(0.5)) steps.push(losesCommits(loss, seconds));
     steps.sort((a, b) => a.atMs - b.atMs);
     return {
       ...{ system: "aggregates", seed, seconds, workers, partitions, lateEvents, eventsPerSecond, clocks, steps },
@@ -146,6 +149,11 @@ export const plans: { readonly [S in System]: (seed: number, seconds: number) =>
     };
   },
 };
+
+function losesCommits(dice: Dice, seconds: number): Step {
+  const atMs = Math.round(seconds * 1000 * (0.2 + 0.5 * dice.unit()));
+  return { atMs, fault: { kind: "postgres-put-back", ms: Math.round(1_000 + 4_000 * dice.unit()) } };
+}
 
 /** Of each of several stages. */
 const MOST_OF_SEVERAL = 3;
