@@ -376,6 +376,30 @@ describe("Healthy tells", () => {
     expect(said(facts(open(179_000)), "Healthy")).toBe("True EventsFlow");
   });
 
+  test("commits that a server has lost, in numbers, for an hour", () => {
+    const lost = (at: number) => ({
+      output: "event_counts",
+      topic: "t",
+      partition: 2,
+      from: 70,
+      to: 100,
+      offsets: 30,
+      at,
+    });
+    const pod = (at: number) => givenPod("metrics", {}, { lost: [lost(at)] });
+    const { reason, message } = condition(facts(pod(NOW - 60_000)), "Healthy");
+    expect(reason).toBe("CommitsLost");
+    expect(message).toContain("event_counts: 30 offsets of t/2 (70 to 99) at 2026-01-01T11:59:00Z");
+    expect(said(facts(pod(NOW - 3_700_000)), "Healthy")).toBe("True EventsFlow");
+  });
+
+  test("a lag that nobody knows, which is not nothing", () => {
+    const error = { reason: "TableChanged", message: "another definition", at: NOW };
+    const summary = (...pods: Parameters<typeof facts>) => statusOf(facts(...pods)).status.stages?.[1];
+    expect(summary(givenPod("metrics", {}, { partitions: [], error }))).not.toHaveProperty("lag");
+    expect(summary(givenPod("metrics", {}, { partitions: [] }))).toMatchObject({ lag: "0" });
+  });
+
   test("the last error that stands", () => {
     const pod = givenPod("metrics", {}, { error: { reason: "BrokerAway", message: "no broker answers", at: NOW } });
     expect(condition(facts(pod), "Healthy")).toMatchObject({ status: "False", reason: "BrokerAway" });
