@@ -136,7 +136,7 @@ export class Operator {
     const { config, metrics } = this.#options;
     const probes = { live: () => this.#notLive(), ready: () => this.#readiness() };
     this.#http = await serveHttp(config.port, metrics.registry, probes);
-    metrics.leader.set({ name: config.leaseName }, 0);
+    this.#showLeading(false);
     this.#caches.start();
     this.#stages.start();
     this.#beginning = this.#compete();
@@ -217,7 +217,7 @@ export class Operator {
       clock: this.#clock,
       log,
     });
-    metrics.leader.set({ name: config.leaseName }, 1);
+    this.#showLeading(true);
     void this.#begin(this.#controller);
   }
 
@@ -229,6 +229,11 @@ export class Operator {
     controller.start();
   }
 
+  #showLeading(leads: boolean): void {
+    const { config, metrics } = this.#options;
+    metrics.showLeading({ namespace: config.ownNamespace, name: config.leaseName }, leads);
+  }
+
   #follow(): void {
     void this.#stopController();
   }
@@ -237,7 +242,7 @@ export class Operator {
     const controller = this.#controller;
     this.#controller = undefined;
     this.#queue = undefined;
-    this.#options.metrics.leader.set({ name: this.#options.config.leaseName }, 0);
+    this.#showLeading(false);
     await controller?.stop();
   }
 

@@ -234,7 +234,7 @@ async function writeStatus(
   if (object !== undefined)
     for (const fact of announce(facts.observation.pipeline.status, status)) await context.writes.tell(pipeline, fact);
   context.metrics.showPipeline(
-    { metadata: pipeline.metadata, status },
+    { metadata: pipeline.metadata, spec: pipeline.spec, status },
     stages.map(({ stage, lag }) => ({ stage: stage.name, role: stage.role, lag })),
   );
   return laterMs;

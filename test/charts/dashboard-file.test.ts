@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { createMetrics } from "@caudal/workloads/runtime/metrics";
 import { Metrics } from "../../operator/src/controller/metrics.ts";
+import { repository } from "../cluster/host/paths.ts";
 import { run } from "../cluster/host/run.ts";
 import { dashboard, fill, queries } from "./support/dashboard.ts";
 import { chartFolder, render } from "./support/helm.ts";
@@ -68,12 +69,16 @@ describe("the metrics that dashboard and alerts name", () => {
 describe("the alerts", () => {
   it("are rules that promtool accepts, each with a severity and something to do", async () => {
     const output = await run(await prometheusProgram("promtool"), ["check", "rules", alertsFile]);
-    expect(output).toMatch(/SUCCESS: 7 rules found/);
+    expect(output).toMatch(/SUCCESS: 11 rules found/);
     const rules = (parse(await readFile(alertsFile, "utf8")) as AlertFile).groups.flatMap((group) => group.rules);
     for (const { alert, labels, annotations } of rules) {
       expect(labels.severity, alert).toMatch(/^(warning|critical)$/);
       expect(annotations.summary.length, alert).toBeGreaterThan(10);
       expect(annotations.description.length, alert).toBeGreaterThan(10);
+      expect(annotations.runbook_url, alert).toBe(`docs/runbooks/${alert}.md`);
+      const page = await readFile(join(repository, annotations.runbook_url), "utf8");
+      expect(page, alert).toMatch(new RegExp(`^# ${alert}\n[^]+## What it costs\n[^]+## What to do\n\n1[.] `));
+      expect(await tested(), alert).toContain(`alertname: ${alert}\n        exp_alerts:\n          - exp_labels`);
     }
   });
 
@@ -90,6 +95,13 @@ describe("the alerts", () => {
     const rule = only(await render("caudal", { values: ["monitoring"] }), "PrometheusRule");
     expect(rule.spec).toEqual(parse(await readFile(alertsFile, "utf8")));
     expect(rule.metadata.labels).toMatchObject({ release: "prometheus" });
+    const elsewhere = await render("caudal", {
+      values: ["monitoring"],
+      set: ["metrics.rules.runbooks=https://wiki.example.org/caudal/"],
+    });
+    expect(JSON.stringify(only(elsewhere, "PrometheusRule"))).toContain(
+      '"runbook_url":"https://wiki.example.org/caudal/CaudalNoLeader.md"',
+    );
   });
 });
 
@@ -99,9 +111,14 @@ interface AlertFile {
       alert: string;
       expr: string;
       labels: { severity: string };
-      annotations: { summary: string; description: string };
+      annotations: { summary: string; description: string; runbook_url: string };
     }[];
   }[];
+}
+
+/** What is put to promtool. */
+async function tested(): Promise<string> {
+  return await readFile(join(import.meta.dirname, "alerts.promtool.yaml"), "utf8");
 }
 
 async function alertExpressions(): Promise<string[]> {

@@ -19,8 +19,10 @@ export interface StageMetrics {
 
 export class Metrics {
   readonly registry = new Registry();
-  readonly leader: Gauge<"name">;
+  readonly #leader: Gauge<"name">;
+  readonly #leads: Gauge<"lease">;
   readonly #pipelines: Gauge<"ready">;
+  readonly #suspended: Gauge<"namespace" | "pipeline">;
   readonly #conditions: Gauge<"namespace" | "pipeline" | "type" | "status">;
   readonly #lag: Gauge<"namespace" | "pipeline" | "stage" | "role">;
   readonly #writes: Counter<"kind" | "action">;
@@ -35,7 +37,13 @@ export class Metrics {
   constructor() {
     const registers = [this.registry];
     collectDefaultMetrics({ register: this.registry });
-    this.leader = new Gauge({
+    this.#leads = new Gauge({
+      name: "caudal_operator_leads",
+      help: "1 while this process leads, by the Lease, as namespace/name.",
+      labelNames: ["lease"],
+      registers,
+    });
+    this.#leader = new Gauge({
       name: "leader_election_master_status",
       help: "1 while this process leads.",
       labelNames: ["name"],
@@ -45,6 +53,12 @@ export class Metrics {
       name: "caudal_pipelines",
       help: "StreamPipelines by the status of their condition Ready.",
       labelNames: ["ready"],
+      registers,
+    });
+    this.#suspended = new Gauge({
+      name: "caudal_pipeline_suspended",
+      help: "1 where a pipeline's spec says that it is suspended.",
+      labelNames: ["namespace", "pipeline"],
       registers,
     });
     this.#conditions = new Gauge({
@@ -93,6 +107,12 @@ export class Metrics {
   }
 
   readonly countRequest: CountRequest = (labels) => this.#requests.inc(labels);
+
+  /** Shows whether this process leads. */
+  showLeading(lease: { readonly namespace: string; readonly name: string }, leads: boolean): void {
+    this.#leader.set({ name: lease.name }, leads ? 1 : 0);
+    this.#leads.set({ lease: `${lease.namespace}/${lease.name}` }, leads ? 1 : 0);
+  }
 
   countWrite(kind: string, action: string): void {
     this.#writes.inc({ kind, action });
@@ -195,9 +215,10 @@ export class Metrics {
   }
 
   /** Shows a pipeline's status; called after each reconcile. */
-  showPipeline(pipeline: Pick<StreamPipeline, "metadata" | "status">, stages: readonly StageMetrics[]): void {
+  showPipeline(pipeline: Pick<StreamPipeline, "metadata" | "spec" | "status">, stages: readonly StageMetrics[]): void {
     const { namespace, name } = pipeline.metadata;
     this.forgetPipeline(namespace, name);
+    this.#suspended.set({ namespace, pipeline: name }, pipeline.spec.suspend ? 1 : 0);
     for (const type of CONDITION_TYPES) {
       const condition = pipeline.status?.conditions?.find((entry) => entry.type === type);
       for (const status of STATUSES)
@@ -216,6 +237,7 @@ export class Metrics {
 
   forgetPipeline(namespace: string, pipeline: string): void {
     this.#ready.delete(`${namespace}/${pipeline}`);
+    this.#suspended.remove({ namespace, pipeline });
     for (const type of CONDITION_TYPES)
       for (const status of STATUSES) this.#conditions.remove({ namespace, pipeline, type, status });
     this.#removeLag(namespace, pipeline);
