@@ -24,7 +24,7 @@ interface Cause {
 }
 
 export function findHealthy(facts: Facts, stages: readonly StageView[]): Finding {
-  const { pipeline, clock } = facts.observation;
+  const { pipeline, clock, now } = facts.observation;
   const unseen = findUnseen(facts, "Pod");
   if (unseen !== undefined) return unseen;
   const told = stages.flatMap(({ stage, pods }) =>

@@ -50,7 +50,7 @@ it("what waits is unknown until it is known where the tables stand, and is then 
   const report = new Report(
     { metrics: createMetrics({ namespace: "n", pipeline: "p", stage: "s", role: "aggregator" }), health },
     { topic: "t", idleTimeoutMs: 0 },
-    new WatermarkKeeper({ outputs: ["a"], maxDelayMs: 0, closing: new Map() }),
+    new WatermarkKeeper({ tables: [{ name: "a", hash: "h" }], maxDelayMs: 0, closing: new Map() }),
     new Trouble(health, pino({ level: "silent" })),
   );
   expect(lagOf(health.status())).toBeUndefined();
