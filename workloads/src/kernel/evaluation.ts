@@ -46,11 +46,13 @@ export interface Computation {
   readonly inputs: ReadonlySet<string>;
 }
 
-/** Tables beside the events: each is a struct in the table `event`. */
+/** Tables beside the events: each is a struct of an event. */
 export interface Joined {
   readonly names: readonly string[];
-  /** Adds the structs to the table `event` as it is now. */
-  join(duckdb: DuckDB): Promise<void>;
+  /** Gives DuckDB their newest rows, where it does not have them yet. */
+  load(duckdb: DuckDB): Promise<void>;
+  /** The query that adds the structs to those events that a query gives. */
+  joined(events: string): string;
 }
 
 /** Where evaluation takes place. */
@@ -72,10 +74,13 @@ export class Evaluation {
   readonly #checks: readonly Check[];
   /** Where the results go. */
   readonly #wanted: readonly Wanted[];
-  /** What of the table `event` the expressions read. */
+  /** What of the events the expressions read. */
   readonly #fields: readonly string[];
   /** Where all that they read are texts. */
   readonly #memo: Memo | undefined;
+  /** The query that gives the events that are loaded, with the tables beside them. */
+  #relation = "";
+  #loaded: Int32Array | undefined;
 
   /**
    * @param fields columns by field name, of all fields that the SQL reads
@@ -144,8 +149,10 @@ export class Evaluation {
       for (const [row, why] of evaluated.findings) findings.set(row, why);
     };
     const loadAndEvaluate = async (some: Int32Array): Promise<void> => {
-      await this.#events.load(duckdb, some);
-      await this.#lookups?.join(duckdb);
+      const events = await this.#events.load(duckdb, some);
+      await this.#lookups?.load(duckdb);
+      this.#relation = this.#lookups?.joined(events) ?? events;
+      this.#loaded = some;
       await apart(some, evaluate, alone);
     };
     const { runs, condemned } = flight?.divide(rows, origin) ?? { runs: [rows], condemned: [] };
@@ -158,7 +165,7 @@ export class Evaluation {
   /** Evaluates within the limit of time, with a note of it for the next life of this process. */
   async #bounded(duckdb: DuckDB, some: Int32Array): Promise<Evaluated> {
     const { flight, origin, limits } = this.#host;
-    const evaluate = async () => await this.#evaluate(duckdb, among(some));
+    const evaluate = async () => await this.#evaluate(duckdb, some === this.#loaded ? "true" : among(some));
     if (flight === undefined) return await withinTime(duckdb, some.length, limits, evaluate, () => undefined);
     return await flight.during(
       some,
@@ -170,13 +177,13 @@ export class Evaluation {
   /**
    * Evaluates over events that are loaded, and fills the columns.
    *
-   * @param some condition over the rows of `event`
+   * @param some condition over the rows that are loaded
    * @returns the rows that passed, and those that no table could keep
    */
   async #evaluate(duckdb: DuckDB, some: string): Promise<Evaluated> {
     const from = `(${this.#query(some)}) as evaluated`;
     const unfit = this.#checks.map(isTrue).join(" or ");
-    const source = { from, row: ROW, ...(unfit === "" ? {} : { unless: unfit }) };
+    const source = { from, row: ROW, isLasting: some === "true", ...(unfit === "" ? {} : { unless: unfit }) };
     const rows = await readColumns(duckdb, source, this.#wanted);
     if (rows !== undefined) return { rows: Int32Array.from(rows), findings: new Map() };
     const findings = await this.#findUnfit(duckdb, from);
@@ -184,13 +191,13 @@ export class Evaluation {
     return { rows: Int32Array.from(fit ?? []), findings };
   }
 
-  /** @param among condition over the rows of `event` */
+  /** @param some condition over the rows that are loaded */
   #query(some: string): string {
     const guarded = ({ sql, when }: Computed) => (when === null ? `(${sql})` : `case when ${when} then (${sql}) end`);
     const columns = (list: readonly Computed[]) =>
       list.map((computed) => `${guarded(computed)}::${computed.duckdbType} as ${computed.name}`);
     return `select ${[ROW, ...this.#conditions.map(({ name }) => name), ...columns(this.#values)].join(", ")}
-from (select ${[ROW, ...this.#fields, ...columns(this.#conditions)].join(", ")} from event where ${some} and ${this.#where === undefined ? "true" : `(${this.#where})`})`;
+from (select ${[ROW, ...this.#fields, ...columns(this.#conditions)].join(", ")} from (${this.#relation}) as event where ${some} and ${this.#where === undefined ? "true" : `(${this.#where})`})`;
   }
 
   /** The values that no table could keep. */

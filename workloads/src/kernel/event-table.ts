@@ -1,4 +1,4 @@
-/** The events of a slice as DuckDB's table `event`, with the fields that SQL reads in their own types. */
+/** The events of a slice as a relation of DuckDB, with the fields that SQL reads in their own types. */
 import type { DuckDB } from "../sql/duckdb.ts";
 import { quote } from "../sql/quote.ts";
 import { BIG, type Column, type TextColumn } from "./columns.ts";
@@ -6,6 +6,9 @@ import type { Dictionary } from "./dictionary.ts";
 import { ROW } from "./event-columns.ts";
 import { storageOf } from "./storage.ts";
 import { writeColumns } from "./transfer.ts";
+
+/** Up to here texts are given as they are: a statement for the new ones of a dictionary would cost more. */
+const FEW_ROWS = 64;
 
 interface Field {
   readonly name: string;
@@ -18,8 +21,14 @@ interface Field {
 }
 
 export class EventTable {
+  /** Tables of rows: with the codes of texts, and with the texts of a few. */
   readonly #raw: string;
+  readonly #few: string;
   readonly #fields: readonly Field[];
+  readonly #query: string;
+  readonly #fewQuery: string;
+  /** Gets the rows where some have numbers that a double does not hold. */
+  readonly #exact: string;
   /** What of each text column's dictionary DuckDB has. */
   readonly #loaded = new Map<TextColumn, { readonly dictionary: Dictionary; size: number }>();
   #opened = false;
@@ -30,6 +39,7 @@ export class EventTable {
    */
   constructor(fields: readonly (readonly [name: string, duckdbType: string, column: Column])[], name = "") {
     this.#raw = `raw ${name}`;
+    this.#few = `few ${name}`;
     this.#fields = fields.map(([field, duckdbType, column], index) => ({
       name: field,
       duckdbType,
@@ -37,39 +47,60 @@ export class EventTable {
       raw: `c${index}`,
       texts: quote(`texts ${name} ${index}`),
     }));
+    this.#query = this.#queryOf();
+    this.#fewQuery = this.#queryOfFew();
+    this.#exact = quote(`exact ${name}`);
   }
 
-  /** Makes `event` anew, with these rows of the columns. */
-  async load(duckdb: DuckDB, rows: Int32Array): Promise<void> {
+  /**
+   * Gives DuckDB these rows of the columns.
+   *
+   * @returns the query that gives them: one of two for few and for many, unless there are numbers that a double does not hold
+   */
+  async load(duckdb: DuckDB, rows: Int32Array): Promise<string> {
     if (!this.#opened) await this.#open(duckdb);
-    await duckdb.connection.run(`truncate ${quote(this.#raw)}`);
-    await writeColumns(
-      duckdb,
-      this.#raw,
-      rows,
-      this.#fields.map(({ column }) => column),
-    );
-    for (const field of this.#fields)
-      if (field.column.kind === "text") await this.#loadTexts(duckdb, field, field.column);
-    await duckdb.connection.run(this.#create());
-    for (const field of this.#fields) await this.#setLarge(duckdb, field, rows);
+    const few = rows.length <= FEW_ROWS;
+    const table = few ? this.#few : this.#raw;
+    await (await duckdb.prepared(`truncate ${quote(table)}`)).run();
+    const columns = this.#fields.map(({ column }) => column);
+    await writeColumns(duckdb, table, rows, columns, few ? "texts" : "codes");
+    if (!few)
+      for (const field of this.#fields)
+        if (field.column.kind === "text") await this.#loadTexts(duckdb, field, field.column);
+    const query = few ? this.#fewQuery : this.#query;
+    const large = this.#fields.filter(({ column }) => column.kind === "number" && column.bigs.size > 0);
+    if (large.length === 0) return query;
+    await duckdb.connection.run(`create or replace temp table ${this.#exact} as ${query}`);
+    for (const field of large) await this.#setLarge(duckdb, field, rows);
+    return `select * from ${this.#exact}`;
   }
 
   async #open(duckdb: DuckDB): Promise<void> {
-    const columns = this.#fields.map(({ raw, column }) => `${raw} ${column.kind === "text" ? "integer" : "double"}`);
-    await duckdb.connection.run(`create table ${quote(this.#raw)} (${[`${ROW} integer`, ...columns].join(", ")})`);
+    for (const [table, text] of [
+      [this.#raw, "integer"],
+      [this.#few, "varchar"],
+    ] as const) {
+      const columns = this.#fields.map(({ raw, column }) => `${raw} ${column.kind === "text" ? text : "double"}`);
+      await duckdb.connection.run(`create table ${quote(table)} (${[`${ROW} integer`, ...columns].join(", ")})`);
+    }
     this.#opened = true;
   }
 
-  #create(): string {
-    const joins: string[] = [];
-    const values = this.#fields.map(({ name, duckdbType, column, raw, texts }) => {
-      if (column.kind === "number")
-        return `case when not isnan(${raw}) and isfinite(${raw}) then ${storageOf(duckdbType).value(raw)} end as ${quote(name)}`;
-      joins.push(`left join ${texts} on ${texts}.code = raw.${raw}`);
-      return `${texts}.value as ${quote(name)}`;
-    });
-    return `create or replace temp table event as select ${[ROW, ...values].join(", ")} from ${quote(this.#raw)} as raw ${joins.join(" ")}`;
+  #queryOf(): string {
+    const joins = this.#fields.flatMap(({ column, raw, texts }) =>
+      column.kind === "text" ? [`left join ${texts} on ${texts}.code = raw.${raw}`] : [],
+    );
+    const values = this.#fields.map((field) =>
+      field.column.kind === "text" ? `${field.texts}.value as ${quote(field.name)}` : numberOf(field),
+    );
+    return `select ${[ROW, ...values].join(", ")} from ${quote(this.#raw)} as raw ${joins.join(" ")}`;
+  }
+
+  #queryOfFew(): string {
+    const values = this.#fields.map((field) =>
+      field.column.kind === "text" ? `${field.raw}::${field.duckdbType} as ${quote(field.name)}` : numberOf(field),
+    );
+    return `select ${[ROW, ...values].join(", ")} from ${quote(this.#few)}`;
   }
 
   async #loadTexts(duckdb: DuckDB, { texts, duckdbType }: Field, column: TextColumn): Promise<void> {
@@ -81,16 +112,12 @@ export class EventTable {
       this.#loaded.set(column, loaded);
     }
     if (loaded.size === dictionary.size) return;
-    const statement = await duckdb.connection.prepare(
+    const statement = await duckdb.prepared(
       `insert into ${texts} select generate_subscripts(l, 1) - 1 + $2, unnest(l)::${duckdbType} from (select string_split(decode($1::blob), chr(0)) as l)`,
     );
-    try {
-      statement.bindBlob(1, dictionary.joined(loaded.size));
-      statement.bindInteger(2, loaded.size);
-      await statement.run();
-    } finally {
-      statement.destroySync();
-    }
+    statement.bindBlob(1, dictionary.joined(loaded.size));
+    statement.bindInteger(2, loaded.size);
+    await statement.run();
     loaded.size = dictionary.size;
   }
 
@@ -102,7 +129,7 @@ export class EventTable {
     if (large.length === 0) return;
     const digits = Array.from(large, (row) => withPoint(column.bigs.get(row) ?? 0n, storage.scale));
     const statement = await duckdb.connection.prepare(
-      `update event set ${quote(name)} = ${storage.exact("v.digits")}
+      `update ${this.#exact} set ${quote(name)} = ${storage.exact("v.digits")}
 from (select unnest(string_split($1, ','))::integer as place, unnest(string_split($2, ',')) as digits) as v where ${ROW} = v.place`,
     );
     try {
@@ -113,6 +140,10 @@ from (select unnest(string_split($1, ','))::integer as place, unnest(string_spli
       statement.destroySync();
     }
   }
+}
+
+function numberOf({ raw, duckdbType, name }: Field): string {
+  return `case when not isnan(${raw}) and isfinite(${raw}) then ${storageOf(duckdbType).value(raw)} end as ${quote(name)}`;
 }
 
 /** Digits with a point before the last `scale` of them. */

@@ -24,6 +24,8 @@ export interface Source {
   readonly rows?: readonly number[];
   /** Condition under which a row cannot be read: then none is. */
   readonly unless?: string;
+  /** The same will be read again and again. */
+  readonly isLasting?: boolean;
 }
 
 /**
@@ -51,9 +53,9 @@ export async function readColumns(
     return `case when not (${storage.isSmall(stored)}) then ${stored}::varchar end`;
   });
   const unless = source.unless === undefined ? [] : [source.unless];
-  const result = await duckdb.connection.run(
-    `select ${[`${source.row}::double`, ...selected, ...texts, ...unless].join(", ")} from ${source.from}`,
-  );
+  const sql = `select ${[`${source.row}::double`, ...selected, ...texts, ...unless].join(", ")} from ${source.from}`;
+  const result =
+    source.isLasting === true ? await (await duckdb.prepared(sql)).run() : await duckdb.connection.run(sql);
   const chunks = await result.fetchAllChunks();
   if (unless.length > 0 && chunks.some((chunk) => holdsTrue(chunk, chunk.columnCount - 1))) return undefined;
   for (const chunk of chunks) {
@@ -105,17 +107,19 @@ function fillLarge(column: Column, rows: readonly number[], vector: DuckDBVector
 }
 
 /**
- * Fills an empty table with the rows: the first column is the row, then one an entry: codes of texts as INTEGER, numbers
- * as DOUBLE with NaN for NULL.
+ * Fills an empty table with the rows: the first column is the row, then one an entry: texts as VARCHAR, or their codes as
+ * INTEGER; numbers as DOUBLE with NaN for NULL.
  */
 export async function writeColumns(
   duckdb: DuckDB,
   table: string,
   rows: Int32Array,
   columns: readonly Column[],
+  texts: "texts" | "codes",
 ): Promise<void> {
-  const { DOUBLE, DuckDBDataChunk, INTEGER } = await import("../sql/duckdb-library.ts");
-  const types = [INTEGER, ...columns.map(({ kind }) => (kind === "text" ? INTEGER : DOUBLE))];
+  const { DOUBLE, DuckDBDataChunk, INTEGER, VARCHAR } = await import("../sql/duckdb-library.ts");
+  const text = texts === "texts" ? VARCHAR : INTEGER;
+  const types = [INTEGER, ...columns.map(({ kind }) => (kind === "text" ? text : DOUBLE))];
   const appender = await duckdb.connection.createAppender(table);
   try {
     for (let from = 0; from < rows.length; from += CHUNK_ROWS) {
@@ -125,7 +129,12 @@ export async function writeColumns(
         (_, index) => chunk.getColumnVector(index) as DuckDBVector & { items: Int32Array | Float64Array },
       );
       vectors[0]?.items.set(part);
-      for (const [index, { values }] of columns.entries()) {
+      for (const [index, column] of columns.entries()) {
+        if (column.kind === "text" && texts === "texts") {
+          writeTexts(column, part, vectors[index + 1]);
+          continue;
+        }
+        const { values } = column;
         const items = vectors[index + 1]?.items;
         if (items !== undefined) for (let i = 0; i < part.length; i++) items[i] = values[part[i] as number] as number;
       }
@@ -134,5 +143,12 @@ export async function writeColumns(
     }
   } finally {
     appender.closeSync();
+  }
+}
+
+function writeTexts({ dictionary, values }: TextColumn, rows: Int32Array, vector: DuckDBVector | undefined): void {
+  for (let i = 0; i < rows.length; i++) {
+    const code = values[rows[i] as number] as number;
+    vector?.setItem(i, code === NULL_CODE ? null : dictionary.text(code));
   }
 }

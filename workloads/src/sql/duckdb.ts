@@ -1,5 +1,5 @@
 /** DuckDB in this process, shut in: no files, no network, no extensions to load, one thread, bounded memory. */
-import type { DuckDBConnection } from "@duckdb/node-api";
+import type { DuckDBConnection, DuckDBPreparedStatement } from "@duckdb/node-api";
 import { registerJsonFunctions } from "./json-functions.ts";
 import { quote, text } from "./quote.ts";
 
@@ -17,8 +17,16 @@ export interface DuckDB {
   readonly connection: DuckDBConnection;
   /** Runs one statement and gives its rows as objects, values as JSON has them (64-bit integers as text). */
   rows(sql: string, values?: readonly string[]): Promise<readonly Readonly<Record<string, unknown>>[]>;
+  /**
+   * A statement that is planned once and run again and again: the plan of a small one costs more than its run. DuckDB plans
+   * it anew where a table that it names was made anew. It is this object's to destroy.
+   */
+  prepared(sql: string): Promise<DuckDBPreparedStatement>;
   close(): void;
 }
+
+/** Statements that are kept prepared; those of one evaluation are a handful. */
+const PREPARED = 64;
 
 /** Opens an empty in-memory database. The native library is loaded here and not on import. */
 export async function openDuckDB(options: DuckDBOptions): Promise<DuckDB> {
@@ -40,13 +48,28 @@ export async function openDuckDB(options: DuckDBOptions): Promise<DuckDB> {
   if (options.structuredErrors === true) settings.push("errors_as_json = true");
   for (const setting of [...settings, "lock_configuration = true"]) await connection.run(`set ${setting}`);
   await registerJsonFunctions(connection);
+  const statements = new Map<string, DuckDBPreparedStatement>();
+  const forget = (sql: string) => {
+    statements.get(sql)?.destroySync();
+    statements.delete(sql);
+  };
   return {
     connection,
+    async prepared(sql) {
+      const known = statements.get(sql);
+      if (known !== undefined) return known;
+      const [oldest] = statements.keys();
+      if (statements.size >= PREPARED && oldest !== undefined) forget(oldest);
+      const statement = await connection.prepare(sql);
+      statements.set(sql, statement);
+      return statement;
+    },
     async rows(sql, values) {
       const result = await connection.runAndReadAll(sql, values === undefined ? undefined : [...values]);
       return result.getRowObjectsJson();
     },
     close() {
+      for (const sql of [...statements.keys()]) forget(sql);
       connection.closeSync();
       instance.closeSync();
     },

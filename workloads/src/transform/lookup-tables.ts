@@ -37,15 +37,18 @@ export class LookupTables implements Joined {
     this.names = tables.map(({ plan }) => plan.name);
   }
 
-  /** Rows for the events from the next join on. */
+  /** Rows for the events from the next load on. */
   replace(table: LookupTable): void {
     const known = this.#tables.find(({ current }) => current.plan.name === table.plan.name);
     if (known !== undefined) known.current = table;
   }
 
   /** @throws LookupInvalid */
-  async join(duckdb: DuckDB): Promise<void> {
+  async load(duckdb: DuckDB): Promise<void> {
     for (const table of this.#tables) await load(duckdb, table);
+  }
+
+  joined(events: string): string {
     const plans = this.#tables.map(({ current }) => current.plan);
     const structs = plans.map((plan, index) => {
       const table = `l${index}`;
@@ -56,9 +59,7 @@ export class LookupTables implements Joined {
       const on = plan.on.map(({ column, field }) => `l${index}.${quote(`key ${column}`)} = e.${quote(field)}`);
       return `left join ${tableOf(plan)} l${index} on ${on.join(" and ")}`;
     });
-    await duckdb.connection.run(
-      `create or replace temp table event as select ${["e.*", ...structs].join(", ")} from event e ${joins.join(" ")}`,
-    );
+    return `select ${["e.*", ...structs].join(", ")} from (${events}) e ${joins.join(" ")}`;
   }
 }
 

@@ -73,9 +73,13 @@ export class Lookups implements Joined {
     return opened;
   }
 
-  async join(duckdb: DuckDB): Promise<void> {
+  async load(duckdb: DuckDB): Promise<void> {
     this.#known.forEach(checkAge);
-    await this.#tables.join(duckdb);
+    await this.#tables.load(duckdb);
+  }
+
+  joined(events: string): string {
+    return this.#tables.joined(events);
   }
 
   async close(): Promise<void> {
