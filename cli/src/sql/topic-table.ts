@@ -82,15 +82,12 @@ export class TopicTable {
     const rows = goodRows(to - from, findings);
     if (rows.length === 0) return to - from;
     if (this.#withRecord) await this.#appendRecords(block, from, rows);
-    if (fields.length > 0) await this.#table.load(this.#duckdb, rows);
-    const events = "temp.main.event as e";
+    const events = fields.length > 0 ? `(${await this.#table.load(this.#duckdb, rows)}) as e` : "";
     const joined = this.#withRecord ? `${events} join ${this.#raw} as r on e.${ROW} = r.${ROW}` : events;
     await connection.run(
       `insert into ${this.#name} select ${[...fields, ...record].join(", ")}
        from ${fields.length === 0 ? `${this.#raw} as r` : joined} order by ${fields.length === 0 ? "r" : "e"}.${ROW}`,
     );
-    // A topic may have the name of the table that was only for this.
-    await connection.run("drop table if exists temp.main.event");
     this.#events.renewTexts([]);
     return to - from - rows.length;
   }

@@ -163,7 +163,13 @@ describe("without DuckDB", () => {
     let found = 0;
     await fc.assert(
       fc.asyncProperty(fc.array(tree, { minLength: 3, maxLength: 3 }), list, async (expressions, values) => {
-        const plan = await planOf({ select: expressions.map((expression, i) => `id + ${expression} as v${i}`) });
+        const select = expressions.map((expression, i) => `id + ${expression} as v${i}`);
+        const plan = await planOf({ select }).catch((error: unknown) => {
+          // Constants that cannot be computed are refused before any event is read.
+          if (!String(error).includes("is the same for every event")) throw error;
+          return undefined;
+        });
+        if (plan === undefined) return fc.pre(false);
         found += plan.columns.filter(({ direct }) => direct !== undefined).length;
         const columns = plan.columns.map(({ direct: _direct, ...byDuckDB }) => byDuckDB);
         expect(comparable(await project(plan, values))).toEqual(
