@@ -42,7 +42,8 @@ export const path = {
   /** One file: `password` of SASL. */
   kafkaUser: "/etc/caudal/kafka-user",
   /** One file: the certificate authority of the brokers, PEM. */
-  kafkaCa: "/etc/caudal/kafka-ca",
+  /** A volume of its own: the Secret's keys have names that nobody knows before. */
+  kafkaCa: "/etc/caudal-kafka-ca",
   /** A volume that the stage writes files to, in a folder of its claim's name. */
   volume: (claim: string): string => `/var/lib/caudal/volumes/${claim}`,
   /** Keys of another secret that the stage names, one file each, in a folder of its name. */

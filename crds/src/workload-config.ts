@@ -12,7 +12,7 @@ import { FilesOutput, RedisOutput } from "./schema/transform-outputs.ts";
 
 export const KafkaConnection = Type.Object({
   bootstrapServers: Type.Array(Type.String(), { minItems: 1 }),
-  /** Speaks TLS; trusts `ca.crt` in the folder `ca`, or the system's authorities. */
+  /** Speaks TLS; trusts all files `*.crt` in the folder `ca`, or the system's authorities. */
   tls: Type.Optional(Type.Object({ ca: Type.Optional(Type.String()) })),
   /** Logs in with the file `password` in the folder `secret`; the user is `username`, or that folder's file `username`. */
   sasl: Type.Optional(

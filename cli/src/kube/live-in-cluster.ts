@@ -1,5 +1,5 @@
 /** A pipeline of a cluster: its resource, its Kafka and its database, through the API server alone. */
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { PatchStrategy } from "@kubernetes/client-node";
 import { API_VERSION, GROUP, KIND, path, PLURAL, type StreamPipeline, VERSION } from "@caudal/crds";
 import { type KafkaAccess, kafkaAccessOf } from "@caudal/operator/plan/kafka-access";
@@ -75,10 +75,14 @@ export class LiveInCluster implements Live {
       connection,
       way: {
         address: async (broker) => await this.#tunnels.reach(broker),
-        readSecret: (file) => {
-          const value = secrets.get(file);
-          if (value === undefined) throw new ClusterFailed(`no Secret of the pipeline has the key of ${file}`);
-          return value;
+        secrets: {
+          read: (file) => {
+            const value = secrets.get(file);
+            if (value === undefined) throw new ClusterFailed(`no Secret of the pipeline has the key of ${file}`);
+            return value;
+          },
+          names: (folder) =>
+            [...secrets.keys()].filter((file) => dirname(file) === folder).map((file) => basename(file)),
         },
       },
     };

@@ -90,12 +90,29 @@ function buildPodSpec(pipeline: StreamPipeline, stage: StageSpec, input: Deploym
     volumes: [
       { name: "config", projected: { defaultMode: 0o440, sources: buildSources(pipeline, stage, input) } },
       { name: "tmp", emptyDir: { sizeLimit: TMP_SIZE } },
+      ...separate(input.uses).map(({ use, volume }) => ({
+        name: volume,
+        secret: {
+          secretName: use.name,
+          defaultMode: 0o440,
+          ...(use.whole === true ? {} : { items: use.keys.map((key) => ({ key, path: key })) }),
+        },
+      })),
       ...claimsOf(stage).map((claim, index) => ({
         name: `files-${index}`,
         persistentVolumeClaim: { claimName: claim },
       })),
     ],
   };
+}
+
+/** Secrets whose folder is a volume of its own. */
+function separate(uses: readonly SecretUse[]): { readonly use: SecretUse; readonly volume: string }[] {
+  return uses.filter(isSeparate).map((use) => ({ use, volume: use.folder.slice(use.folder.lastIndexOf("/") + 1) }));
+}
+
+function isSeparate({ folder }: SecretUse): boolean {
+  return !folder.startsWith(`${FOLDER}/`);
 }
 
 /** Volumes that the stage writes files to, sorted. */
@@ -110,14 +127,16 @@ function buildSources(pipeline: StreamPipeline, stage: StageSpec, { content, use
   const name = configMapName(pipeline.metadata.name, stage.name, content);
   return [
     { configMap: { name, items: [{ key: file, path: file }] } },
-    ...uses.flatMap(({ name: secret, keys, optional = [], folder }) => {
-      const items = (list: readonly string[]) =>
-        list.map((key) => ({ key, path: `${folder.slice(FOLDER.length + 1)}/${key}` }));
-      return [
-        { secret: { name: secret, items: items(keys) } },
-        ...(optional.length === 0 ? [] : [{ secret: { name: secret, items: items(optional), optional: true } }]),
-      ];
-    }),
+    ...uses
+      .filter((use) => !isSeparate(use))
+      .flatMap(({ name: secret, keys, optional = [], folder }) => {
+        const items = (list: readonly string[]) =>
+          list.map((key) => ({ key, path: `${folder.slice(FOLDER.length + 1)}/${key}` }));
+        return [
+          { secret: { name: secret, items: items(keys) } },
+          ...(optional.length === 0 ? [] : [{ secret: { name: secret, items: items(optional), optional: true } }]),
+        ];
+      }),
   ];
 }
 
@@ -143,6 +162,7 @@ function buildContainer(pipeline: StreamPipeline, stage: StageSpec, input: Deplo
     volumeMounts: [
       { name: "config", mountPath: FOLDER, readOnly: true },
       { name: "tmp", mountPath: "/tmp" },
+      ...separate(input.uses).map(({ use, volume }) => ({ name: volume, mountPath: use.folder, readOnly: true })),
       ...claimsOf(stage).map((claim, index) => ({ name: `files-${index}`, mountPath: path.volume(claim) })),
     ],
   };

@@ -2,6 +2,7 @@
 import { path, type KafkaConnection, type StreamPipeline } from "@caudal/crds";
 import type { KubeObject } from "../kube/object.ts";
 import { kafkaUserName } from "./names.ts";
+import type { SecretUse } from "./secret-use.ts";
 
 export interface KafkaAccess {
   /** Undefined while it cannot be told; then reason and message say why. */
@@ -13,7 +14,7 @@ export interface KafkaAccess {
   /** Kafka's authorization is `simple`: the user needs ACLs. */
   readonly acls: boolean;
   readonly userSecret?: { readonly name: string; readonly keys: readonly string[] };
-  readonly caSecret?: { readonly name: string; readonly keys: readonly string[] };
+  readonly caSecret?: Pick<SecretUse, "name" | "keys" | "whole" | "readAgain">;
 }
 
 interface Listener {
@@ -48,7 +49,10 @@ export function kafkaAccessOf(pipeline: StreamPipeline, kafka: KubeObject | unde
   const user = kafkaUserName(pipeline.metadata.name);
   const userSecret = scram ? { userSecret: { name: user, keys: ["password"] } } : {};
   const caSecret =
-    listener?.tls === true ? { caSecret: { name: `${clusterRef.name}-cluster-ca-cert`, keys: ["ca.crt"] } } : {};
+    listener?.tls === true
+      ? // Strimzi keeps the authority before the newest one beside it, as ca-<date>.crt, while brokers still show it.
+        { caSecret: { name: `${clusterRef.name}-cluster-ca-cert`, keys: ["ca.crt"], whole: true, readAgain: true } }
+      : {};
   if (listener === undefined || bootstrap === undefined || bootstrap === "")
     return {
       connection: undefined,
@@ -83,7 +87,7 @@ function externalAccess(external: NonNullable<StreamPipeline["spec"]["kafka"]["e
     ...(authentication === undefined
       ? {}
       : { userSecret: { name: authentication.secretRef.name, keys: ["username", "password"] } }),
-    ...(ca === undefined ? {} : { caSecret: { name: ca.name, keys: ["ca.crt"] } }),
+    ...(ca === undefined ? {} : { caSecret: { name: ca.name, keys: ["ca.crt"], readAgain: true } }),
     connection: {
       bootstrapServers: external.bootstrapServers.split(","),
       ...(tls === undefined ? {} : { tls: ca === undefined ? {} : { ca: path.kafkaCa } }),

@@ -135,3 +135,26 @@ test("a finalizer is needed only under Delete, and only where something is left 
   });
   expect(needsFinalizer(outside)).toBe(false);
 });
+
+test("an authority that takes the place of another replaces no pod: all keys of its Secret are mounted and read again", () => {
+  const listeners = [{ name: "secure", port: 9093, type: "internal", tls: true }];
+  const kafka = givenKafka({ listeners });
+  kafka.status = { ...kafka.status, listeners: [{ name: "secure", bootstrapServers: "secure:9093" }] };
+  const deploymentsWith = (keys: Record<string, string>) => {
+    const pipeline = givenPipeline((spec) => {
+      spec.kafka = { clusterRef: { name: "platform", listener: "secure" } };
+    });
+    const { secrets } = givenObservation();
+    const authority = { name: "platform-cluster-ca-cert", exists: true, keys };
+    const observation = givenObservation({
+      pipeline,
+      kafka,
+      secrets: new Map([...secrets, [authority.name, authority]]),
+    });
+    return plan(observation, settings).objects.filter(({ kind }) => kind === "Deployment");
+  };
+  const before = deploymentsWith({ "ca.crt": "old" });
+  expect(before.length).toBeGreaterThan(0);
+  expect(JSON.stringify(before)).toContain('"secret":{"secretName":"platform-cluster-ca-cert","defaultMode":288}');
+  expect(deploymentsWith({ "ca.crt": "new", "ca-2026-11-30T01-02-03Z.crt": "old" })).toEqual(before);
+});

@@ -11,6 +11,8 @@ export interface SecretUse {
   readonly keys: readonly string[];
   /** Keys that need not be there. */
   readonly optional?: readonly string[];
+  /** All of its keys are mounted, also those that come later; `keys` are those that have to be there. */
+  readonly whole?: boolean;
   /** It is read again for each connection: another content replaces no pod. */
   readonly readAgain?: boolean;
   /** Where its files are in the container. */

@@ -3,7 +3,7 @@ import type { KafkaConnection } from "@caudal/crds";
 import { Connection, metadataV12 } from "@platformatic/kafka";
 import { describeError } from "../runtime/errors.ts";
 import { type Metrics, timed } from "../runtime/metrics.ts";
-import { connectionOptions, type HostPort, parseBootstrap, type ReadSecret } from "./connection-options.ts";
+import { connectionOptions, type HostPort, parseBootstrap, type SecretFiles } from "./connection-options.ts";
 import { KafkaUnavailable, TopicMissing } from "./errors.ts";
 import { Code, kafkaError, protocolError, withCodes } from "./protocol-errors.ts";
 
@@ -32,7 +32,7 @@ export type Target = number | HostPort | "any";
 export interface Way {
   /** Where a broker is, which calls itself so. */
   address(broker: HostPort): Promise<HostPort>;
-  readonly readSecret: ReadSecret;
+  readonly secrets: SecretFiles;
 }
 
 export interface ClusterOptions {
@@ -167,7 +167,7 @@ export class KafkaCluster {
     try {
       const { clientId, way } = this.#options;
       const at = (await way?.address({ host, port })) ?? { host, port };
-      const connection = new Connection(clientId, connectionOptions(this.#kafka, host, way?.readSecret));
+      const connection = new Connection(clientId, connectionOptions(this.#kafka, host, way?.secrets));
       // Requests in flight reject by themselves; without a listener the event would end the process.
       connection.on("error", gone).on("close", gone).on("timeout", gone).on("closing", gone);
       await connection.connect(at.host, at.port);

@@ -2,7 +2,7 @@
  * How to reach the brokers. Secrets are files, read again at each connection or login,
  * so that a rotated password or authority is used from the next connection on without a restart.
  */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { join } from "node:path";
 import type { ConnectionOptions as TlsOptions } from "node:tls";
@@ -30,22 +30,27 @@ export function parseBootstrap(servers: readonly string[]): HostPort[] {
   });
 }
 
-/** Gives the contents of a secret's file. */
-export type ReadSecret = (file: string) => string;
+/** Secrets as files. */
+export interface SecretFiles {
+  /** The contents of a file. */
+  read(file: string): string;
+  /** Names of the files of a folder. */
+  names(folder: string): readonly string[];
+}
 
 /** Options of one @platformatic/kafka connection to the broker at `host`; make them anew for each. */
 export function connectionOptions(
   kafka: KafkaConnection,
   host: string,
-  readSecret: ReadSecret = readSecretFile,
+  files: SecretFiles = mounted,
 ): ConnectionOptions {
   const { sasl } = kafka;
-  const secret = (file: "username" | "password") => readSecret(join(sasl?.secret ?? "", file)).replace(/\r?\n$/, "");
+  const secret = (file: "username" | "password") => files.read(join(sasl?.secret ?? "", file)).replace(/\r?\n$/, "");
   return {
     connectTimeout: CONNECT_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     maxInflights: 16,
-    ...(kafka.tls === undefined ? {} : { tls: tlsOptions(kafka, readSecret), tlsServerName: isIP(host) === 0 && host }),
+    ...(kafka.tls === undefined ? {} : { tls: tlsOptions(kafka, files), tlsServerName: isIP(host) === 0 && host }),
     ...(sasl === undefined
       ? {}
       : {
@@ -60,14 +65,27 @@ export function connectionOptions(
   };
 }
 
-function tlsOptions({ tls }: KafkaConnection, readSecret: ReadSecret): TlsOptions {
-  return tls?.ca === undefined ? {} : { ca: readSecret(join(tls.ca, "ca.crt")) };
+/** All authorities are trusted: while one takes the place of another, brokers show chains of both. */
+function tlsOptions({ tls }: KafkaConnection, files: SecretFiles): TlsOptions {
+  const folder = tls?.ca;
+  if (folder === undefined) return {};
+  const names = files.names(folder).filter((name) => name.endsWith(".crt"));
+  if (names.length === 0)
+    throw new ConfigInvalid(
+      `no file in ${folder} is named *.crt: put the authority's certificate into the Secret as ca.crt`,
+    );
+  return { ca: [...names].sort().map((name) => files.read(join(folder, name))) };
 }
 
-function readSecretFile(file: string): string {
+const mounted: SecretFiles = {
+  read: (file) => orInvalid(`read the secret file ${file}`, () => readFileSync(file, "utf8")),
+  names: (folder) => orInvalid(`list the secret's files in ${folder}`, () => readdirSync(folder)),
+};
+
+function orInvalid<T>(what: string, read: () => T): T {
   try {
-    return readFileSync(file, "utf8");
+    return read();
   } catch (error) {
-    throw new ConfigInvalid(`cannot read the secret file ${file}: ${describeError(error)}`, { cause: error });
+    throw new ConfigInvalid(`cannot ${what}: ${describeError(error)}`, { cause: error });
   }
 }
