@@ -17,6 +17,11 @@ const lag = async (worker: Worker) => lagOf(await worker.status());
 const ready = async (worker: Worker) => (await worker.get("/readyz")).status;
 const forget = async (database: Database, name = "event_counts") =>
   await database.query("select caudal.forget_table($1)", [name]);
+/** Where it was forgotten a moment ago nobody may keep it yet, which the database says. */
+const forgetIfKept = async (database: Database) =>
+  await forget(database).catch((error: unknown) => {
+    if (!String(error).includes("no pipeline keeps a table event_counts")) throw error;
+  });
 const [counts, users, waiting] = tables;
 type Table = NonNullable<ReturnType<Scene["config"]>["aggregator"]>["tables"][number];
 
@@ -189,7 +194,7 @@ it.each([[11]])(
               soon,
             )
             .toEqual({ generation });
-          await forget(database);
+          await forgetIfKept(database);
           break;
         case 2:
           if (pods.length > 1) await pods.splice(pick(pods.length - 1), 1)[0]?.kill();
@@ -204,7 +209,7 @@ it.each([[11]])(
         soon,
       )
       .toEqual({ generation });
-    await forget(database);
+    await forgetIfKept(database);
     const ends = await topic.seal();
     await untilDone(database, topic.name, ends, 90, ["event_counts"]);
     await isOnePass(scene, ends, version);

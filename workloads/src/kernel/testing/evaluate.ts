@@ -10,12 +10,13 @@ import { Projection } from "../projection.ts";
 import { blockOf, topicOf } from "./block.ts";
 
 const [file = "", expression = "", ...texts] = process.argv.slice(2);
-await boundAllocations(createLog({ role: "transform" }));
+// What is printed is the answer alone.
+await boundAllocations(createLog({ role: "transform" }, "info", process.stderr));
 const topic = topicOf({ s: "string", n: "integer" });
 const select = [`case when n >= 0 then ${expression} end as v`];
 const plan = await compileTransformPlan({ topic, lookups: [], deadLetterTopic: "d", to: [], replicas: 1, select });
 const flights = new Flights(file);
-const limits = { eventMs: 500, runMs: 500, graceMs: 500 };
+const limits = { eventMs: 1_000, runMs: 1_000, graceMs: 1_000 };
 const wanted = { wants: new Set(["json"] as const) };
 const projection = await Projection.open(plan, topic, wanted, undefined, { flights, limits });
 const { bad } = await projection.add(blockOf(texts.map((s, n) => ({ s, n }))), { from: 0, to: texts.length });
