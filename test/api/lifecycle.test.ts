@@ -208,6 +208,7 @@ describe("secrets", () => {
     await world.settle();
     const condition = await world.expectCondition("app-events", "DatabaseReady", "False", "SecretNotFound");
     expect(condition.message).toContain("Secret/app-events-db-app");
+    await world.authority("app-events-db");
     await world.secret("app-events-db-app", { ...database(), password: "" });
     await eventually("the aggregator exists", async () => (await world.list(resources.deployment)).length === 2);
   });
@@ -219,7 +220,7 @@ describe("secrets", () => {
     await world.remove(resources.secret, "app-events-db-app");
     await world.expectCondition("app-events", "DatabaseReady", "False", "SecretNotFound");
     expect(await hashes()).toEqual(before);
-    await world.appSecret("app-events");
+    await world.secret("app-events-db-app", database());
     await world.expectCondition("app-events", "DatabaseReady", "True");
     expect(await hashes()).toEqual(before);
   });
@@ -238,6 +239,7 @@ describe("a shared database", () => {
       },
       resources.databaseCluster,
     );
+    await world.authority("shared");
     await world.apply("app-events", (spec) => {
       spec.database = { clusterRef: { name: "shared" } };
     });

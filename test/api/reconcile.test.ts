@@ -147,8 +147,9 @@ test("making a pipeline takes one request an object, and an event for each thing
   expect(new Set(titles)).toEqual(new Set((await world.children()).keys()));
   // One for the stage that needs nothing but Kafka, one where the other's Secret came later.
   expect(told.length).toBeLessThanOrEqual(2);
-  // Besides: conditions that changed, secrets, statuses. One after another there were five an object.
-  expect(calls.length, calls.join("; ")).toBeLessThan(3 * children);
+  // Besides: conditions that changed, and statuses. There were five an object.
+  const others = calls.filter((call) => call !== "get Secret");
+  expect(others.length, others.join("; ")).toBeLessThan(2.5 * children);
 });
 
 describe("drift", () => {

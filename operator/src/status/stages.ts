@@ -1,5 +1,5 @@
 /** The table of stages: what each is doing, whether it is ready, and what blocks it. */
-import { lagOf, type StageSummary } from "@caudal/crds";
+import { lagOf, type StageStatus, type StageSummary } from "@caudal/crds";
 import type { PodObservation } from "../observe/observation.ts";
 import { type StageSpec, stagesOf } from "../plan/stages.ts";
 import { deploymentOf, type Facts } from "./facts.ts";
@@ -161,9 +161,14 @@ function heartbeatCause(stage: StageSpec, pods: readonly PodObservation[], clock
 function totalLag(pods: readonly PodObservation[]): number | undefined {
   const lags = pods
     .filter(({ terminating }) => !terminating)
-    .map(({ status }) => (status === undefined ? undefined : lagOf(status.value)));
+    .map(({ status }) => (status === undefined || standsAside(status.value) ? undefined : lagOf(status.value)));
   const sum = lags.reduce<number>((total, lag) => total + (lag ?? 0), 0);
   return lags.length === 0 || (sum === 0 && lags.includes(undefined)) ? undefined : sum;
+}
+
+/** A pod that has no partition because of an error says nothing about what waits. */
+function standsAside({ partitions, error }: StageStatus): boolean {
+  return partitions.length === 0 && error !== undefined;
 }
 
 /** Why the lag of a stage that is ready otherwise is not told. */

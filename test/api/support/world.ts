@@ -196,10 +196,15 @@ export class World {
     await this.create(object, resources.secret);
   }
 
-  /** The Secret that CloudNativePG makes for a Cluster. */
+  /** The Secrets that CloudNativePG makes for a pipeline's Cluster. */
   async appSecret(pipeline: string): Promise<void> {
     await this.secret(`${pipeline}-db-app`, database());
-    await this.secret(`${pipeline}-db-ca`, { "ca.crt": "certificates", "ca.key": "never mounted" });
+    await this.authority(`${pipeline}-db`);
+  }
+
+  /** The Secret of the authority that CloudNativePG makes for a Cluster. */
+  async authority(cluster: string): Promise<void> {
+    await this.secret(`${cluster}-ca`, { "ca.crt": "certificates", "ca.key": "never mounted" });
   }
 
   /** Does what Strimzi, CloudNativePG and the Deployment controller would do: everything that exists becomes ready. */
