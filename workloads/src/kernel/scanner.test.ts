@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { fieldType } from "../sql/fields.ts";
+import { duckdbTypeOf } from "../sql/fields.ts";
 import { type Column, makeColumn, numberAt } from "./columns.ts";
 import { type Placed, ScanMemory } from "./scan-memory.ts";
 import { Scanner } from "./scanner.ts";
@@ -31,7 +31,7 @@ class Read {
 
   constructor() {
     this.columns = new Map(
-      topic.fields.map(({ name, type }) => [name, makeColumn(this.memory, fieldType(type)?.duckdbType ?? "", ROWS)]),
+      topic.fields.map(({ name, type }) => [name, makeColumn(this.memory, duckdbTypeOf(type), ROWS)]),
     );
   }
 

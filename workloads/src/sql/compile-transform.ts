@@ -13,7 +13,7 @@ import { checkKinds } from "./determinism.ts";
 import { arithmeticOf } from "./arithmetic.ts";
 import { directOf } from "./direct.ts";
 import { checkFields, checkPlaces, inScope } from "./event-scope.ts";
-import { duckdbTypeOf, fieldType } from "./fields.ts";
+import { duckdbTypeOf, isFieldType } from "./fields.ts";
 import { mayBeNull } from "./nullable.ts";
 import { quote } from "./quote.ts";
 import type { Bound, Scope } from "./scope.ts";
@@ -100,7 +100,7 @@ function planLookups(
           message: `${column}: the topic ${topic.name} has no field ${field}: write one of ${[...fields.keys()].join(", ")}`,
         });
     for (const column of columns)
-      if (fieldType(column.type) === undefined)
+      if (!isFieldType(column.type))
         problems.push({
           path: `${place}.columns[${column.name}].type`,
           message: `there is no type ${column.type}: decimal(p,s) has 1 to 38 digits p, of which s are after the point`,

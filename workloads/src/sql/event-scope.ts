@@ -2,7 +2,7 @@
 import { nameProblem, readFieldPlace, type TopicConfig } from "@caudal/crds";
 import { readFunctions } from "./determinism.ts";
 import { createTable, openDuckDB } from "./duckdb.ts";
-import { duckdbTypeOf, fieldType } from "./fields.ts";
+import { duckdbTypeOf, isFieldType } from "./fields.ts";
 import { quote } from "./quote.ts";
 import { Scope } from "./scope.ts";
 import type { SqlProblem } from "./sql-error.ts";
@@ -58,7 +58,7 @@ export function checkFields(topic: TopicConfig): readonly SqlProblem[] {
     const unsayable = nameProblem(name);
     if (unsayable !== undefined) problems.push({ path: `spec.topics[${topic.name}].fields`, message: unsayable });
     const path = `spec.topics[${topic.name}].fields[${name}]`;
-    if (fieldType(type) === undefined)
+    if (!isFieldType(type))
       problems.push({
         path: `${path}.type`,
         message: `there is no type ${type}: decimal(p,s) has 1 to 38 digits p, of which s are after the point`,
