@@ -284,7 +284,7 @@ test("a listener that authenticates brings a KafkaUser with the rights of its st
   const config = JSON.parse((map?.["data"] as Record<string, string>)["config.json"] ?? "{}") as { kafka: unknown };
   expect(config.kafka).toEqual({
     bootstrapServers: [`platform-kafka-bootstrap.${world.namespace}.svc:9093`],
-    tls: { ca: "/etc/caudal/kafka-ca" },
+    tls: { ca: "/etc/caudal-kafka-ca" },
     sasl: { mechanism: "scram-sha-512", username: "app-events-kafka", secret: "/etc/caudal/kafka-user" },
   });
 });
