@@ -37,6 +37,9 @@ const watched: readonly Watched[] = [
   { resource: resources.databaseRole, labelled: true },
 ];
 
+/** What reading a kind comes to that the API server does not serve. */
+const notServed = new Set(["NotFound", "KindNotServed"]);
+
 /** Without them pipelines run as well. */
 const harmless = new Set<string>([resources.podMonitor.kind]);
 
@@ -265,9 +268,9 @@ export class Caches {
     const since = this.#away.get(kind) ?? now;
     this.#away.set(kind, since);
     const known = this.#reflectors.get(kind);
-    // Who is still told of its objects need not believe that the kind is gone.
-    const watching = known?.some(({ hasSynced, trouble }) => hasSynced && trouble === undefined) === true;
-    if (known === undefined || watching || now - since < this.#goneAfterMs) return;
+    // Discovery alone is not believed: who is still told of its objects, or hears nothing, knows nothing of that.
+    const gone = known?.every(({ trouble }) => trouble !== undefined && notServed.has(trouble.reason)) === true;
+    if (known === undefined || !gone || now - since < this.#goneAfterMs) return;
     this.#reflectors.delete(kind);
     await Promise.all(known.map((reflector) => reflector.stop()));
   }
