@@ -177,9 +177,24 @@ function isOf(suspect: Range, { topic, partition }: Origin): boolean {
   return suspect.topic === topic && suspect.partition === partition;
 }
 
+/**
+ * What the last life left. A place that was never written is a hole, and one that it died over is torn: neither says
+ * anything, and neither may keep this life from beginning.
+ */
 function read(fd: number): readonly Suspect[] {
-  return readFileSync(fd, "utf8")
-    .split("\n")
-    .filter((line) => line.trim() !== "")
-    .map((line) => JSON.parse(line) as Suspect);
+  return readFileSync(fd, "latin1")
+    .split(/[\0\n]+/)
+    .flatMap((text) => {
+      try {
+        const entry: unknown = text.trim() === "" ? undefined : JSON.parse(text);
+        return isSuspect(entry) ? [entry] : [];
+      } catch {
+        return [];
+      }
+    });
+}
+
+function isSuspect(entry: unknown): entry is Suspect {
+  const { topic, partition, first, last, deaths } = (entry ?? {}) as Partial<Record<keyof Suspect, unknown>>;
+  return typeof topic === "string" && [partition, first, last, deaths].every((value) => Number.isSafeInteger(value));
 }
