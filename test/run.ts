@@ -6,7 +6,7 @@
  *   npm test -- --keep            leave the cluster up afterwards
  */
 import { spawn } from "node:child_process";
-import { appendFileSync, closeSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
+import { appendFileSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import bundlePrograms from "./bundle.ts";
@@ -167,9 +167,11 @@ async function runCommand(command: Command, log: string): Promise<Count> {
     if (command.filesAtOnce !== undefined) options.push(`--maxWorkers=${command.filesAtOnce}`);
     return countReport(file, await run(["vitest", "run", "--project", command.vitest, ...options], log, 40));
   }
+  const before = existsSync(log) ? statSync(log).size : 0;
   const code = await run(command.run, log, 40);
+  const printed = readFileSync(log).subarray(before).toString().trimEnd().split("\n");
   appendFileSync(log, `${code === 0 ? "✓" : "✗"} ${command.title}\n`);
-  if (code !== 0) failures.push(`${command.title} (exit code ${code})`);
+  if (code !== 0) failures.push(`${command.title} (exit code ${code})\n    ${printed.slice(-12).join("\n    ")}`);
   return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 };
 }
 
