@@ -18,4 +18,5 @@ export * from "./schema/topic.ts";
 export * from "./schema/transform-outputs.ts";
 export * from "./schema/transform.ts";
 export * from "./stage-status.ts";
+export * from "./topic-id.ts";
 export * from "./workload-config.ts";

@@ -22,6 +22,8 @@ export const annotation = {
   adopt: `${GROUP}/adopt`,
   /** The pipeline's generation for which an object was planned; a plan never overwrites a newer stamp. */
   generation: `${GROUP}/generation`,
+  /** On a pipeline: `topic=id[,topic=id…]`, ids of topics that were lost, of which a person says that they are gone. */
+  acknowledgeLostTopics: `${GROUP}/acknowledge-lost-topics`,
   /** uid of the owning pipeline on objects without ownerReferences. */
   owner: `${GROUP}/owner`,
   /** "true" on an object that was taken over by `adopt`. */

@@ -15,6 +15,18 @@ export const StageStatus = Type.Object({
   events: Type.Integer(),
   deadLetters: Type.Integer(),
   lateEvents: Type.Integer(),
+  /** The topic that is read, with its id, in Kafka's form, as the brokers have it. */
+  reads: Type.Optional(Type.Object({ topic: Type.String(), topicId: Type.String() })),
+  /** Another topic that was read under the same name since the process began, and how it was known last. */
+  replaced: Type.Optional(
+    Type.Object({
+      topic: Type.String(),
+      topicId: Type.String(),
+      places: Type.Array(
+        Type.Object({ partition: Type.Integer(), nextOffset: Type.Integer(), endOffset: Type.Integer() }),
+      ),
+    }),
+  ),
   /** Of the partitions that this pod owns, to the last stable offset. */
   partitions: Type.Array(
     Type.Object({

@@ -166,6 +166,8 @@ export const WorkloadConfig = Type.Object({
   source: Type.Optional(SourceConfig),
   transform: Type.Optional(TransformConfig),
   aggregator: Type.Optional(AggregatorConfig),
+  /** Ids, in Kafka's form, of topics of the source topic's name that are gone: places in them are given up. */
+  lostTopics: Type.Optional(Type.Array(Type.String())),
 });
 export type WorkloadConfig = Static<typeof WorkloadConfig>;
 

@@ -86,6 +86,43 @@ export const StageSummary = Type.Object({
 });
 export type StageSummary = Static<typeof StageSummary>;
 
+const topicName = Type.String({ maxLength: 249, description: "Name of the topic in Kafka." });
+const topicId = (description: string) => Type.String({ maxLength: 64, description });
+const ends = Type.Optional(
+  Type.Array(Type.Integer(), {
+    maxItems: 1024,
+    description: "By partition from 0 on, the offset at which it ended when it was seen last; -1: not known.",
+  }),
+);
+
+export const KnownTopic = Type.Object({
+  name: topicName,
+  id: topicId("The id that Kafka gave it when it was made."),
+  ends,
+});
+
+export const LostTopic = Type.Object({
+  name: topicName,
+  ids: Type.Array(topicId("Kafka's id."), {
+    maxItems: 16,
+    description: "Ids under which it was lost, the latest last.",
+  }),
+  newId: topicId("Id of the topic that has its name now."),
+  since: Type.String({ format: "date-time", description: "When the first of these losses was seen." }),
+  at: Type.String({ format: "date-time", description: "When the last of them was seen." }),
+  offsets: Type.Optional(Type.Integer({ description: "How many offsets the one that was lost last had." })),
+  ends,
+  unread: Type.Optional(
+    Type.Array(
+      Type.Object({
+        stage: Type.String({ maxLength: 63, description: "Name of a stage." }),
+        offsets: Type.Integer({ description: "How many of the offsets it had still to read." }),
+      }),
+      { maxItems: 160, description: "What stages had still to read of it." },
+    ),
+  ),
+});
+
 export const PipelineStatus = Type.Object(
   {
     observedGeneration: Type.Optional(
@@ -97,6 +134,15 @@ export const PipelineStatus = Type.Object(
     stages: Type.Optional(listMap(StageSummary, { maxItems: 160, description: "Each stage." })),
     stagesReady: Type.Optional(Type.String({ maxLength: 16, description: "Ready stages of all, such as 2/2." })),
     lag: Type.Optional(Type.String({ maxLength: 16, description: "Largest lag of a stage." })),
+    topics: Type.Optional(
+      listMap(KnownTopic, { maxItems: 1024, description: "Topics of the spec, as they were seen last." }),
+    ),
+    lostTopics: Type.Optional(
+      listMap(LostTopic, {
+        maxItems: 1024,
+        description: "Topics that were deleted and made again empty; each stays until it is acknowledged.",
+      }),
+    ),
     released: Type.Optional(
       Type.Array(
         Type.Object({

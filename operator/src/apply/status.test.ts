@@ -59,3 +59,14 @@ test("what is gone is removed, and the write names the version that was observed
   await statusWriter.write(pipeline({ ...status("0"), released: [{ kind: "KafkaTopic", name: "t" }] }), status("0"), 0);
   expect(patches[0]).toMatchObject({ metadata: { uid: "u1", resourceVersion: "7" }, status: { released: null } });
 });
+
+test("where topics end waits longer than a lag, and that a topic is another one does not wait", async () => {
+  const { writer: statusWriter, patches } = writer();
+  const topics = (id: string, ...ends: number[]): PipelineStatus => ({ topics: [{ name: "t", id, ends }] });
+  await statusWriter.write(pipeline(), topics("a", 10, 10), 100_000);
+  const before = pipeline(topics("a", 10, 10));
+  expect(await statusWriter.write(before, topics("a", 20, 30), 160_000)).toEqual({ laterMs: 540_000 });
+  await statusWriter.write(before, topics("b", 0, 0), 160_000);
+  await statusWriter.write(pipeline(topics("b", 0, 0)), topics("b", 20, 30), 760_000);
+  expect(patches).toHaveLength(3);
+});

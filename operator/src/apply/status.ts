@@ -5,6 +5,8 @@ import { type KubeObject, resources } from "../kube/object.ts";
 import { canonical } from "../plan/hash.ts";
 
 const LAG_EVERY_MS = 30_000;
+/** Where topics end changes with every event, and is needed when one is lost. */
+const ENDS_EVERY_MS = 10 * 60_000;
 
 export interface StatusWritten {
   readonly object?: KubeObject;
@@ -26,8 +28,8 @@ export class StatusWriter {
     if (canonical(before) === canonical(status)) return {};
     const { namespace, name, uid, resourceVersion } = pipeline.metadata;
     const since = clock - (this.#writtenAt.get(uid) ?? -Infinity);
-    if (canonical(withoutMeasures(before)) === canonical(withoutMeasures(status)) && since < LAG_EVERY_MS)
-      return { laterMs: LAG_EVERY_MS - since };
+    const heldBack = holdMs(before, status);
+    if (since < heldBack) return { laterMs: heldBack - since };
     // A merge patch leaves what it does not name: what is gone is named.
     const gone = Object.keys(before).filter((key) => !(key in status));
     const object = await this.#client.patch(
@@ -47,7 +49,21 @@ export class StatusWriter {
   }
 }
 
-function withoutMeasures({ lag: _lag, stages, ...rest }: PipelineStatus): unknown {
+/** How long a change may wait since the last write. */
+function holdMs(before: PipelineStatus, status: PipelineStatus): number {
+  if (canonical(withoutMeasures(before)) !== canonical(withoutMeasures(status))) return 0;
+  return canonical(withoutEnds(before)) === canonical(withoutEnds(status)) ? ENDS_EVERY_MS : LAG_EVERY_MS;
+}
+
+function withoutEnds({ topics, ...rest }: PipelineStatus): PipelineStatus {
+  return {
+    ...rest,
+    topics: topics?.map(({ name, id, ends }) => ({ name, id, ...(ends && { ends: ends.map(() => 0) }) })),
+  };
+}
+
+function withoutMeasures(status: PipelineStatus): unknown {
+  const { lag: _lag, stages, ...rest } = withoutEnds(status);
   return {
     ...rest,
     stages: stages?.map(({ lag: _stageLag, undecided: _undecided, slot, ...stage }) => ({ ...stage, wal: slot?.wal })),

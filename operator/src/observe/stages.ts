@@ -234,6 +234,8 @@ function digest(asked: AskedPod | undefined): string {
     value.slot?.wal,
     retained,
     value.deadLetters,
+    value.reads?.topicId,
+    value.replaced?.topicId,
     (value.lost ?? []).reduce((sum, { offsets }) => sum + offsets, 0),
     asked?.error === undefined,
   ].join(" ");

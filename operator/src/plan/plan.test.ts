@@ -45,6 +45,23 @@ test("a plan does not depend on the order of anything", () => {
   expect(objects.map(({ kind }) => kind)[0]).toBe("KafkaTopic");
 });
 
+test("a lost topic that a person acknowledges is told to the stages that read it, and rolls no other", () => {
+  const [id, other] = ["AAAAAAAAAAAAAAAAAAAAAA", "BBBBBBBBBBBBBBBBBBBBBB"];
+  const saying = (value: string) => {
+    const pipeline = givenPipeline();
+    const annotations = { "caudal.dev/acknowledge-lost-topics": value };
+    return planned(givenObservation({ pipeline: { ...pipeline, metadata: { ...pipeline.metadata, annotations } } }));
+  };
+  const [before, after] = [
+    planned(givenObservation()),
+    saying(`app-events=${other}, app-events=${id},elsewhere=${id}`),
+  ];
+  expect(configOf(after, "metrics").lostTopics).toEqual([id, other]);
+  expect(hashOf(after, "metrics")).not.toBe(hashOf(before, "metrics"));
+  expect(hashOf(after, "events")).toBe(hashOf(before, "events"));
+  expect(hashOf(saying(`elsewhere=${id}`), "metrics")).toBe(hashOf(before, "metrics"));
+});
+
 describe("a new generation", () => {
   const before = written(givenObservation());
   const after = (change: Parameters<typeof givenPipeline>[0]) => {

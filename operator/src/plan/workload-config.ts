@@ -2,12 +2,14 @@
 import {
   type Aggregator,
   type AggregatorConfig,
+  annotation,
   defaultDeadLetterTopic,
   type FilesOutput,
   type FilesOutputConfig,
   type KafkaConnection,
   parseDuration,
   path,
+  readLostTopics,
   type RedisOutput,
   type RedisOutputConfig,
   type Source,
@@ -23,6 +25,9 @@ import type { KafkaAccess } from "./kafka-access.ts";
 import { slotName } from "./names.ts";
 import type { StageSpec } from "./stages.ts";
 
+/** Roles with a place in a topic. */
+const READERS: ReadonlySet<StageSpec["role"]> = new Set(["aggregator", "transform"]);
+
 /**
  * @param known the way to Kafka that the stage uses now: it holds while the Kafka does not say another
  * @returns undefined while the way to Kafka is not known
@@ -36,11 +41,13 @@ export function buildWorkloadConfig(
   const kafka = access.connection ?? known;
   if (kafka === undefined) return undefined;
   const { name, namespace, uid, generation } = metadata;
+  const lostTopics = readLostTopics(metadata.annotations?.[annotation.acknowledgeLostTopics]).get(stage.topic);
   const config: WorkloadConfig = {
     version: 1,
     pipeline: { namespace, name, uid, generation },
     stage: { name: stage.name, role: stage.role },
     kafka,
+    ...(lostTopics !== undefined && READERS.has(stage.role) && { lostTopics: [...lostTopics].sort() }),
   };
   if (stage.role === "generator") {
     const topic = topicConfig(spec, stage.topic);

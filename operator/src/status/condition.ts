@@ -43,9 +43,13 @@ export function setCondition(
     reason: camelCase(finding.reason),
     message,
     observedGeneration: at.generation,
-    lastTransitionTime:
-      old?.status === finding.status ? old.lastTransitionTime : `${new Date(at.now).toISOString().slice(0, 19)}Z`,
+    lastTransitionTime: old?.status === finding.status ? old.lastTransitionTime : seconds(at.now),
   };
+}
+
+/** @param ms epoch milliseconds */
+export function seconds(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }
 
 /** Reasons that other operators give may hold what the API server refuses. */

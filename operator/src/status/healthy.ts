@@ -4,6 +4,8 @@ import type { PodObservation } from "../observe/observation.ts";
 import { failsFor, type Finding, holds } from "./condition.ts";
 import type { Facts } from "./facts.ts";
 import { coarse, type StageView, undecidedOf } from "./stages.ts";
+import { describeAllLost } from "./lost-topics.ts";
+import type { LostTopic } from "./topic-identity.ts";
 import { findUnseen } from "./unseen.ts";
 
 /** Lag below this is the ordinary life of a stage. */
@@ -23,17 +25,21 @@ interface Cause {
   readonly message: string;
 }
 
-export function findHealthy(facts: Facts, stages: readonly StageView[]): Finding {
+export function findHealthy(facts: Facts, stages: readonly StageView[], lost: readonly LostTopic[]): Finding {
   const { pipeline, clock, now } = facts.observation;
+  const gone = lost.length === 0 ? [] : [{ reason: "TopicRecreated", message: describeAllLost(lost, pipeline) }];
   const unseen = findUnseen(facts, "Pod");
-  if (unseen !== undefined) return unseen;
+  // What was lost is a fact of the past, whatever is seen now.
+  if (unseen !== undefined) return gone.length > 0 ? failsFor([...gone, unseen]) : unseen;
   const told = stages.flatMap(({ stage, pods }) =>
     pods.flatMap((pod) => (pod.status === undefined || pod.terminating ? [] : [{ stage: stage.name, pod }])),
   );
+  if (told.length === 0 && gone.length > 0) return failsFor(gone);
   if (told.length === 0 && pipeline.spec.suspend)
     return { status: "Unknown", reason: "Suspended", message: "no events flow while the pipeline is suspended" };
   if (told.length === 0) return { status: "Unknown", reason: "NoReports", message: "no stage has told its status yet" };
   const causes = [
+    ...gone,
     ...told.flatMap(({ stage, pod }) => lostCause(stage, pod, now)),
     ...told.flatMap(({ stage, pod }) => errorCause(stage, pod)),
     ...stages.flatMap(lagCause),

@@ -8,6 +8,7 @@ import type { Facts } from "./facts.ts";
 import { findHealthy } from "./healthy.ts";
 import { findReady } from "./ready.ts";
 import { coarse, type StageView, viewStages } from "./stages.ts";
+import { identifyTopics } from "./topic-identity.ts";
 import { findTopicsReady } from "./topics-ready.ts";
 import { findUnseen } from "./unseen.ts";
 import { findWorkloadsReady } from "./workloads-ready.ts";
@@ -20,12 +21,13 @@ export interface StatusResult {
 export function statusOf(facts: Facts): StatusResult {
   const { pipeline, now } = facts.observation;
   const stages = viewStages(facts);
+  const { topics, lost } = identifyTopics(facts);
   const parts: Partial<Record<ConditionType, Finding>> = {
     ConfigValid: findConfigValid(facts, stages),
     TopicsReady: findTopicsReady(facts),
     DatabaseReady: findDatabaseReady(facts),
     WorkloadsReady: findWorkloadsReady(facts, stages),
-    Healthy: findHealthy(facts, stages),
+    Healthy: findHealthy(facts, stages, lost),
   };
   parts.Ready = findUnseen(facts, "StreamPipeline") ?? findReady(pipeline.spec.suspend, parts);
   const before = pipeline.status?.conditions ?? [];
@@ -44,6 +46,8 @@ export function statusOf(facts: Facts): StatusResult {
       stages: stages.map(({ summary }) => summary),
       stagesReady: `${stages.filter(({ ready }) => ready).length}/${stages.length}`,
       ...(!lagKnown ? {} : { lag: coarse(Math.max(...lags)) }),
+      ...(topics.length > 0 && { topics: [...topics] }),
+      ...(lost.length > 0 && { lostTopics: [...lost] }),
       ...releasedOf(facts),
     },
   };

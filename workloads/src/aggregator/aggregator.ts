@@ -7,7 +7,7 @@ import { Producer } from "../kafka/producer.ts";
 import { TopicReader } from "../kafka/reader.ts";
 import { checkWindows } from "../postgres/marks.ts";
 import { compareAndMove } from "../postgres/progress.ts";
-import { callObserver, ownerOf } from "../postgres/session.ts";
+import { callObserver, lostTopicsOf, ownerOf } from "../postgres/session.ts";
 import { ConfigInvalid } from "../runtime/errors.ts";
 import type { Role, RuntimeContext } from "../runtime/role.ts";
 import { compilePlan } from "../sql/compile.ts";
@@ -149,6 +149,8 @@ async function aggregate(context: RuntimeContext, config: AggregatorConfig, secr
           {
             ...{ cluster, control: ledger.control, owner, topic, tables, memory },
             refused: refused.map(({ table }) => table),
+            lost: lostTopicsOf(context.config),
+            onTopic: (id) => health.setTopic(topic, id),
             onLost: (lost) => tellLost(context, "PostgreSQL", topic, lost),
           },
           partitions,

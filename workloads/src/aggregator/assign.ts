@@ -20,6 +20,10 @@ export interface AssignParts {
   /** Names of tables that may not be written. */
   readonly refused: readonly string[];
   readonly memory: CommitMemory;
+  /** Ids of topics of which a person has said that they are gone. */
+  readonly lost: readonly string[];
+  /** Told which topic has the name now. */
+  readonly onTopic: (topicId: string) => void;
   /** Told of commits that progress does not have any more. */
   readonly onLost: (lost: readonly Lost[]) => void;
 }
@@ -44,7 +48,8 @@ export interface Assignment {
 export async function assign(parts: AssignParts, partitions: readonly number[]): Promise<Assignment> {
   const { cluster, control, owner, tables } = parts;
   const topic = await cluster.topic(parts.topic);
-  const scope: MoveScope = { owner, topic: topic.name, topicId: topic.topicId };
+  parts.onTopic(topic.topicId);
+  const scope: MoveScope = { owner, topic: topic.name, topicId: topic.topicId, lost: parts.lost };
   const base = { scope, partitionCount: topic.partitions.length };
   if (partitions.length === 0) return { ...base, lanes: [], ends: new Map(), waiting: new Map() };
   const names = tables.map(({ name }) => name);

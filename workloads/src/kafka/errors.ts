@@ -1,4 +1,5 @@
 /** What can go wrong between us and Kafka: one class per outcome. */
+import { annotation, topicIdText } from "@caudal/crds";
 import { WorkloadError } from "../runtime/errors.ts";
 
 /** A partition, for errors that are about one. */
@@ -38,17 +39,29 @@ export class TopicMissing extends WorkloadError {
   readonly retryable = true;
 }
 
-/** A topic of the same name is another one now: it was deleted and made again. */
+/** A topic of the same name is another one now: it was deleted and made again. A person says whether to go on with it. */
 export class TopicRecreated extends WorkloadError {
   readonly code = "TOPIC_RECREATED";
   readonly reason = "TopicRecreated";
   readonly retryable = false;
   readonly topic: string;
 
-  constructor(topic: string, was: string, is: string) {
+  /** @param places next offset by partition, as progress has them; [] where it is not known */
+  constructor(
+    topic: string,
+    was: string,
+    is: string,
+    places: readonly { readonly partition: number; readonly nextOffset: number }[] = [],
+  ) {
+    const old = topicIdText(was) ?? was;
+    const read = [...new Map(places.map((place) => [place.partition, place.nextOffset]))]
+      .sort(([a], [b]) => a - b)
+      .map(([partition, next]) => `${topic}/${partition} up to offset ${next}`);
     super(
-      `topic ${topic} was deleted and made again (its id was ${was} and is ${is}): ` +
-        "what was read is no longer in it; say explicitly how to go on",
+      `topic ${topic} was deleted and made again (its id was ${old} and is ${topicIdText(is) ?? is}): its records are gone` +
+        (read.length === 0 ? "" : `, of which were read: ${shortened(read)}`) +
+        ". Nothing of the new topic is read until a person says so, and then from its start, and results stay: name the " +
+        `old one in the pipeline's annotation ${annotation.acknowledgeLostTopics}: "${topic}=${old}"`,
     );
     this.topic = topic;
   }
@@ -145,4 +158,12 @@ export class RecordTooLarge extends WorkloadError {
     super(message);
     this.records = records;
   }
+}
+
+/** As many partitions as a person reads. */
+const PLACES = 12;
+
+function shortened(places: readonly string[]): string {
+  const more = places.length > PLACES ? ` and ${places.length - PLACES} more partitions` : "";
+  return places.slice(0, PLACES).join(", ") + more;
 }

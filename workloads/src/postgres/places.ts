@@ -3,7 +3,7 @@ import { TopicRecreated } from "../kafka/errors.ts";
 import type { Connection } from "./connection.ts";
 import type { Definition } from "./core/table-decision.ts";
 import { ProgressMoved, TableRefused } from "./errors.ts";
-import { insertFirstProgress, type MoveScope, type Progress, readProgress } from "./progress.ts";
+import { forgetLostTopics, insertFirstProgress, type MoveScope, type Progress, readProgress } from "./progress.ts";
 
 /**
  * Reads the progress of every table on the partitions; where there is none yet, it begins.
@@ -19,6 +19,7 @@ export async function readPlaces(
 ): Promise<readonly Progress[]> {
   const names = tables.map(({ name }) => name);
   const read = async () => await readProgress(connection, scope.owner, scope.topic, names, [...starts.keys()]);
+  await forgetLostTopics(connection, scope, names, [...starts.keys()]);
   let progress = await read();
   const missing = firstPlaces(progress, tables, starts);
   if (missing.length > 0) {
@@ -69,7 +70,7 @@ function checkIdentity(
 ): void {
   const hashes = new Map(tables.map(({ name, hash }) => [name, hash]));
   for (const { output, uid, plan, topicId } of progress) {
-    if (topicId !== topic.topicId) throw new TopicRecreated(topic.topic, topicId, topic.topicId);
+    if (topicId !== topic.topicId) throw new TopicRecreated(topic.topic, topicId, topic.topicId, progress);
     if (uid !== owner.uid)
       throw new TableRefused(
         "PipelineReplaced",

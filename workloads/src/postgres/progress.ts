@@ -33,6 +33,8 @@ export interface MoveScope {
   readonly owner: Owner;
   readonly topic: string;
   readonly topicId: string;
+  /** Ids of topics of this name of which a person has said that they are gone. */
+  readonly lost?: readonly string[] | undefined;
 }
 
 /** Makes the statement that compares and moves; it raises {@link ProgressMoved} when any row is not as expected. */
@@ -121,6 +123,22 @@ export async function readProgress(
     plan: row.plan,
     judgedBy: row.judged_by === null ? null : Number(row.judged_by),
   }));
+}
+
+/** Gives up places in topics that are gone, so that outputs begin at the start of the one that has their name now. */
+export async function forgetLostTopics(
+  connection: Connection,
+  { owner, topic, topicId, lost = [] }: MoveScope,
+  outputs: readonly string[],
+  partitions: readonly number[],
+): Promise<void> {
+  const gone = lost.filter((id) => id !== topicId);
+  if (gone.length === 0) return;
+  await connection.query("forget lost topics", {
+    text: `delete from caudal.progress where pipeline = $1 and uid = $2 and topic = $3
+        and topic_id = any($4::text[]) and output = any($5::text[]) and partition = any($6::int[])`,
+    values: [owner.pipeline, owner.uid, topic, gone, outputs, partitions],
+  });
 }
 
 /** Where an output begins on a partition. */

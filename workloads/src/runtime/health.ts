@@ -1,5 +1,5 @@
 /** What a workload says of itself: alive, ready, and the stage's status that the operator asks for. */
-import type { StageState, StageStatus } from "@caudal/crds";
+import { type StageState, type StageStatus, topicIdText } from "@caudal/crds";
 
 type LostCommits = NonNullable<StageStatus["lost"]>[number];
 type PartitionStatus = StageStatus["partitions"][number];
@@ -47,6 +47,10 @@ export class Health implements WorkHealth {
   #partitions: readonly PartitionStatus[] = [];
   /** Of what reads a topic: why it is not known how much waits. */
   #lagUnknown: string | undefined;
+  #reads: StageStatus["reads"];
+  /** The last of its partitions that were known. */
+  #read: readonly PartitionStatus[] = [];
+  #replaced: StageStatus["replaced"];
   #columns: StageStatus["columns"];
   #slot: StageStatus["slot"];
   readonly #lost = new Map<string, LostCommits>();
@@ -106,7 +110,20 @@ export class Health implements WorkHealth {
   /** The partitions that this process owns now, all of them, as far as they are known. */
   setPartitions(partitions: readonly PartitionStatus[], lagUnknown?: string): void {
     this.#partitions = partitions;
+    if (partitions.length > 0) this.#read = partitions;
     this.#lagUnknown = lagUnknown;
+  }
+
+  /** Which topic is read, with its id; where it is another one than before, how the one before was known stays told. */
+  setTopic(topic: string, id: string): void {
+    const topicId = topicIdText(id) ?? id;
+    if (topicId === this.#reads?.topicId) return;
+    if (this.#reads !== undefined) {
+      const places = this.#read.map(({ partition, nextOffset, endOffset }) => ({ partition, nextOffset, endOffset }));
+      this.#replaced = { ...this.#reads, places };
+      this.#read = [];
+    }
+    this.#reads = { topic, topicId };
   }
 
   /** What the stage's outputs get, as inferred from its SQL. */
@@ -159,6 +176,8 @@ export class Health implements WorkHealth {
       state: this.#state,
       heartbeat: this.#heartbeat(),
       ...this.#counts,
+      ...(this.#reads === undefined ? {} : { reads: this.#reads }),
+      ...(this.#replaced === undefined ? {} : { replaced: this.#replaced }),
       partitions: [...this.#partitions],
       ...(this.#lagUnknown === undefined ? {} : { lagUnknown: error?.message ?? this.#lagUnknown }),
       ...(this.#columns === undefined ? {} : { columns: this.#columns }),

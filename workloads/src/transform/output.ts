@@ -19,6 +19,8 @@ export interface Source {
   readonly topic: string;
   /** Another id under the name means another topic. */
   readonly topicId: string;
+  /** Ids of topics of this name of which a person has said that they are gone: places in them are given up. */
+  readonly lost?: readonly string[];
 }
 
 /** A step on one partition: from where progress stands to where it stands after the batch. */

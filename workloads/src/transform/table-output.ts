@@ -151,8 +151,8 @@ export class TableOutput implements Output {
     return { ...owner, stage: `${owner.stage} ${table.name}` };
   }
 
-  #scope({ topic, topicId }: Source): MoveScope {
-    return { owner: this.#options.owner, topic, topicId };
+  #scope({ topic, topicId, lost }: Source): MoveScope {
+    return { owner: this.#options.owner, topic, topicId, lost };
   }
 
   async #open(): Promise<Connection> {

@@ -63,7 +63,8 @@ export class TopicOutput implements Output {
   async positions(source: Source, assignee: Member, starts: ReadonlyMap<number, number>): Promise<readonly Position[]> {
     this.#member = assignee;
     if (starts.size === 0) return [];
-    const { writer, places: stored } = await this.#succeed(source.topic, [...starts.keys()]);
+    const { writer, places } = await this.#succeed(source.topic, [...starts.keys()]);
+    const stored = new Map([...places].filter(([, { metadata }]) => !isLost(source, metadata)));
     const positions = [...starts].map(([partition, start]) =>
       positionOf(source, partition, start, stored.get(partition)),
     );
@@ -162,8 +163,14 @@ function positionOf(source: Source, partition: number, start: number, stored: Gr
   if (stored === undefined) return { partition, offset: start, epoch: -1 };
   const { topicId, epoch } = parsed(stored.metadata);
   if (topicId !== undefined && topicId !== source.topicId)
-    throw new TopicRecreated(source.topic, topicId, source.topicId);
+    throw new TopicRecreated(source.topic, topicId, source.topicId, [{ partition, nextOffset: stored.offset }]);
   return { partition, offset: stored.offset, epoch: epoch ?? -1 };
+}
+
+/** Whether a place is one in a topic of which a person has said that it is gone. */
+function isLost({ topicId: current, lost = [] }: Source, metadata: string): boolean {
+  const { topicId } = parsed(metadata);
+  return topicId !== undefined && topicId !== current && lost.includes(topicId);
 }
 
 /** Offsets that a person has set have no metadata of ours. */

@@ -9,6 +9,7 @@ import { Producer } from "../kafka/producer.ts";
 import { TopicReader } from "../kafka/reader.ts";
 import type { Flights } from "../kernel/flights.ts";
 import { Projection } from "../kernel/projection.ts";
+import { lostTopicsOf } from "../postgres/session.ts";
 import { ConfigInvalid } from "../runtime/errors.ts";
 import type { WorkHealth } from "../runtime/health.ts";
 import { isRetryable } from "../runtime/retry.ts";
@@ -76,6 +77,7 @@ async function serve(service: Service): Promise<void> {
   const group = outputGroup(context.config, output.name);
   const cluster = new KafkaCluster(context.config.kafka, { clientId: group, metrics });
   const topic = transform.topic.name;
+  const lost = lostTopicsOf(context.config);
   const assignments = new Assignments();
   const seat = new Seat(
     () =>
@@ -98,8 +100,9 @@ async function serve(service: Service): Promise<void> {
   const admit = async (writer: Output): Promise<void> => {
     if (writer.accept === undefined) return;
     const info = await cluster.topic(topic);
+    context.health.setTopic(topic, info.topicId);
     try {
-      await writer.accept({ topic, topicId: info.topicId }, await listOffsets(cluster, info, "earliest"));
+      await writer.accept({ topic, topicId: info.topicId, lost }, await listOffsets(cluster, info, "earliest"));
     } catch (error) {
       if (isRetryable(error)) throw error;
       await seat.leave();
@@ -125,7 +128,8 @@ async function serve(service: Service): Promise<void> {
         const { partitions, assignee, changed } = await assignments.current(drain.signal);
         report.expects(partitions);
         const info = await cluster.topic(topic);
-        const source = { topic, topicId: info.topicId };
+        context.health.setTopic(topic, info.topicId);
+        const source = { topic, topicId: info.topicId, lost };
         const starts = await listOffsets(cluster, info, "earliest", partitions);
         const positions = await writer.positions(source, assignee ?? { memberId: "", generation: -1 }, starts);
         await checkLog(cluster, info, positions, starts);

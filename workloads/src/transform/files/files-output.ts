@@ -76,7 +76,7 @@ export class FilesOutput implements Output {
     await this.#publish(await ledger.committed(source, partitions));
     const progress = await ledger.progress(source, starts);
     const foreign = progress.find(({ topicId }) => topicId !== source.topicId);
-    if (foreign !== undefined) throw new TopicRecreated(source.topic, foreign.topicId, source.topicId);
+    if (foreign !== undefined) throw new TopicRecreated(source.topic, foreign.topicId, source.topicId, progress);
     await this.#withdraw(
       source,
       progress.map(({ partition, nextOffset }) => [partition, nextOffset]),

@@ -6,7 +6,13 @@
  */
 import { Connection, type CallObserver, type Statement } from "../../postgres/connection.ts";
 import type { Owner } from "../../postgres/core/table-decision.ts";
-import { compareAndMove, insertFirstProgress, type MoveScope, readProgress } from "../../postgres/progress.ts";
+import {
+  compareAndMove,
+  forgetLostTopics,
+  insertFirstProgress,
+  type MoveScope,
+  readProgress,
+} from "../../postgres/progress.ts";
 import { ProgressMoved } from "../../postgres/errors.ts";
 import { migrate } from "../../postgres/schema.ts";
 import type { OutputMove, Source } from "../output.ts";
@@ -81,6 +87,7 @@ export class FileLedger {
     const { owner, output, plan } = this.#options;
     const claim = this.#claimName;
     const first = [...starts].map(([partition, offset]) => ({ output, plan, partition, offset, claim }));
+    await forgetLostTopics(this.#connection, this.#scope(source), [output], [...starts.keys()]);
     await insertFirstProgress(this.#connection, this.#scope(source), first);
     const progress = await readProgress(this.#connection, owner, source.topic, [output], [...starts.keys()]);
     if (progress.length < starts.size)
@@ -214,7 +221,7 @@ export class FileLedger {
     return [owner.pipeline, output, topic];
   }
 
-  #scope({ topic, topicId }: Source): MoveScope {
-    return { owner: this.#options.owner, topic, topicId };
+  #scope({ topic, topicId, lost }: Source): MoveScope {
+    return { owner: this.#options.owner, topic, topicId, lost };
   }
 }

@@ -66,14 +66,17 @@ export class RedisOutput implements Output {
     const connection = await this.#connected();
     return await Promise.all(
       [...starts].map(async ([partition, start]) => {
-        const args = [owner.uid, source.topicId, plan, String(start)];
+        const args = [owner.uid, source.topicId, plan, String(start), ...(source.lost ?? [])];
         const answer = await connection.begin(this.#progressKey(source, partition), args);
         const [next, epoch, uid, topicId, stored, replaced] = answer.map(String);
         if (replaced === "1")
           throw new RedisRefused(
             `a pipeline ${owner.pipeline} with uid ${uid} has taken the place of this one, which has ${owner.uid}`,
           );
-        if (topicId !== source.topicId) throw new TopicRecreated(source.topic, topicId ?? "", source.topicId);
+        if (topicId !== source.topicId)
+          throw new TopicRecreated(source.topic, topicId ?? "", source.topicId, [
+            { partition, nextOffset: Number(next) },
+          ]);
         if (stored !== plan)
           throw new RedisRefused(
             `the keys that output ${this.#options.name} has written are of another definition of it: put the definition back, or give the output another name, under which the topic is read from its beginning`,

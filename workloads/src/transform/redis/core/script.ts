@@ -7,7 +7,7 @@
  * Reads where a partition stands, and begins it where nothing is stored.
  *
  * KEYS  progress
- * ARGV  uid, topic id, plan, first offset
+ * ARGV  uid, topic id, plan, first offset, then ids of topics that are gone: a place in one is given up
  * →     { next, epoch, uid, topic id, plan, whether this pipeline was replaced by the other uid }
  *
  * A pipeline that was made again under the same name goes on with another uid, and the uid before it is retired: a
@@ -23,6 +23,12 @@ elseif uid ~= ARGV[1] then
     return {'', '', uid, '', '', 1}
   end
   redis.call('HSET', key, 'retired:' .. uid, '1', 'uid', ARGV[1])
+end
+local topic = redis.call('HGET', key, 'topic_id')
+for i = 5, #ARGV do
+  if topic == ARGV[i] and topic ~= ARGV[2] then
+    redis.call('HSET', key, 'next', ARGV[4], 'epoch', '-1', 'topic_id', ARGV[2])
+  end
 end
 local now = redis.call('HMGET', key, 'next', 'epoch', 'uid', 'topic_id', 'plan')
 now[6] = 0
