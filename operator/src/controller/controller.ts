@@ -1,7 +1,8 @@
 /** Takes keys off the queue and reconciles each; what fails comes again after its back-off. */
 import type { Logger } from "pino";
 import { type Clock, monotonic } from "../kube/clock.ts";
-import { Conflict, KubeError, TooManyRequests } from "../kube/errors.ts";
+import { KubeError, TooManyRequests } from "../kube/errors.ts";
+import { severityOf } from "../kube/severity.ts";
 import type { KeyedQueue } from "./queue.ts";
 
 export interface Outcome {
@@ -32,6 +33,8 @@ export class Controller {
   readonly #options: ControllerOptions;
   readonly #clock: Clock;
   readonly #begun = new Map<string, number>();
+  /** Since when each key has failed. */
+  readonly #failing = new Map<string, number>();
   readonly #workers: Promise<void>[] = [];
 
   constructor(options: ControllerOptions) {
@@ -80,12 +83,14 @@ export class Controller {
         return;
       }
       queue.forget(key);
+      this.#failing.delete(key);
       if (outcome.requeueAfterMs !== undefined) queue.addAfter(key, outcome.requeueAfterMs);
       end(outcome.requeueAfterMs === undefined ? "success" : "requeue_after");
     } catch (error) {
       const expected = error instanceof KubeError;
-      // Conflicts are how two writers find out about each other: nothing is wrong.
-      log[error instanceof Conflict ? "debug" : expected ? "warn" : "error"](
+      const since = this.#failing.get(key) ?? begun;
+      this.#failing.set(key, since);
+      log[severityOf(error, this.#clock() - since)](
         { pipeline: key, reason: expected ? error.reason : "Unexpected", error: describe(error) },
         "reconcile failed; it is tried again",
       );

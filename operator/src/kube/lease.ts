@@ -8,6 +8,7 @@ import type { KubeClient } from "./client.ts";
 import { type Clock, monotonic } from "./clock.ts";
 import { Conflict } from "./errors.ts";
 import { type KubeObject, resources } from "./object.ts";
+import { severityOf } from "./severity.ts";
 
 export interface LeaseOptions {
   readonly client: KubeClient;
@@ -35,6 +36,7 @@ export class LeaderElection {
   readonly #abort = new AbortController();
   #seen: { version: string | undefined; at: number } | undefined;
   #leading = false;
+  #failingSince: number | undefined;
   #lastActivity: number;
   #running: Promise<void> | undefined;
 
@@ -79,8 +81,11 @@ export class LeaderElection {
     while (!this.#abort.signal.aborted) {
       try {
         await this.#round();
+        this.#failingSince = undefined;
       } catch (error) {
-        log.warn({ error: String(error) }, "the lease could not be renewed");
+        this.#failingSince ??= this.#clock();
+        const level = severityOf(error, this.#clock() - this.#failingSince);
+        log[level]({ error: String(error) }, "the lease could not be renewed");
       }
       this.#lastActivity = this.#clock();
       await sleep(retryMs * (0.8 + Math.random() * 0.4), undefined, { signal: this.#abort.signal }).catch(

@@ -10,6 +10,7 @@ import type { KubeClient, WatchEvent } from "./client.ts";
 import { type Clock, monotonic } from "./clock.ts";
 import { Gone, KubeError, NotFound, ServerFailed, TooManyRequests } from "./errors.ts";
 import type { KubeObject, Resource } from "./object.ts";
+import { severityOf } from "./severity.ts";
 import { keyOf, Store } from "./store.ts";
 
 export interface ReflectorOptions {
@@ -138,7 +139,8 @@ export class Reflector {
     const asked = cause instanceof TooManyRequests ? cause.retryAfterMs : 0;
     // Silence was waiting enough.
     const wait = cause instanceof Silent ? 0 : Math.max(this.#backoff.next(), asked);
-    log[ordinary ? "debug" : "warn"](
+    const lastsMs = this.#clock() - (this.#trouble?.since ?? this.#clock());
+    log[ordinary ? "debug" : severityOf(cause, lastsMs)](
       { kind: resource.kind, ...(namespace && { namespace }), error: message, retryInMs: Math.round(wait) },
       "watch interrupted",
     );

@@ -12,6 +12,7 @@ import type { KubeClient } from "../kube/client.ts";
 import { type Clock, monotonic } from "../kube/clock.ts";
 import { type KubeObject, type Resource, resources } from "../kube/object.ts";
 import { Reflector } from "../kube/reflector.ts";
+import { severityOf } from "../kube/severity.ts";
 import type { Installed, Unseen } from "./observation.ts";
 
 interface Watched {
@@ -84,13 +85,14 @@ export class Caches {
   /** When discovery was asked last, and when it last answered for all groups. */
   #askedAt: number | undefined;
   #discoveredAt: number | undefined;
+  readonly #begunAt: number;
   #turnedAt: number;
   #running: Promise<void> | undefined;
 
   constructor(options: CachesOptions) {
     this.#options = options;
     this.#clock = options.clock ?? monotonic;
-    this.#turnedAt = this.#clock();
+    this.#turnedAt = this.#begunAt = this.#clock();
   }
 
   start(): void {
@@ -247,7 +249,7 @@ export class Caches {
     for (const [index, answer] of answers.entries()) {
       const kinds = optional.filter(({ resource }) => resource.apiVersion === groups[index]);
       if (answer.status === "rejected")
-        this.#options.log.warn(
+        this.#options.log[severityOf(answer.reason, this.#clock() - (this.#discoveredAt ?? this.#begunAt))](
           { group: groups[index], error: String(answer.reason) },
           "discovery failed; what was known stays",
         );
