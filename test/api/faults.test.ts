@@ -6,9 +6,9 @@ import {
   TooManyRequests,
   Unreachable,
 } from "../../operator/src/kube/errors.ts";
-import { type KubeObject, pathOf, resources } from "../../operator/src/kube/object.ts";
+import { pathOf, resources } from "../../operator/src/kube/object.ts";
 import { eventually } from "./support/eventually.ts";
-import { crashAt, failSome, faulty } from "./support/faults.ts";
+import { failSome, faulty } from "./support/faults.ts";
 import { TestServer } from "./support/server.ts";
 import { World } from "./support/world.ts";
 
@@ -18,26 +18,7 @@ beforeAll(async () => {
 });
 afterAll(async () => await server.stop());
 
-/** What must be the same whatever happened on the way: content without what the API server gives. */
-function essence(objects: Iterable<KubeObject>, namespace: string): unknown[] {
-  const text = (value: unknown) =>
-    JSON.stringify(value, (key, entry: unknown) => (volatile.has(key) ? undefined : entry));
-  return [...objects].map((object) => {
-    const { metadata, status: _status, ...rest } = object;
-    const { labels, annotations, ownerReferences, name } = metadata;
-    const { "caudal.dev/owner": _owner, "caudal.dev/applied": _applied, ...kept } = annotations ?? {};
-    const owned = ownerReferences?.length ?? 0;
-    return JSON.parse(
-      text({ ...rest, name: anonymous(name), labels, kept, owned }).replaceAll(namespace, "<namespace>"),
-    ) as unknown;
-  });
-}
-
-/** Differ from run to run: identity, and the hashes of what holds an identity. */
-const volatile = new Set(["uid", "config.json", "caudal.dev/config-hash", "clusterIP", "clusterIPs"]);
-const anonymous = (name: string) => name.replace(/-[0-9a-f]{8}$/, "-#");
-
-async function drive(world: World): Promise<unknown[]> {
+async function drive(world: World): Promise<number> {
   await world.ready("app-events");
   await world.apply("app-events", (spec) => {
     spec.topics.push({ name: "extra", managed: true, partitions: 1 });
@@ -52,47 +33,7 @@ async function drive(world: World): Promise<unknown[]> {
     );
   });
   await eventually("what was pruned is gone", async () => (await world.list(resources.service)).length === 1);
-  return essence((await world.children()).values(), world.namespace).map(
-    (object) => JSON.parse(JSON.stringify(object).replaceAll(/-[0-9a-f]{8}(?=")/g, "-#")) as unknown,
-  );
-}
-
-describe("a crash", () => {
-  let world: World;
-  let undisturbed: unknown[];
-  let writes = 0;
-  beforeAll(async () => {
-    world = await World.create(server);
-    await world.operator({ client: faulty(server.client, { after: () => void writes++ }) });
-    undisturbed = await drive(world);
-    await world.stop();
-    expect(undisturbed.length).toBeGreaterThan(5);
-  });
-
-  // What a crash before a write leaves behind is what one after the write before it leaves.
-  test("before the first write, and after any write, leads to the same objects as no crash", async () => {
-    expect(writes).toBeGreaterThan(20);
-    expect(await driveWithCrash(1, "before"), "before write 1").toEqual(undisturbed);
-    for (let at = 1; at <= writes; at++)
-      expect(await driveWithCrash(at, "after"), `after write ${at}`).toEqual(undisturbed);
-  }, 600_000);
-});
-
-/** The operator dies at one write; another begins where it stopped. */
-async function driveWithCrash(at: number, when: "before" | "after"): Promise<unknown[]> {
-  const world = await World.create(server);
-  const faults = crashAt(at, when);
-  const first = await world.operator({ client: faulty(server.client, faults) });
-  const driven = drive(world);
-  let over = false;
-  void driven.then(() => (over = true)).catch(() => (over = true));
-  // The last writes are of status alone, and their number varies: a run may end before it comes to this one.
-  await eventually("the operator dies, or all is done", () => faults.crashed || over, 60);
-  await first.stop();
-  await world.operator({ identity: "operator-2" });
-  const objects = await driven;
-  await world.stop();
-  return objects;
+  return (await world.children()).size;
 }
 
 describe("answers", () => {
@@ -112,7 +53,7 @@ describe("answers", () => {
     await world.operator({ client: faulty(server.client, faults) });
     const objects = await drive(world);
     expect(faults.failed).toBeGreaterThan(3);
-    expect(objects.length).toBeGreaterThan(5);
+    expect(objects).toBeGreaterThan(5);
   });
 });
 

@@ -5,6 +5,7 @@ import type { Clock } from "../kube/clock.ts";
 import { Forbidden, KubeError, NotFound } from "../kube/errors.ts";
 import { type KubeObject, type Resource, resourceOf, resources } from "../kube/object.ts";
 import { kafkaAccessOf } from "../plan/kafka-access.ts";
+import { holdsData } from "../plan/kinds.ts";
 import { secretNamesOf } from "../plan/secret-use.ts";
 import type { Caches } from "./caches.ts";
 import { claimsOf } from "./claims.ts";
@@ -116,7 +117,11 @@ export async function isCurrent({ client }: ObserveContext, { metadata }: Stream
 /** Topics and databases whose pipeline, by name, is gone. */
 export async function observeOrphans(context: ObserveContext, namespace: string, name: string): Promise<KubeObject[]> {
   const orphans = childrenInCaches(context.caches, namespace, name).filter(
-    ({ metadata }) => metadata.labels?.[label.released] !== "true" && metadata.deletionTimestamp === undefined,
+    (object) =>
+      // The rest has an owner, and is collected.
+      holdsData(object) &&
+      object.metadata.labels?.[label.released] !== "true" &&
+      object.metadata.deletionTimestamp === undefined,
   );
   if (orphans.length === 0) return [];
   // The cache may be behind: only the API server can say that the pipeline is gone.

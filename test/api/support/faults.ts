@@ -13,57 +13,56 @@ export interface Write {
   readonly verb: (typeof verbs)[number];
   /** Kind, where the call names one. */
   readonly kind: string;
+  /** Of status alone, which says what is and makes nothing. */
+  readonly isStatus: boolean;
 }
 
 /** Called around each write: throws, or lets it pass. */
 export interface Faults {
   before?(write: Write): void;
   after?(write: Write): void;
+  /** Before a read: one that is dead does not read either, nor do what it would have done next. */
+  read?(): void;
 }
+
+const reads = new Set(["get", "list", "discover"]);
 
 /** Leases and events are not what a pipeline consists of: they pass. */
 const passing = new Set(["Lease", "Event"]);
 
+/** Its writes take place one after another, so that what a fault at one of them leaves is one thing. */
 export function faulty(client: KubeClient, faults: Faults): KubeClient {
   let number = 0;
+  let last: Promise<unknown> = Promise.resolve();
   return new Proxy(client, {
     get(target, name) {
       const method: unknown = Reflect.get(target, name);
       if (typeof method !== "function") return method;
       const call = (...args: unknown[]): unknown => Reflect.apply(method, target, args);
       const verb = verbs.find((entry) => entry === name);
+      if (verb === undefined && reads.has(String(name)))
+        return async (...args: unknown[]) => {
+          faults.read?.();
+          return await (call(...args) as Promise<unknown>);
+        };
       if (verb === undefined) return call;
       return async (...args: unknown[]) => {
         const { kind = "" } = args[0] as { kind?: string };
         if (passing.has(kind)) return await (call(...args) as Promise<unknown>);
-        const write = { number: ++number, verb, kind };
-        faults.before?.(write);
-        const result = await (call(...args) as Promise<unknown>);
-        faults.after?.(write);
-        return result;
+        const { subresource } = (args[1] ?? {}) as { subresource?: string };
+        const write = async (): Promise<unknown> => {
+          const about = { number: ++number, verb, kind, isStatus: subresource === "status" };
+          faults.before?.(about);
+          const result = await (call(...args) as Promise<unknown>);
+          faults.after?.(about);
+          return result;
+        };
+        const written = last.then(write);
+        last = written.catch(() => undefined);
+        return await written;
       };
     },
   });
-}
-
-/** The process dies at one write: nothing is written from then on. */
-export function crashAt(at: number, when: "before" | "after"): Faults & { readonly crashed: boolean } {
-  let crashed = false;
-  const die = () => {
-    crashed = true;
-    throw new Crashed("the process has died");
-  };
-  return {
-    get crashed() {
-      return crashed;
-    },
-    before: ({ number }) => {
-      if (crashed || (when === "before" && number === at)) die();
-    },
-    after: ({ number }) => {
-      if (when === "after" && number === at) die();
-    },
-  };
 }
 
 /** Some writes are answered with an error, by turns before and after they took place. */

@@ -54,7 +54,7 @@ export class World {
       namespaces: options.namespaces ?? [this.namespace],
       ownNamespace: this.namespace,
       identity: options.identity ?? "operator-1",
-      leaderElection: true,
+      leaderElection: options.leaderElection ?? true,
       leaseName: options.leaseName ?? "caudal-operator",
       hmacSecretName: options.hmacSecretName ?? "caudal-operator-hmac-key",
       port: 0,
