@@ -60,6 +60,9 @@ function readOptions(args: readonly string[]): Options | undefined {
   return { interval, rows, url: values["connection-string"], silent: values.silent };
 }
 
+/** A number of a hundred that nobody has. */
+const phone = (): string => `+1 202-555-01${faker.string.numeric(2)}`;
+
 function person(): readonly (string | null)[] {
   const sex = faker.person.sexType();
   const [first, last] = [faker.person.firstName(sex), faker.person.lastName()];
@@ -67,9 +70,9 @@ function person(): readonly (string | null)[] {
     `${first} ${last}`,
     sex === "female" ? "F" : "M",
     `${faker.location.street()}, ${faker.location.buildingNumber()}, ${faker.location.city()}`,
-    faker.phone.number(),
-    faker.internet.email({ firstName: first, lastName: last }).toLowerCase(),
-    faker.image.avatar(),
+    phone(),
+    faker.internet.email({ firstName: first, lastName: last, provider: "example.org" }).toLowerCase(),
+    `https://example.org/${faker.string.numeric(8)}.jpg`,
     faker.date.birthdate({ min: 18, max: 90, mode: "age" }).toISOString().slice(0, 10),
     faker.person.jobTitle(),
   ];
@@ -84,7 +87,7 @@ async function round(client: Client, rows: number): Promise<number> {
   const { rowCount } = await client.query(
     `update public.customers set telefone = $1, dt_update = now()
       where id in (select id from public.customers order by random() limit $2)`,
-    [faker.phone.number(), changes],
+    [phone(), changes],
   );
   await client.query(
     `insert into public.customers (nome, sexo, endereco, telefone, email, foto, nascimento, profissao)

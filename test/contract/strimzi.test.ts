@@ -108,7 +108,7 @@ kind: Kafka
 metadata: {name: poolless}
 spec: {kafka: {listeners: [{name: plain, port: 9092, type: internal, tls: false}]}}`);
     const says = (object: Parameters<typeof condition>[0]) =>
-      condition(object, "NotReady")?.reason === "InvalidResourceException";
+      condition(object, "NotReady")?.reason === "InvalidConfigurationException";
     const kafka = await namespace.when("Kafka", "poolless", "NotReady", says);
     expect(condition(kafka, "NotReady")?.status).toBe("True");
     expect(condition(kafka, "Ready")).toBeUndefined();

@@ -38,7 +38,7 @@ export async function reconcileKafka(context: Context, key: string): Promise<num
     return notReady(
       context,
       kafka,
-      "InvalidResourceException",
+      "InvalidConfigurationException",
       `no KafkaNodePool has the label strimzi.io/cluster: ${name}`,
     );
   }

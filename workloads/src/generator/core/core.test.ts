@@ -2,8 +2,10 @@ import type { Field, GeneratorConfig, GeneratorValue } from "@caudal/crds";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { checkFakeName, eventMaker, fakeNames, ValuesInvalid } from "./event.ts";
+import { fakeMaker } from "./fake.ts";
 import { burstPace, ratePace } from "./pace.ts";
 import { eventsOfShard, metadataOf, ProgressInvalid, shardsOf } from "./progress.ts";
+import { Stream } from "./stream.ts";
 
 const NOW = Date.parse("2026-03-04T05:06:07.890Z");
 const types = ["string", "uuid", "boolean", "integer", "bigint", "double", "timestamp", "date", "json"];
@@ -174,6 +176,18 @@ describe("fake names", () => {
     expect(checkFakeName("color.rgb")).toBeUndefined();
     expect(checkFakeName("location.nearbyGPSCoordinate")).toContain("does not give one value");
     expect(fakeNames().length).toBeGreaterThan(150);
+  });
+
+  it.each([
+    ["internet.email", /^[^@]+@example\.org$/],
+    ["internet.exampleEmail", /^[^@]+@example\.org$/],
+    ["git.commitEntry", /<[^@]+@example\.org>/],
+    ["internet.domainName", /^[\w-]+\.example$/],
+    ["internet.url", /^https:\/\/[\w-]+\.example\/?$/],
+    ["phone.number", /555-01\d\d$/],
+  ] as const)("%s gives what is nobody's", (name, nobodys) => {
+    const make = fakeMaker(name);
+    for (let seed = 0; seed < 50; seed++) expect(make(new Stream(seed, "who"), 0)).toMatch(nobodys);
   });
 });
 

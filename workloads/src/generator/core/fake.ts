@@ -4,6 +4,21 @@ import type { Stream } from "./stream.ts";
 
 type Fake = () => unknown;
 
+/** Made-up people have addresses and numbers that are nobody's: reserved domains (RFC 2606), numbers kept for fiction. */
+const { internet, phone_number: phone } = faker.rawDefinitions;
+Object.assign(faker.rawDefinitions, {
+  internet: { ...internet, free_email: ["example.org"], example_email: ["example.org"], domain_suffix: ["example"] },
+  phone_number: {
+    ...phone,
+    format: {
+      human: ["!##-555-01##", "(!##) 555-01##", "1-!##-555-01##"],
+      international: ["+1!##55501##"],
+      mobile: ["!##55501##"],
+      national: ["(!##) 555-01##"],
+    },
+  },
+});
+
 /** Parts of the library that are tools, or need arguments. */
 const without = new Set(["helpers", "definitions", "rawDefinitions", "_randomizer"]);
 
