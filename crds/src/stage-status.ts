@@ -14,6 +14,10 @@ export const StageStatus = Type.Object({
   /** Events handled (committed or acknowledged) since the process began. */
   events: Type.Integer(),
   deadLetters: Type.Integer(),
+  /** Of them, how many for which reason, since when and when last: epoch milliseconds. */
+  letters: Type.Optional(
+    Type.Array(Type.Object({ reason: Type.String(), count: Type.Integer(), since: Type.Number(), at: Type.Number() })),
+  ),
   lateEvents: Type.Integer(),
   /** The topic that is read, with its id, in Kafka's form, as the brokers have it. */
   reads: Type.Optional(Type.Object({ topic: Type.String(), topicId: Type.String() })),

@@ -31,6 +31,7 @@ describe("an object that is not ours", () => {
     await world.kafka();
     await world.apply("app-events");
     const condition = await world.expectCondition("app-events", "TopicsReady", "False", "NotOwned");
+    expect(condition.message).toContain("set managed: false for it in spec.topics");
     expect(condition.message).toContain('annotate it with caudal.dev/adopt: "true"');
     expect((await world.need(resources.kafkaTopic, "app-events")).spec).toEqual({ partitions: 2 });
     expect(await world.get(resources.databaseCluster, "app-events-db")).toBeDefined();
@@ -69,7 +70,24 @@ describe("an object that is not ours", () => {
       for (const aggregator of spec.aggregators ?? []) aggregator.name = "other";
     });
     const condition = await world.expectCondition("second", "TopicsReady", "False", "NotOwned");
-    expect(condition.message).toContain("belongs to first");
+    expect(condition.message).toContain("belongs to the pipeline first");
+    expect(condition.message).toContain("set managed: false for it in spec.topics");
+    expect(condition.message).not.toMatch(/delete|adopt/);
+    // As it says: the topic stays first's, and the second uses it.
+    const before = await world.need(resources.kafkaTopic, "app-events");
+    await world.apply("second", (spec) => {
+      for (const aggregator of spec.aggregators ?? []) aggregator.name = "other";
+      for (const topic of spec.topics) {
+        topic.managed = false;
+        for (const key of ["partitions", "replicas", "config"] as const) delete topic[key];
+      }
+    });
+    await eventually(
+      "nobody is refused",
+      async () => (await world.condition("second", "TopicsReady"))?.reason !== "NotOwned",
+    );
+    const after = await world.need(resources.kafkaTopic, "app-events");
+    expect(after.metadata.resourceVersion).toBe(before.metadata.resourceVersion);
   });
 });
 

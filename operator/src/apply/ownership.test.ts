@@ -53,8 +53,47 @@ describe("an object is", () => {
   test.each(cases)("%s", (_name, metadata, verdict) => expect(judge(object(metadata), pipeline).kind).toBe(verdict));
 });
 
-test("a refusal names the owner and says what to do", () => {
-  const verdict = judge(object({ labels: { ...ours, "caudal.dev/pipeline": "other" } }), pipeline);
-  expect(verdict).toMatchObject({ message: expect.stringContaining("belongs to other") as unknown });
-  expect(verdict).toMatchObject({ message: expect.stringContaining('caudal.dev/adopt: "true"') as unknown });
+describe("a refusal names the owner and says what to do", () => {
+  const other = { ...ours, "caudal.dev/pipeline": "other" };
+  const unmanaged = "set managed: false for it in spec.topics";
+  const adopt = 'annotate it with caudal.dev/adopt: "true"';
+  const cases: [string, KubeObject, readonly string[], readonly string[]][] = [
+    [
+      "another pipeline's topic is used, and neither deleted nor taken",
+      object({ labels: other }),
+      ["belongs to the pipeline other, which keeps it", unmanaged],
+      ["delete it", "adopt"],
+    ],
+    ["somebody's topic may be used or taken", object({}), ["is not this pipeline's", unmanaged, adopt], []],
+    [
+      "a topic that another pipeline has let go may be taken",
+      object({ labels: { ...other, "caudal.dev/released": "true" } }),
+      [adopt],
+      ["belongs to"],
+    ],
+    [
+      "another pipeline's database gets another name",
+      { ...object({ labels: other }), kind: "Database" },
+      ["belongs to the pipeline other", "use another name"],
+      ["delete it", "adopt", "managed"],
+    ],
+    [
+      "what has a controller is let go by that",
+      object({ ownerReferences: [{ apiVersion: "v1", kind: "Thing", name: "t", uid: "u9", controller: true }] }),
+      ["belongs to Thing/t", "remove its owner"],
+      ["adopt"],
+    ],
+    [
+      "what the garbage collector takes is waited for",
+      object({ labels: ours, ownerReferences: owned("u0") }),
+      ["of an earlier pipeline shop that is gone"],
+      ["delete it", "adopt"],
+    ],
+  ];
+  test.each(cases)("%s", (_name, live, parts, absent) => {
+    const verdict = judge(live, pipeline);
+    const message = verdict.kind === "refused" ? verdict.message : "";
+    for (const part of parts) expect(message).toContain(part);
+    for (const part of absent) expect(message).not.toContain(part);
+  });
 });

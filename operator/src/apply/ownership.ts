@@ -26,16 +26,42 @@ export function judge(live: KubeObject, { metadata }: StreamPipeline): Verdict {
   // One pipeline of a name can exist at a time: the other uid's is gone. The garbage collector takes what it owned.
   if (named && controller === undefined) return { kind: "reclaim" };
   if (controller === undefined && annotations[annotation.adopt] === "true") return { kind: "adopt" };
-  const other = controller === undefined ? labels[label.pipeline] : `${controller.kind}/${controller.name}`;
+  const pipeline = managed && labels[label.released] !== "true" ? labels[label.pipeline] : undefined;
+  return { kind: "refused", message: refusal(live, controller, pipeline, metadata.name) };
+}
+
+/**
+ * @param pipeline the one that keeps the object now
+ * @param name of the pipeline that is refused
+ */
+function refusal(
+  { kind, metadata }: KubeObject,
+  controller: { readonly kind: string; readonly name: string } | undefined,
+  pipeline: string | undefined,
+  name: string,
+): string {
+  const title = `${kind}/${metadata.name}`;
+  if (pipeline === name)
+    return `${title} is of an earlier pipeline ${name} that is gone: Kubernetes' garbage collector removes it within a minute, and it is made anew then`;
+  if (kind === "KafkaTopic" && pipeline !== undefined)
+    return (
+      `${title} belongs to the pipeline ${pipeline}, which keeps it: to read or write the topic here too, set ` +
+      "managed: false for it in spec.topics, without partitions, replicas and config (also for a topic of dead letters); or " +
+      "use another name"
+    );
+  const other = controller === undefined ? pipeline : `${controller.kind}/${controller.name}`;
   const whose = other === undefined ? "is not this pipeline's" : `belongs to ${other}`;
-  return {
-    kind: "refused",
-    message:
-      `${live.kind}/${live.metadata.name} exists and ${whose}: delete it, use another name, or ` +
-      (controller === undefined
-        ? `annotate it with ${annotation.adopt}: "true" to let this pipeline take it over`
-        : "remove its owner"),
-  };
+  const unmanaged =
+    kind === "KafkaTopic"
+      ? "to use the topic as it is, set managed: false for it in spec.topics, without partitions, replicas and config; or "
+      : "";
+  const take =
+    controller === undefined
+      ? `annotate it with ${annotation.adopt}: "true" to let this pipeline take it over`
+      : "remove its owner";
+  if (pipeline !== undefined)
+    return `${title} exists and belongs to the pipeline ${pipeline}, which keeps it: use another name`;
+  return `${title} exists and ${whose}: ${unmanaged}use another name, delete it if nobody needs it, or ${take}`;
 }
 
 /** Taken over from somebody: retained whatever the policy says. */

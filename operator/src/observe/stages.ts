@@ -19,8 +19,6 @@ export interface StageAnswer {
   readonly value: StageStatus;
   /** Lag at the look before, to tell whether it grows. */
   readonly previousLag: number | undefined;
-  /** When the number of dead letters was last seen to grow. */
-  readonly deadLettersAt: number | undefined;
 }
 
 export interface AskedPod {
@@ -155,11 +153,9 @@ export class StagePoller {
       this.#keep(uid, { namespace: pod.metadata.namespace, bytes });
       this.#silent.delete(uid);
       const at = this.#clock();
-      const grew = value.deadLetters > (before?.answer?.value.deadLetters ?? 0);
-      const deadLettersAt = grew ? at : before?.answer?.deadLettersAt;
       const { heartbeat } = before?.answer?.value ?? {};
       const heartbeatAt = heartbeat === value.heartbeat ? (before?.answer?.heartbeatAt ?? at) : at;
-      after = { answer: { at, heartbeatAt, value, previousLag: this.#previousLag(uid, value), deadLettersAt } };
+      after = { answer: { at, heartbeatAt, value, previousLag: this.#previousLag(uid, value) } };
       this.#options.onAsked("ok");
     } catch (error) {
       after = {

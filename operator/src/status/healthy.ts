@@ -1,7 +1,8 @@
 /** Whether events flow: what stages report beyond that they live. */
 import { lagOf } from "@caudal/crds";
 import type { PodObservation } from "../observe/observation.ts";
-import { failsFor, type Finding, holds } from "./condition.ts";
+import { failsFor, type Finding, holds, seconds } from "./condition.ts";
+import { deadLetterCause } from "./dead-letters.ts";
 import type { Facts } from "./facts.ts";
 import { coarse, type StageView, undecidedOf } from "./stages.ts";
 import { describeAllLost } from "./lost-topics.ts";
@@ -11,8 +12,6 @@ import { findUnseen } from "./unseen.ts";
 /** Lag below this is the ordinary life of a stage. */
 const LAG_FLOOR = 1_000;
 const LAG_GROWTH = 1.1;
-/** Dead letters are told for this long after the last one. */
-const DEAD_LETTERS_MS = 10 * 60_000;
 /** Lost commits are told for this long after they were found. */
 const LOST_MS = 60 * 60_000;
 /** As many of them as a person reads. */
@@ -42,9 +41,9 @@ export function findHealthy(facts: Facts, stages: readonly StageView[], lost: re
     ...gone,
     ...told.flatMap(({ stage, pod }) => lostCause(stage, pod, now)),
     ...told.flatMap(({ stage, pod }) => errorCause(stage, pod)),
-    ...stages.flatMap(lagCause),
+    ...stages.flatMap((stage) => lagCause(stage)),
     ...stages.flatMap((stage) => undecidedCause(stage, clock)),
-    ...told.flatMap(({ stage, pod }) => deadLetterCause(stage, pod, clock)),
+    ...stages.flatMap((stage) => deadLetterCause(stage, pipeline, clock)),
     ...told.flatMap(({ stage, pod }) => watermarkCause(stage, pod)),
   ];
   return causes.length > 0 ? failsFor(causes) : holds("EventsFlow", "no stage reports an error or falls behind");
@@ -54,7 +53,12 @@ function errorCause(stage: string, { name, status }: PodObservation): Cause[] {
   const error = status?.value.error;
   return error === undefined
     ? []
-    : [{ reason: error.reason, message: `stage ${stage}: Pod/${name}: ${error.message}` }];
+    : [
+        {
+          reason: error.reason,
+          message: `stage ${stage}: Pod/${name}, since ${seconds(error.at)}: ${error.message}; events wait in Kafka meanwhile`,
+        },
+      ];
 }
 
 /** What a server has lost of commits that it had acknowledged, in numbers. */
@@ -63,7 +67,7 @@ function lostCause(stage: string, { name, status }: PodObservation, now: number)
   if (lost.length === 0) return [];
   const places = lost.map(
     ({ output, topic, partition, from, to, offsets, at }) =>
-      `${output}: ${offsets} offsets of ${topic}/${partition} (${from} to ${to - 1}) at ${new Date(at).toISOString().slice(0, 19)}Z`,
+      `${output}: ${offsets} offsets of ${topic}/${partition} (${from} to ${to - 1}) at ${seconds(at)}`,
   );
   const more = places.length > LOST_PLACES ? `, and ${places.length - LOST_PLACES} more partitions` : "";
   return [
@@ -90,9 +94,18 @@ function lagCause({ stage, pods }: StageView): Cause[] {
   return [
     {
       reason: "LagGrowing",
-      message: `stage ${stage.name} falls behind: ${coarse(lag)} events wait; give it more replicas or resources`,
+      message:
+        `stage ${stage.name} falls behind: ${coarse(lag)} events wait, more than a minute ago, and results are as late as ` +
+        `these are old; ${moreFor(stage)}`,
     },
   ];
+}
+
+/** What makes a stage faster: a partition is read by one pod. */
+function moreFor({ role, name, replicas }: StageView["stage"]): string {
+  const place = `spec.${role}s[${name}]`;
+  if (role === "source") return `look at the load of its database and give the pod more CPU (${place}.resources)`;
+  return `raise ${place}.replicas (now ${replicas}, of use up to the number of the topic's partitions) or its resources.limits.cpu`;
 }
 
 function undecidedCause({ stage, pods }: StageView, clock: number): Cause[] {
@@ -106,16 +119,6 @@ function undecidedCause({ stage, pods }: StageView, clock: number): Cause[] {
   }));
 }
 
-function deadLetterCause(stage: string, { name, status }: PodObservation, clock: number): Cause[] {
-  if (status?.deadLettersAt === undefined || clock - status.deadLettersAt > DEAD_LETTERS_MS) return [];
-  return [
-    {
-      reason: "DeadLetters",
-      message: `stage ${stage}: Pod/${name} put events aside: read their reasons in the stage's dead-letter topic`,
-    },
-  ];
-}
-
 function watermarkCause(stage: string, { status }: PodObservation): Cause[] {
   const active = (status?.value.partitions ?? []).flatMap(({ watermark, idle, ...rest }) =>
     watermark === undefined || idle ? [] : [{ watermark, ...rest }],
@@ -127,8 +130,17 @@ function watermarkCause(stage: string, { status }: PodObservation): Cause[] {
     {
       reason: "WatermarkHeld",
       message:
-        `stage ${stage}: partition ${lowest.topic}/${lowest.partition} holds the watermark more than 10 minutes ` +
-        "behind the others",
+        `stage ${stage}: partition ${lowest.topic}/${lowest.partition} holds the watermark: its events end at ` +
+        `${minute(lowest.watermark)}, those of others are more than ${coarseMinutes(highest - lowest.watermark)} later, and no window ` +
+        "after that becomes final; look who sends old events to it; where it is a topic's backlog, it passes by itself",
     },
   ];
+}
+
+const minute = (ms: number): string => `${new Date(ms).toISOString().slice(0, 16)}Z`;
+
+/** In steps, so that status is not rewritten with every event. */
+function coarseMinutes(ms: number): string {
+  const hours = Math.floor(ms / 3_600_000);
+  return hours >= 24 ? `${Math.floor(hours / 24)} days` : hours >= 1 ? `${hours} hours` : "10 minutes";
 }

@@ -98,6 +98,24 @@ export function hasRolledOut({ metadata, spec = {}, status = {} }: KubeObject): 
   );
 }
 
+/** How far a Deployment has come that has not rolled out, or whose pods are not all ready. */
+export function describeRollout({ metadata, spec = {}, status = {} }: KubeObject): string {
+  const wanted = Number(spec["replicas"] ?? 1);
+  const count = (field: string) => Number(status[field] ?? 0);
+  const pods = (number: number) => `${number} pod${number === 1 ? "" : "s"}`;
+  const all = count("replicas");
+  const updated = count("updatedReplicas");
+  if (count("observedGeneration") < (metadata.generation ?? 0))
+    return `${pods(all)} of the version before run on, Kubernetes has not begun to replace them yet`;
+  if (all > updated) {
+    const old = all - updated;
+    const run = old === 1 ? "runs" : "run";
+    return `${pods(old)} of the version before still ${run}, and ${updated} of ${wanted} of the new one ${updated === 1 ? "is" : "are"} being started: the work goes on meanwhile`;
+  }
+  if (updated < wanted) return `${updated} of ${pods(wanted)} have been made`;
+  return `${count("readyReplicas")} of ${pods(wanted)} are ready, the others are being started`;
+}
+
 /** Why a rollout cannot go on, where Kubernetes has given it up. */
 export function rolloutFailure({ status = {} }: KubeObject): string | undefined {
   const conditions = (status["conditions"] ?? []) as ConditionLike[];

@@ -4,7 +4,8 @@ import type { PodObservation } from "../observe/observation.ts";
 import { type StageSpec, stagesOf } from "../plan/stages.ts";
 import { deploymentOf, type Facts } from "./facts.ts";
 import type { KubeObject } from "../kube/object.ts";
-import { hasRolledOut, rolloutFailure } from "./readiness.ts";
+import { describeRollout, hasRolledOut, rolloutFailure } from "./readiness.ts";
+import { nameSecrets } from "./named-secrets.ts";
 import { findUnseen } from "./unseen.ts";
 
 /** A heartbeat older than this is none. */
@@ -31,9 +32,14 @@ export function viewStages(facts: Facts): StageView[] {
 }
 
 function viewStage(facts: Facts, stage: StageSpec): StageView {
-  const { pipeline, pods: all, clock } = facts.observation;
+  const { pipeline, pods: all, clock, kafka } = facts.observation;
   const deployment = deploymentOf(facts, stage);
-  const pods = all.filter((pod) => pod.stage === stage.name);
+  const pods = nameSecrets(
+    all.filter((pod) => pod.stage === stage.name),
+    pipeline,
+    kafka,
+    stage,
+  );
   const lag = totalLag(pods);
   const undecided = undecidedOf(pods, clock).reduce((sum, { records }) => sum + records, 0);
   const slot = slotOf(pods);
@@ -92,7 +98,10 @@ function causeOf(facts: Facts, stage: StageSpec, pods: readonly PodObservation[]
   if (held !== undefined) return { reason: held.reason, message: `stage ${stage.name}: ${held.message}` };
   const deployment = deploymentOf(facts, stage);
   if (deployment === undefined)
-    return { reason: "DeploymentMissing", message: `stage ${stage.name}: its Deployment does not exist yet` };
+    return {
+      reason: "DeploymentMissing",
+      message: `stage ${stage.name}: its Deployment does not exist${facts.problems.length > 0 ? ": nothing is made while the spec is refused" : " yet: it is made at once, or ConfigValid and the operator's log say why not"}`,
+    };
   // Its last word says more than that its container waits to be started again.
   const failed = pods.find(({ status, terminating }) => status?.value.state === "Failed" && !terminating);
   const error = failed?.status?.value.error;
@@ -114,9 +123,20 @@ function causeOf(facts: Facts, stage: StageSpec, pods: readonly PodObservation[]
   if (!hasRolledOut(deployment) || ready < stage.replicas)
     return {
       reason: "RollingOut",
-      message: `stage ${stage.name}: ${ready} of ${stage.replicas} pods of ${title} are ready`,
+      message: `stage ${stage.name}: ${title}: ${describeRollout(deployment)}${unreadyPods(pods)}`,
     };
   return heartbeatCause(stage, pods, clock);
+}
+
+/** Pods that run and are not ready, with what they say of it. */
+function unreadyPods(pods: readonly PodObservation[]): string {
+  const told = pods
+    .filter(({ ready, terminating }) => !ready && !terminating)
+    .map(({ name, status }) => {
+      const error = status?.value.error;
+      return `Pod/${name} is not ready${error === undefined ? "" : ` (${error.reason}: ${error.message})`}`;
+    });
+  return told.length === 0 ? "" : `; ${told.slice(0, 3).join(", ")}; kubectl describe pod says more`;
 }
 
 /** That it is to be suspended is a wish: what its Deployment asks for and which pods are there is what is told. */
@@ -134,7 +154,10 @@ function suspendedCause(facts: Facts, stage: StageSpec, pods: readonly PodObserv
 
 function heartbeatCause(stage: StageSpec, pods: readonly PodObservation[], clock: number): StageView["cause"] {
   if (stage.replicas > 0 && pods.every(({ terminating }) => terminating))
-    return { reason: "HeartbeatUnknown", message: `stage ${stage.name}: no pod has told its status yet` };
+    return {
+      reason: "HeartbeatUnknown",
+      message: `stage ${stage.name}: no pod has told its status yet: it is asked every few seconds once a pod runs`,
+    };
   for (const pod of pods) {
     if (pod.terminating) continue;
     const { status } = pod;
@@ -150,7 +173,8 @@ function heartbeatCause(stage: StageSpec, pods: readonly PodObservation[], clock
       return {
         reason: "HeartbeatOld",
         message:
-          `stage ${stage.name}: the last heartbeat of Pod/${pod.name} is older than a minute` +
+          `stage ${stage.name}: the last heartbeat of Pod/${pod.name} is older than a minute: its loop hangs (Kubernetes ` +
+          "restarts it then), its node is gone, or the operator may not reach its port 8080" +
           (pod.askError === undefined ? "" : ` (GET :8080/status: ${pod.askError})`),
       };
   }

@@ -339,16 +339,50 @@ describe("Healthy tells", () => {
     expect(said(facts(behind(0, 20_000)), "Healthy")).toBe("True EventsFlow");
   });
 
-  test("recent dead letters, and not those of long ago", () => {
-    const pod = givenPod("metrics");
-    const at = (deadLettersAt: number) => ({ ...pod, ...(pod.status && { status: { ...pod.status, deadLettersAt } }) });
-    expect(said(facts(at(CLOCK - 60_000)), "Healthy")).toBe("False DeadLetters");
-    expect(said(facts(at(CLOCK - 3_600_000)), "Healthy")).toBe("True EventsFlow");
+  describe("dead letters", () => {
+    const letters = (reason: string, count: number, ago: number) => ({
+      ...{ reason, count, since: NOW - 3_600_000, at: NOW - ago },
+    });
+    const withLetters = (...told: ReturnType<typeof letters>[]) => facts(givenPod("metrics", {}, { letters: told }));
+
+    test("of a moment ago, with reasons, numbers, times and where they are, and not those of long ago", () => {
+      const { reason, message } = condition(
+        withLetters(letters("WrongType", 7, 60_000), letters("MissingField", 345, 3_600_000)),
+        "Healthy",
+      );
+      expect(reason).toBe("DeadLetters");
+      expect(message).toContain(
+        "stage metrics has put 300 or more records aside since 2026-01-01T11:00Z (MissingField: 300 or more, WrongType: 7), " +
+          "the last at 2026-01-01T11:59Z",
+      );
+      expect(message).toContain(
+        "caudal sql --namespace ns app-events -e 'print app-events-metrics-dlq from beginning limit 10'",
+      );
+      expect(said(withLetters(letters("WrongType", 7, 3_600_000)), "Healthy")).toBe("True EventsFlow");
+    });
+
+    test.each(["LateEvent", "RetentionPassed"])(
+      "that the spec sends there on purpose (%s) are no illness",
+      (expected) => {
+        expect(said(withLetters(letters(expected, 97_310, 1_000)), "Healthy")).toBe("True EventsFlow");
+      },
+    );
+
+    test("are added up over the pods of a stage", () => {
+      const pod = (name: string) => ({
+        ...givenPod("metrics", {}, { letters: [letters("WrongType", 3, 1_000)] }),
+        name,
+      });
+      const both = givenFacts({ observation: givenObservation({ pods: [pod("a"), pod("b")] }) });
+      expect(condition(both, "Healthy").message).toContain("WrongType: 6");
+    });
   });
 
   test("the partition that holds the watermark, unless it is idle", () => {
     const held = givenPod("metrics", {}, { partitions: [watermark(0, 0), watermark(3, 3_600_000)] });
-    expect(condition(facts(held), "Healthy").message).toContain("partition t/3 holds the watermark");
+    expect(condition(facts(held), "Healthy").message).toContain(
+      "partition t/3 holds the watermark: its events end at 2026-01-01T11:00Z",
+    );
     const idle = givenPod("metrics", {}, { partitions: [watermark(0, 0), watermark(3, 3_600_000, true)] });
     expect(said(facts(idle), "Healthy")).toBe("True EventsFlow");
   });

@@ -1,3 +1,4 @@
+import type { KubeObject } from "../kube/object.ts";
 import { failsFor, fails, type Finding, holds } from "./condition.ts";
 import { buildKafkaTopics } from "../plan/kafka-topic.ts";
 import { childrenOf, type Facts, failuresOf, missingOf } from "./facts.ts";
@@ -27,10 +28,24 @@ export function findTopicsReady(facts: Facts): Finding {
   const children = childrenOf(facts, "KafkaTopic", "KafkaUser");
   const waiting = children.map(readinessOf).filter(({ ready }) => !ready);
   if (waiting.length === 0)
-    return (
-      missingOf(facts, buildKafkaTopics(pipeline)) ??
-      holds("TopicsReady", `${children.length} of ${children.length} ready`)
-    );
+    return missingOf(facts, buildKafkaTopics(pipeline)) ?? findNone(facts) ?? allReady(children);
   const cause = readinessOf(kafka);
   return failsFor(cause.ready ? waiting : [cause, ...waiting]);
+}
+
+/** Where there is nothing to be ready. */
+function findNone({ children, problems }: Facts): Finding | undefined {
+  if (children.some(({ kind }) => kind === "KafkaTopic" || kind === "KafkaUser")) return undefined;
+  if (problems.length > 0)
+    return {
+      ...fails("SpecRefused", "nothing is made while the spec is refused: correct what ConfigValid says"),
+      status: "Unknown",
+    };
+  return holds("NotManaged", "every topic is managed: false, nobody here makes any");
+}
+
+function allReady(children: readonly KubeObject[]): Finding {
+  const topics = children.filter(({ kind }) => kind === "KafkaTopic").length;
+  const user = children.length > topics ? ", and the KafkaUser" : "";
+  return holds("TopicsReady", `${topics} of ${topics} topics are ready${user}`);
 }

@@ -64,7 +64,6 @@ export function givenPod(
       heartbeatAt: CLOCK - 1_000,
       value: givenStage(status),
       previousLag: undefined,
-      deadLettersAt: undefined,
     },
     ...change,
   };

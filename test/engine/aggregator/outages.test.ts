@@ -66,7 +66,11 @@ it("a password that was rotated is read again without a restart", async () => {
   writeFileSync(file, "not yet");
   const worker = await startWorker(config());
   await expect.poll(async () => await probes(worker), soon).toEqual([200, 503, "DatabaseRefused"]);
-  expect((await worker.status()).error?.message).toContain("password authentication failed");
+  const said = (await worker.status()).error?.message ?? "";
+  expect(said).toContain("password authentication failed");
+  expect(said).toMatch(new RegExp(`connect to database \\S+ at \\S+:\\d+ as user \\S+ \\(${database.secret}\\)`));
+  expect(said).toContain("correct username and password there");
+  expect(said).not.toContain("not yet");
   writeFileSync(file, "only on loopback");
   await topic.send(lines(4, 5));
   await expect.poll(async () => (await worker.status()).events, soon).toBe(5);

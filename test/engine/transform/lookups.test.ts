@@ -1,4 +1,7 @@
 /** A table of PostgreSQL beside the events: decided by what it says, again when it changes, and never by what it should not. */
+import { cpSync, mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, it } from "vitest";
 import { startWorker } from "../aggregator/stage.ts";
 import { rowsOf, type Scene, useScene } from "./scene.ts";
@@ -73,4 +76,37 @@ it("says what to do when the table has too many rows, or several for one event, 
   await scene.done(configOf(scene), await topic.seal());
   expect(rowsOf(await scene.sent()).map(({ fine }) => fine)).toEqual([true]);
   await expect.poll(async () => (await worker.get("/readyz")).status, soon).toBe(200);
+});
+
+it("names its table, database and Secret when it may not read, and goes on when the advice is followed", async () => {
+  const scene = await newScene(1, 1);
+  const { database, topic } = scene;
+  await database.query("create table public.account_limits (account text primary key, most bigint)");
+  await database.query("insert into public.account_limits values ('a', 1)");
+  const secret = mkdtempSync(join(tmpdir(), "caudal-lookup-"));
+  cpSync(database.secret, secret, { recursive: true });
+  const role = `reader_${topic.name.replaceAll("-", "_")}`;
+  await database.query(`create role ${role} login password 'right'`);
+  writeFileSync(join(secret, "username"), role);
+  writeFileSync(join(secret, "password"), "wrong");
+  const config = scene.transform({
+    where: "event_type = 'pay'",
+    select: ["event_id", "points <= limits.most as fine"],
+    lookups: [{ ...limits, secret }],
+    to: [{ name: "out", topic: { name: scene.out.name, fields: [] } }],
+  });
+  const worker = await startWorker(config);
+  const error = async (): Promise<string> => (await worker.status()).error?.message ?? "";
+  await topic.send([pay("a", 1)], 0);
+  await expect.poll(error, soon).toContain(`lookup limits: table public.account_limits cannot be read with ${secret}`);
+  expect(await error()).toMatch(
+    new RegExp(`database \\S+ at \\S+ as user ${role}.*correct username and password there`),
+  );
+  writeFileSync(join(secret, "password"), "right");
+  await expect
+    .poll(error, soon)
+    .toContain(`permission denied for table account_limits (SQLSTATE 42501): grant select on`);
+  await database.query(`grant select on public.account_limits to ${role}`);
+  await scene.done(config, await topic.seal());
+  expect(rowsOf(await scene.sent()).map(({ fine }) => fine)).toEqual([true]);
 });

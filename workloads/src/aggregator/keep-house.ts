@@ -78,8 +78,9 @@ export async function keepHouse(
     onProblem: (error, chore = "housekeeping") => {
       const [reason, message] = [reasonOf(error), describeError(error)];
       metrics.retries.inc({ target: "postgres" });
-      health.setError(reason, message, chore);
-      failuresOf(chore).note(error, { chore });
+      const choreFailures = failuresOf(chore);
+      choreFailures.note(error, { chore });
+      if (choreFailures.isToShow(error)) health.setError(reason, message, chore);
     },
     onWorked: (chore) => {
       failuresOf("housekeeping").clear();

@@ -136,7 +136,8 @@ export class Report {
     for (const [table, count] of batch.late) metrics.lateEvents.inc({ table }, count);
     for (const [table, count] of batch.expired) metrics.expiredEvents.inc({ table }, count);
     for (const { reason } of batch.letters) metrics.deadLetters.inc({ reason });
-    health.count({ events: batch.events, deadLetters: batch.letters.length, lateEvents: batch.lateEvents });
+    const letters = batch.letters.map(({ reason }) => reason);
+    health.count({ events: batch.events, letters, lateEvents: batch.lateEvents });
     this.publish();
   }
 

@@ -201,7 +201,7 @@ class Generator {
   #problem(error: unknown): void {
     const { health } = this.#context;
     health.beat();
-    health.setError(reasonOf(error), describeError(error));
     this.#failures.note(error);
+    if (this.#failures.isToShow(error)) health.setError(reasonOf(error), describeError(error));
   }
 }

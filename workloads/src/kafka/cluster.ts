@@ -4,7 +4,7 @@ import { Connection, metadataV12 } from "@platformatic/kafka";
 import { describeError } from "../runtime/errors.ts";
 import { type Metrics, timed } from "../runtime/metrics.ts";
 import { connectionOptions, type HostPort, parseBootstrap, type SecretFiles } from "./connection-options.ts";
-import { KafkaUnavailable, TopicMissing } from "./errors.ts";
+import { KafkaLoginFailed, KafkaUnavailable, TopicMissing } from "./errors.ts";
 import { Code, kafkaError, protocolError, withCodes } from "./protocol-errors.ts";
 
 export interface PartitionInfo {
@@ -110,7 +110,7 @@ export class KafkaCluster {
       try {
         return await send(await this.#connection(target, lane));
       } catch (error) {
-        throw kafkaError(error, operation);
+        throw this.#withLogin(kafkaError(error, operation));
       }
     });
   }
@@ -120,6 +120,17 @@ export class KafkaCluster {
     const open = [...this.#connections.values()];
     this.#connections.clear();
     await Promise.allSettled(open.map(async (connection) => await (await connection).close()));
+  }
+
+  /** Of a login that is refused: whose it is, and where that is written. */
+  #withLogin(error: Error): Error {
+    const { sasl, bootstrapServers } = this.#kafka;
+    if (!(error instanceof KafkaLoginFailed) || sasl === undefined || error.told) return error;
+    const user = sasl.username === undefined ? "with the username" : `as user ${sasl.username} with the password`;
+    return new KafkaLoginFailed(
+      `${error.message} (${bootstrapServers.join(", ")}, ${user} of ${sasl.secret}, by ${sasl.mechanism}): correct them there, or the user in Kafka`,
+      { cause: error.cause, told: true },
+    );
   }
 
   async #connection(target: Target, lane: Lane): Promise<Connection> {
@@ -141,7 +152,7 @@ export class KafkaCluster {
         tried.push(describeError(error));
         if (i === brokers.length - 1) {
           const last = kafkaError(error, "connect");
-          if (!(last instanceof KafkaUnavailable)) throw last;
+          if (!(last instanceof KafkaUnavailable)) throw this.#withLogin(last);
         }
       }
     }

@@ -23,6 +23,13 @@ export class KafkaLoginFailed extends WorkloadError {
   readonly code = "KAFKA_LOGIN_FAILED";
   readonly reason = "KafkaLoginFailed";
   readonly retryable = true;
+  /** Whether the message says whose login it is. */
+  readonly told: boolean;
+
+  constructor(message: string, { told = false, ...options }: ErrorOptions & { readonly told?: boolean } = {}) {
+    super(message, options);
+    this.told = told;
+  }
 }
 
 /** The broker knows who we are and forbids what we ask. An ACL that is granted later heals it. */

@@ -14,13 +14,13 @@ export interface LoginOptions extends Pick<ClientConfig, "options" | "pipeline" 
 
 /** Connects as the secret's sslmode says: nothing is sent in clear text, nor to whom the mode does not trust, unless it says so. */
 export async function connectClient(secret: DatabaseSecret, options: LoginOptions): Promise<Client> {
-  const { sslmode, ca, serverName, ...login } = secret;
+  const { sslmode, ca, serverName, folder, ...login } = secret;
   const attempts = attemptsOf({ sslmode, ca, host: serverName ?? secret.host });
   for (const [at, attempt] of attempts.entries())
     try {
       return await connectOnce(login, options, attempt);
     } catch (error) {
-      const known = tlsProblem(error, sslModeOf(secret), serverName ?? secret.host);
+      const known = tlsProblem(error, sslModeOf(secret), serverName ?? secret.host, folder ?? "the database's Secret");
       if (at + 1 === attempts.length || !(known instanceof DatabaseNotTrusted || isRefusedWay(error))) throw known;
     }
   throw new DatabaseNotTrusted("there is no way to connect");
@@ -34,17 +34,17 @@ function isRefusedWay(error: unknown): boolean {
 const NO_TLS = "does not support SSL";
 
 /** Says of TLS what to do; other errors stay as they are. */
-function tlsProblem(error: unknown, mode: SslMode, host: string): unknown {
+function tlsProblem(error: unknown, mode: SslMode, host: string, secret: string): unknown {
   if (!(error instanceof Error)) return error;
   const code = "code" in error ? String(error.code) : "";
   if (error.message.includes(NO_TLS))
     return new DatabaseNotTrusted(
-      `${host} does not speak TLS, and sslmode ${mode} sends nothing in clear text: turn TLS on there; or, where the network may be trusted, set the key sslmode of the database's Secret to disable or prefer`,
+      `${host} does not speak TLS, and sslmode ${mode} sends nothing in clear text: turn TLS on there; or, where the network may be trusted, set the key sslmode of ${secret} to disable or prefer`,
       { cause: error },
     );
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID")
     return new DatabaseNotTrusted(
-      `the certificate of ${host} is not of this name (${error.message}): correct host in the database's Secret, or set its key sslmode to verify-ca`,
+      `the certificate of ${host} is not of this name (${error.message}): correct host in ${secret}, or set its key sslmode to verify-ca`,
       { cause: error },
     );
   if (CERTIFICATE.test(code))

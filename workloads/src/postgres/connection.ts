@@ -6,10 +6,11 @@ import {
   DatabaseRefused,
   DatabaseUnavailable,
   DatabaseUnsupported,
+  loginError,
   RowRefused,
   rowsError,
 } from "./errors.ts";
-import { type DatabaseSecret, readSecret } from "./secret.ts";
+import { type DatabaseSecret, describeLogin, readSecret } from "./secret.ts";
 
 /** Told of each call: its name, how long it took and "ok" or the error's reason. */
 export type CallObserver = (call: string, seconds: number, outcome: string) => void;
@@ -72,15 +73,15 @@ export class Connection {
   static async open(options: ConnectionOptions): Promise<Connection> {
     const started = performance.now();
     const observe = options.onCall ?? (() => undefined);
+    let where = "the database";
     try {
-      const client = await connectClient(
-        typeof options.secret === "string" ? await readSecret(options.secret) : options.secret,
-        {
-          pipeline: true,
-          application_name: options.applicationName,
-          query_timeout: (options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS) + ANSWER_MS,
-        },
-      );
+      const secret = typeof options.secret === "string" ? await readSecret(options.secret) : options.secret;
+      where = describeLogin(secret);
+      const client = await connectClient(secret, {
+        pipeline: true,
+        application_name: options.applicationName,
+        query_timeout: (options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS) + ANSWER_MS,
+      });
       const connection = new Connection(client, observe);
       try {
         await connection.#prepareSession(options);
@@ -91,7 +92,7 @@ export class Connection {
       observe("connect", (performance.now() - started) / 1000, "ok");
       return connection;
     } catch (error) {
-      const typed = databaseError(error, "connect");
+      const typed = loginError(error, where);
       observe("connect", (performance.now() - started) / 1000, typed.reason);
       throw typed;
     }

@@ -116,6 +116,25 @@ export function databaseError(error: unknown, doing: string): DatabaseError {
   return new (classOf(state))(withState, { cause: error });
 }
 
+/** What to do where logging in fails, by SQLSTATE; a server that is away needs nobody. */
+const LOGIN_ADVICE: Readonly<Record<string, string>> = {
+  "28P01": "correct username and password there, or the role's password in the database",
+  "28000": "correct username there, or let pg_hba.conf take this user, database and way",
+  "3D000": "create the database, or correct dbname there",
+  "42501": "grant the user CONNECT on the database",
+};
+
+/**
+ * @param error as thrown while logging in, or by reading the secret
+ * @param where which database, as whom, and where that is written
+ */
+export function loginError(error: unknown, where: string): DatabaseError {
+  const typed = databaseError(error, `connect to ${where}`);
+  const advice = LOGIN_ADVICE[sqlState(error) ?? ""];
+  if (advice === undefined) return typed;
+  return new (typed.constructor as ErrorClass)(`${typed.message}: ${advice}`, { cause: error });
+}
+
 /**
  * What a statement that writes rows, or the COMMIT behind it, has met. Whatever is not clearly the server's own trouble may
  * be a row's: a trigger raises any SQLSTATE, a policy or a view's check option has its own. Whether it is, only the same

@@ -15,6 +15,8 @@ export interface DatabaseSecret {
   readonly sslmode?: SslMode;
   /** Certificates of authorities that are trusted, in PEM. */
   readonly ca?: string;
+  /** The folder that it was read from. */
+  readonly folder?: string;
   /** The name that the server's certificate is to have, where that is not `host`. */
   readonly serverName?: string;
 }
@@ -32,9 +34,14 @@ export async function readSecret(folder: string): Promise<DatabaseSecret> {
   const [sslmode, ca] = await Promise.all(["sslmode", "ca.crt"].map((key) => readOptional(folder, key)));
   if (!host || !port || !database || !user || password === undefined || !/^[0-9]{1,5}$/.test(port))
     throw new DatabaseRefused(
-      `${folder} needs the files host, port, dbname, username and password, none of them empty`,
+      `${folder} needs the keys host, port, dbname, username and password, none of them empty, and port as a number`,
     );
-  return { host, port: Number(port), database, user, password, ...trustOf(sslmode, ca) };
+  return { host, port: Number(port), database, user, password, folder, ...trustOf(sslmode, ca) };
+}
+
+/** Which database, as whom, and where that is written: for messages, without the password. */
+export function describeLogin({ host, port, database, user, folder }: DatabaseSecret): string {
+  return `database ${database} at ${host}:${port} as user ${user}${folder === undefined ? "" : ` (${folder})`}`;
 }
 
 /**
@@ -63,6 +70,8 @@ async function readKey(folder: string, key: string): Promise<string> {
   try {
     return (await readFile(join(folder, key), "utf8")).replace(/\r?\n$/, "");
   } catch (error) {
-    throw new DatabaseRefused(`the secret of the database has no readable key ${key} in ${folder}`, { cause: error });
+    throw new DatabaseRefused(`${folder}, with which to log in to the database, has no readable key ${key}: add it`, {
+      cause: error,
+    });
   }
 }

@@ -50,3 +50,20 @@ test.each([
   failures.note(error);
   expect(lines).toEqual([`warn ${reason} ${error.message}`]);
 });
+
+test("a failure that passes by itself is an error of the stage when it has not, others are at once", () => {
+  const { failures, clock } = scene();
+  const away = new Away("deadlock detected");
+  const shown = (error: unknown, passes?: boolean) => {
+    failures.note(error);
+    return failures.isToShow(error, passes);
+  };
+  expect([shown(away), shown(new Refused("no such table")), shown(new TypeError("x"))]).toEqual([false, true, true]);
+  expect(shown(new Refused("row refused"), true)).toBe(false);
+  clock.now = 4_999;
+  expect(shown(away)).toBe(false);
+  clock.now = 5_000;
+  expect(shown(away)).toBe(true);
+  failures.clear();
+  expect(shown(away)).toBe(false);
+});

@@ -6,6 +6,8 @@ import { describeError, reasonOf } from "./errors.ts";
 import type { Logger } from "./log.ts";
 import { isRetryable } from "./retry.ts";
 
+/** Replicas that race, a group that forms, a server that is restarted: what lasts longer stands in the way. */
+export const PATIENCE_MS = 5_000;
 /** A fresh cluster has made all that it needs within it. */
 const LASTING_MS = 60_000;
 
@@ -39,6 +41,16 @@ export class FailureLog {
     this.#said = said;
     const stack = isUnexpected && error instanceof Error ? { stack: error.stack } : {};
     this.#log[level]({ ...labels, reason, error: message, ...stack }, "waiting, and trying again");
+  }
+
+  /**
+   * Whether a failure that was noted is to be shown as the stage's error: at once where a person has to act, and where it
+   * passes by itself as a rule, when it has not.
+   *
+   * @param passes whether the same work may succeed later without a person
+   */
+  isToShow(error: unknown, passes = isRetryable(error)): boolean {
+    return !passes || reasonOf(error) === "Unexpected" || (this.lastsMs ?? 0) >= PATIENCE_MS;
   }
 
   /** Work was finished. @returns whether there had been a failure */

@@ -9,7 +9,8 @@ export const HEARTBEAT_LIMIT_MS = 60_000;
 
 export interface Counts {
   readonly events?: number;
-  readonly deadLetters?: number;
+  /** The reason of each dead letter. */
+  readonly letters?: readonly string[];
   readonly lateEvents?: number;
 }
 
@@ -54,6 +55,7 @@ export class Health implements WorkHealth {
   #columns: StageStatus["columns"];
   #slot: StageStatus["slot"];
   readonly #lost = new Map<string, LostCommits>();
+  readonly #letters = new Map<string, NonNullable<StageStatus["letters"]>[number]>();
   #counts = { events: 0, deadLetters: 0, lateEvents: 0 };
 
   /** @param now epoch milliseconds that go on evenly: a date that jumps must make nothing look old */
@@ -152,8 +154,15 @@ export class Health implements WorkHealth {
   /** Adds to the totals since the process began; after a commit or an acknowledgement, never before. */
   count(counts: Counts): void {
     this.#counts.events += counts.events ?? 0;
-    this.#counts.deadLetters += counts.deadLetters ?? 0;
+    for (const reason of counts.letters ?? []) this.#countLetter(reason);
     this.#counts.lateEvents += counts.lateEvents ?? 0;
+  }
+
+  #countLetter(reason: string): void {
+    const at = this.#now();
+    const known = this.#letters.get(reason);
+    this.#counts.deadLetters++;
+    this.#letters.set(reason, { reason, count: (known?.count ?? 0) + 1, since: known?.since ?? at, at });
   }
 
   live(): { readonly ok: boolean; readonly message: string } {
@@ -176,6 +185,7 @@ export class Health implements WorkHealth {
       state: this.#state,
       heartbeat: this.#heartbeat(),
       ...this.#counts,
+      ...(this.#letters.size === 0 ? {} : { letters: [...this.#letters.values()] }),
       ...(this.#reads === undefined ? {} : { reads: this.#reads }),
       ...(this.#replaced === undefined ? {} : { replaced: this.#replaced }),
       partitions: [...this.#partitions],

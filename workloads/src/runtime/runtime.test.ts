@@ -115,7 +115,7 @@ describe("health", () => {
     let now = 5;
     const health = new Health(7, () => now);
     health.count({ events: 3 });
-    health.count({ events: 2, deadLetters: 1, lateEvents: 4 });
+    health.count({ events: 2, letters: ["WrongType"], lateEvents: 4 });
     health.setError("KafkaUnavailable", "no broker");
     now = 9;
     health.setError("KafkaUnavailable", "no broker");
@@ -123,6 +123,7 @@ describe("health", () => {
     const status = health.status();
     expect(Value.Check(StageStatus, status)).toBe(true);
     expect(status).toMatchObject({ generation: 7, events: 5, deadLetters: 1, lateEvents: 4, error: { at: 5 } });
+    expect(status.letters).toEqual([{ reason: "WrongType", count: 1, since: 5, at: 5 }]);
     health.setError("WalRetained", "much log", "slot");
     health.setSlot({ wal: "reserved", retained: 7, behind: 3 });
     expect(Value.Check(StageStatus, health.status())).toBe(true);

@@ -174,7 +174,7 @@ export class Sink {
     metrics.batches.inc();
     metrics.bytes.inc(bytes);
     for (const reason of bad) metrics.deadLetters.inc({ reason });
-    health.count({ events, deadLetters: bad.length });
+    health.count({ events, letters: bad });
   }
 
   #origin({ reason, detail }: BadRow): Header[] {

@@ -44,7 +44,7 @@ export const sourceRole: Role = {
           failures = wasGood ? 1 : failures + 1;
           if (wasGood) failureLog.clear();
           failureLog.note(error);
-          show(context, error);
+          show(context, error, failureLog.isToShow(error));
           await pause(backoff(failures, FIRST_MS, MOST_MS, Math.random), drain.signal);
         }
       }
@@ -58,9 +58,9 @@ export const sourceRole: Role = {
   },
 };
 
-function show({ health, metrics }: RuntimeContext, error: unknown): void {
+function show({ health, metrics }: RuntimeContext, error: unknown, asError: boolean): void {
   const reason = reasonOf(error);
   health.beat();
-  health.setError(reason, describeError(error));
+  if (asError) health.setError(reason, describeError(error));
   metrics.retries.inc({ target: reason.startsWith("Database") ? "postgres" : "kafka" });
 }

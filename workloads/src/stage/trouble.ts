@@ -1,11 +1,10 @@
 /** What stands in the way now: told in the log, /status and, when it lasts, by /readyz. */
-import { FailureLog } from "../runtime/failure-log.ts";
+import { FailureLog, PATIENCE_MS } from "../runtime/failure-log.ts";
 import type { WorkHealth } from "../runtime/health.ts";
 import type { Logger } from "../runtime/log.ts";
 import { describeError, reasonOf } from "../runtime/errors.ts";
-
-/** A restart of a broker or a database is over within it; only what lasts longer makes us unready. */
-const PATIENCE_MS = 5_000;
+import { isRetryable } from "../runtime/retry.ts";
+import { isQuick } from "./core/hold.ts";
 
 export class Trouble {
   readonly #health: WorkHealth;
@@ -25,13 +24,15 @@ export class Trouble {
     return this.#cleared;
   }
 
-  /** Something failed and is tried again; the process lives on. */
+  /** Something failed and is tried again; the process lives on. What is over in a moment is told in the log alone. */
   note(error: unknown): void {
     const reason = reasonOf(error);
     const message = describeError(error);
+    const retryable = isRetryable(error);
     this.#health.beat();
-    this.#health.setError(reason, message);
     this.#failures.note(error);
+    if (this.#failures.isToShow(error, retryable || isQuick({ reason, retryable })))
+      this.#health.setError(reason, message);
     if ((this.#failures.lastsMs ?? 0) >= PATIENCE_MS) this.#health.setReady(false, `${reason}: ${message}`);
   }
 

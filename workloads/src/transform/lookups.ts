@@ -3,8 +3,9 @@ import type { LookupConfig, TransformConfig } from "@caudal/crds";
 import type { Joined } from "../kernel/evaluation.ts";
 import { Connection } from "../postgres/connection.ts";
 import { identifier, placeOf, qualified } from "../postgres/core/identifiers.ts";
+import { DatabaseError } from "../postgres/errors.ts";
 import { callObserver } from "../postgres/session.ts";
-import { WorkloadError } from "../runtime/errors.ts";
+import { describeError, WorkloadError } from "../runtime/errors.ts";
 import { pause } from "../runtime/retry.ts";
 import type { RuntimeContext } from "../runtime/role.ts";
 import type { DuckDB } from "../sql/duckdb.ts";
@@ -18,6 +19,27 @@ export class LookupStale extends WorkloadError {
   readonly retryable = true;
 }
 
+/** The table cannot be read: why, as the database says it. */
+export class LookupUnreadable extends WorkloadError {
+  readonly code = "ELOOKUPUNREADABLE";
+  readonly reason: string;
+  readonly retryable: boolean;
+
+  constructor({ plan, config }: Pick<Known, "plan" | "config">, cause: DatabaseError) {
+    const advice = cause.message.includes("SQLSTATE 42501")
+      ? `: grant select on ${config.table}, and usage on its schema, to the user of ${config.secret}`
+      : "";
+    super(
+      `lookup ${plan.name}: table ${config.table} cannot be read with ${config.secret}: ${cause.message}${advice}`,
+      {
+        cause,
+      },
+    );
+    this.reason = cause.reason;
+    this.retryable = cause.retryable;
+  }
+}
+
 /** How old what is known may become, at least and in refreshes. */
 const STALE_MS = 60_000;
 const STALE_REFRESHES = 10;
@@ -28,6 +50,8 @@ interface Known {
   readonly config: LookupConfig;
   /** performance.now() at which its rows were asked for. */
   readAt: number;
+  /** Why it could not be read last. */
+  why: string;
 }
 
 export class Lookups implements Joined {
@@ -49,7 +73,7 @@ export class Lookups implements Joined {
    * Reads all tables that the plan's SQL uses, and goes on reading them.
    *
    * @returns undefined where it uses none
-   * @throws LookupInvalid; DatabaseUnavailable and its like
+   * @throws LookupInvalid, LookupUnreadable
    */
   static async open(
     context: Pick<RuntimeContext, "metrics" | "config">,
@@ -63,7 +87,7 @@ export class Lookups implements Joined {
     for (const plan of plans) {
       const config = lookups.find(({ name }) => name === plan.name);
       if (config === undefined) continue;
-      known.push({ plan, config, readAt: performance.now() });
+      known.push({ plan, config, readAt: performance.now(), why: "" });
       tables.push({ plan, table: config.table, rows: await readAll(context, plan, config) });
     }
     const opened = new Lookups(known, new LookupTables(tables));
@@ -102,6 +126,7 @@ export class Lookups implements Joined {
         this.#tables.replace({ plan: known.plan, table: known.config.table, rows });
         known.readAt = readAt;
       } catch (error) {
+        known.why = describeError(error);
         if (!signal.aborted) onProblem(error);
       }
     }
@@ -109,15 +134,16 @@ export class Lookups implements Joined {
 }
 
 /** @throws LookupStale */
-function checkAge({ plan, config, readAt }: Known): void {
+function checkAge(known: Known): void {
+  const { plan, config, readAt } = known;
   const age = performance.now() - readAt;
   if (age > Math.max(STALE_MS, STALE_REFRESHES * config.refreshMs))
     throw new LookupStale(
-      `lookup ${plan.name}: table ${config.table} could not be read for ${Math.round(age / 1000)} s: events wait until it can`,
+      `lookup ${plan.name}: table ${config.table} could not be read for ${Math.round(age / 1000)} s: events wait until it can; ${known.why}`,
     );
 }
 
-/** @throws LookupInvalid when the table has too many rows, or lacks a column */
+/** @throws LookupInvalid when the table has too many rows; LookupUnreadable when the database does not give them */
 async function readAll(
   { metrics, config: workload }: Pick<RuntimeContext, "metrics" | "config">,
   plan: LookupPlan,
@@ -126,11 +152,15 @@ async function readAll(
   const values = [...plan.on.map(({ column }) => column), ...plan.columns.map((column) => column.name)];
   const list = values.map((column) => `${identifier(column)}::text`).join(", ");
   const { pipeline, stage } = workload;
+  const told = (error: unknown) =>
+    error instanceof DatabaseError ? new LookupUnreadable({ plan, config }, error) : error;
   const connection = await Connection.open({
     secret: config.secret,
     applicationName: `caudal ${pipeline.namespace}/${pipeline.name} ${stage.name} lookup ${plan.name}`,
     onCall: callObserver(metrics),
     statementTimeoutMs: STATEMENT_MS,
+  }).catch((error: unknown) => {
+    throw told(error);
   });
   try {
     const { rows } = await connection.query<{ count: string; rows: string }>("read lookup", {
@@ -144,6 +174,8 @@ async function readAll(
         `lookup ${plan.name}: table ${config.table} has more than ${config.maxRows} rows: raise maxRows, for they are held in memory, or name a view with fewer`,
       );
     return all?.rows ?? "[]";
+  } catch (error) {
+    throw told(error);
   } finally {
     await connection.close();
   }

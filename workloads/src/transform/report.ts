@@ -169,7 +169,7 @@ export class Report {
     metrics.commitSeconds.observe(seconds);
     metrics.outputRows.inc({ output: this.#output }, rows.count);
     for (const { reason } of letters) metrics.deadLetters.inc({ reason });
-    health.count({ events: this.#counts ? events : 0, deadLetters: letters.length });
+    health.count({ events: this.#counts ? events : 0, letters: letters.map(({ reason }) => reason) });
     if (this.#counts) metrics.events.inc({ topic }, events);
     this.#publish();
   }

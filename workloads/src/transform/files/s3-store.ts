@@ -107,12 +107,13 @@ export class S3Store implements FileStore {
 
   #problem(doing: string, name: string, error: unknown): FilesRefused | FilesUnavailable {
     if (error instanceof FilesRefused) return error;
-    const { bucket, prefix } = this.#options;
+    const { bucket, prefix, secret } = this.#options;
     const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     const status = statusOf(error);
     const refused = status !== undefined && status >= 400 && status < 500 && status !== 408 && status !== 429;
     const Problem = refused ? FilesRefused : FilesUnavailable;
-    return new Problem(`${doing} s3://${bucket}/${prefix}${name}: ${text}`, { cause: error });
+    const advice = refused ? `: correct the credentials of ${secret}, their rights, or the bucket` : "";
+    return new Problem(`${doing} s3://${bucket}/${prefix}${name}: ${text}${advice}`, { cause: error });
   }
 }
 
@@ -126,7 +127,9 @@ async function readKey(folder: string, key: string): Promise<string> {
   try {
     return (await readFile(join(folder, key), "utf8")).trim();
   } catch (error) {
-    throw new FilesRefused(`the secret of the store has no readable key ${key} in ${folder}`, { cause: error });
+    throw new FilesRefused(`${folder}, with which to log in to the store, has no readable key ${key}: add it`, {
+      cause: error,
+    });
   }
 }
 

@@ -68,8 +68,11 @@ export class RedisConnection {
   static async open(options: RedisConnectionOptions): Promise<RedisConnection> {
     const began = performance.now();
     let client: Client | undefined;
+    let at = "";
     try {
-      client = connectionTo(await readUri(options.secret), await readAuthority(options.secret), options.name);
+      const uri = await readUri(options.secret);
+      at = ` at ${new URL(uri).host}`;
+      client = connectionTo(uri, await readAuthority(options.secret), options.name);
       client.on("error", () => undefined); // connect() rejects
       await withinTime(client.connect(), CONNECT_MS);
       checkServer(String(await withinTime(client.sendCommand(["INFO"]), ANSWER_MS)));
@@ -80,7 +83,7 @@ export class RedisConnection {
     } catch (error) {
       client?.destroy();
       options.onCall("connect", (performance.now() - began) / 1000, "error");
-      throw redisError(error, "connect to Redis");
+      throw redisError(error, `connect to Redis${at} with the uri of ${options.secret}`);
     }
   }
 
@@ -142,10 +145,12 @@ async function readUri(folder: string): Promise<string> {
     const uri = (await readFile(join(folder, "uri"), "utf8")).trim();
     if (/^rediss?:\/\/./.test(uri) && URL.canParse(uri)) return uri;
   } catch (error) {
-    throw new RedisRefused(`the secret of Redis has no readable key uri in ${folder}`, { cause: error });
+    throw new RedisRefused(`${folder}, with which to log in to Redis, has no readable key uri: add it`, {
+      cause: error,
+    });
   }
   throw new RedisRefused(
-    `the key uri of the secret of Redis is no address: write redis://:password@host:6379, or rediss:// for TLS, with what is special in the password as in a URL`,
+    `the key uri of ${folder} is no address of a Redis: write redis://:password@host:6379, or rediss:// for TLS, with what is special in the password as in a URL`,
   );
 }
 
