@@ -83,6 +83,22 @@ const behind = (places: ReadonlyMap<number, number>, ends: ReadonlyMap<number, n
     (places.get(partition) ?? 0) >= end ? [] : [`${partition}: ${places.get(partition)} of ${end}`],
   );
 
+/** Transactions with their value twice: who reads the first one approves what the next one books, or the reverse. */
+async function valuesTwice(): Promise<readonly string[]> {
+  const accounts = await database.query<{ id_usuario: string; uf: string }>(
+    "select id_usuario, uf from contas where not bloqueada and saldo between 60 and 5000 order by id_usuario limit 20",
+  );
+  return accounts.map(({ id_usuario: payer, uf }, n) => {
+    const names = ["valor_transacao", "valor_transac\\u0061o"];
+    const values = n % 2 === 0 ? [50, 900_000] : [900_000, 50];
+    const [first, second] = values.map((value, i) => `"${names[n % 3 === 0 ? i : 0]}":${value}`);
+    const id = `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`;
+    const others = { id_usuario_pagador: payer, id_usuario_recebedor: id, id_regiao: uf, modalidade_pagamento: "PIX" };
+    const time = new Date().toISOString();
+    return `{"id_transacao":"${id}",${first},${JSON.stringify({ ...others, data_horario: time }).slice(1, -1)},${second}}`;
+  });
+}
+
 it("approves or refuses each transaction once, and history, Valkey and panel agree", { timeout: 400_000 }, async () => {
   const [source, processed] = topics;
   const stages = bankingStages({ bootstrap: broker.bootstrap, database: database.secret, valkey: redis.secret });
@@ -94,6 +110,11 @@ it("approves or refuses each transaction once, and history, Valkey and panel agr
   const names = ["approve", "approve", "store", "panel"];
   const workers = await Promise.all(names.map(start));
   const generators = await Promise.all(["varejo", "empresas", "suspeitas"].map(start));
+
+  const twice = await valuesTwice();
+  expect(twice.length).toBe(20);
+  await source.send(twice);
+  const total = TRANSACTIONS + twice.length;
 
   const random = randomFrom(20_264);
   for (let kill = 0; kill < 6; kill++) {
@@ -110,10 +131,7 @@ it("approves or refuses each transaction once, and history, Valkey and panel agr
 
   const made = async (): Promise<number> =>
     (await source.admin.fetchTopicOffsets(source.name)).reduce((sum, { high }) => sum + Number(high), 0);
-  await untilNone(
-    async () => ((await made()) >= TRANSACTIONS ? [] : [`${TRANSACTIONS - (await made())} to make`]),
-    120,
-  );
+  await untilNone(async () => ((await made()) >= total ? [] : [`${total - (await made())} to make`]), 120);
   for (const generator of generators) await generator.drain();
   const sourceEnds = await source.seal();
   await untilNone(async () => behind(await decidedTo(source), sourceEnds), 120);
@@ -125,7 +143,7 @@ it("approves or refuses each transaction once, and history, Valkey and panel agr
   const records = (await processed.readTo(ends)).filter(({ value }) => value !== null);
   const decisions = valuesOf<Decided>(records);
   const ids = (of: readonly Transaction[]): string[] => of.map(({ id_transacao }) => id_transacao).sort();
-  expect(transactions.length).toBe(TRANSACTIONS);
+  expect(transactions.length).toBe(total);
   expect(ids(decisions)).toEqual(ids(transactions));
   const facts = await readKnown(async (text) => await database.query(text));
   expect(decisions.filter((one) => one.motivo !== decide(one, facts)).slice(0, 3)).toEqual([]);
@@ -189,13 +207,13 @@ it("approves or refuses each transaction once, and history, Valkey and panel agr
   const answers = await dashboard();
   const approved = decisions.filter(({ motivo }) => motivo === null).length;
   expect(answers["approved-and-refused"]).toMatchObject([
-    { aprovadas: String(approved), recusadas: String(TRANSACTIONS - approved) },
+    { aprovadas: String(approved), recusadas: String(total - approved) },
   ]);
   const sum = (name: string, column: string): number =>
     (answers[name] ?? []).reduce((total, row) => total + Number(row[column]), 0);
   for (const name of ["by-region", "by-modality", "per-minute"])
-    expect([name, sum(name, "aprovadas"), sum(name, "recusadas")]).toEqual([name, approved, TRANSACTIONS - approved]);
-  expect(sum("refusals", "recusadas")).toBe(TRANSACTIONS - approved);
+    expect([name, sum(name, "aprovadas"), sum(name, "recusadas")]).toEqual([name, approved, total - approved]);
+  expect(sum("refusals", "recusadas")).toBe(total - approved);
   expect(answers["latest"]).toHaveLength(50);
   for (const worker of workers) expect(await worker.drain()).toBe(0);
 });
