@@ -2,7 +2,7 @@
  * Bundles every program into its member's dist/ folder, ready to be copied into an image: `node dist/main.js` needs
  * nothing else but Node. DuckDB's native library is no JavaScript and goes beside the bundle.
  */
-import { build } from "esbuild";
+import { build, type Plugin } from "esbuild";
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { cp, link, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { execFileSync } from "node:child_process";
@@ -47,6 +47,24 @@ async function duckdbLibrary(): Promise<string> {
   return join(folder, "package");
 }
 
+/**
+ * Packages whose modules only define things, though they do not say so: what of them nobody uses is left out. Else a
+ * program that only talks to a broker would compile the schemas of every option of every client when it starts.
+ */
+const DEFINING = /[\\/]node_modules[\\/](@platformatic[\\/]kafka|@kubernetes[\\/]client-node)[\\/]/;
+const withoutUnused: Plugin = {
+  name: "without-unused",
+  setup({ onResolve, resolve: find }) {
+    const seen = Symbol("seen");
+    onResolve({ filter: /^(\.|@platformatic\/kafka$|@kubernetes\/client-node$)/ }, async ({ path, ...from }) => {
+      if (from.pluginData === seen) return undefined;
+      const { importer, resolveDir, kind } = from;
+      const found = await find(path, { importer, resolveDir, kind, pluginData: seen });
+      return DEFINING.test(found.path) ? { ...found, sideEffects: false } : undefined;
+    });
+  },
+};
+
 /** A bundle that could not be made: sources that do not compile, or are missing. */
 export class BundleFailed extends Error {
   readonly code = "BUNDLE_FAILED";
@@ -56,8 +74,12 @@ export class BundleFailed extends Error {
   }
 }
 
-/** Bundles one member; `dist` is as in the root of the repository, or absolute. */
-export async function bundle({ dist, entries }: Bundle): Promise<void> {
+/**
+ * Bundles one member; `dist` is as in the root of the repository, or absolute.
+ *
+ * @returns what it was made of: paths from the root of the repository
+ */
+export async function bundle({ dist, entries }: Bundle): Promise<readonly string[]> {
   const outdir = resolve(root, dist);
   const result = await build({
     absWorkingDir: root,
@@ -75,6 +97,10 @@ export async function bundle({ dist, entries }: Bundle): Promise<void> {
     write: false,
     logLevel: "silent",
     external: ["@duckdb/node-bindings-*"],
+    plugins: [withoutUnused],
+    // Names stay, for stack traces.
+    minifyWhitespace: true,
+    minifySyntax: true,
     // CommonJS packages inside an ES module still ask for these.
     banner: {
       js: [
@@ -91,7 +117,9 @@ export async function bundle({ dist, entries }: Bundle): Promise<void> {
   // What begins with #! is a program of its own.
   for (const { path, contents } of result.outputFiles)
     await writeFile(path, contents, { mode: contents[0] === HASH && contents[1] === BANG ? 0o755 : 0o644 });
-  await copyAssets(Object.keys(result.metafile.inputs), outdir);
+  const inputs = Object.keys(result.metafile.inputs);
+  await copyAssets(inputs, outdir);
+  return inputs;
 }
 
 /** A second name for the file, because it is large; a copy where the file systems differ. */

@@ -30,7 +30,14 @@ test("docs/cli.md has a command for each", () => {
 
 test("`npm run -s caudal --` is the program", () => {
   const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: { caudal: string } };
-  expect(scripts.caudal).toBe("npm run -s setup && node cli/src/main.ts");
+  expect(scripts.caudal).toBe("node scripts/caudal.mjs");
+});
+
+test("what `npm run -s caudal --` starts is bundled once for each state of the sources", async () => {
+  const start = async () =>
+    await promisify(execFile)(process.execPath, [join(root, "scripts/caudal.mjs"), "--version"], { cwd: root });
+  await start();
+  expect(await start()).toEqual({ stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) as string, stderr: "" });
 });
 
 test.each(commands)("%s", async (printed) => {
