@@ -29,8 +29,15 @@ const WRITES: Readonly<Record<string, string>> = {
   array_to_json: "write the JSON value as it is",
   json_merge_patch: "take the members apart with ->",
   json_pretty: "write the JSON value as it is",
+  json_group_array: "write ('[' || string_agg(…::varchar, ',') || ']')::json with the JSON values as they are",
+  json_group_object:
+    "write ('{' || string_agg(to_json(name) || ':' || value::varchar, ',') || '}')::json with the JSON values as they are",
+  json_each: "take the members with ->, or the elements with unnest((…)::json[])",
+  json_tree: "take the members with ->, or the elements with unnest((…)::json[])",
   json_contains: "compare what ->> gives, or list_contains(from_json(…, '[\"VARCHAR\"]'), …)",
 };
+/** Of these: they take nothing else. */
+const TAKES_JSON = new Set(["json_merge_patch", "json_pretty", "json_contains", "json_each", "json_tree"]);
 /** Names that the bound SQL must not have: DuckDB's own, of which none may be left. */
 const READS = new Set(Object.keys(EXTRACT));
 const LISTS = new Set(["list_value", "array_value"]);
@@ -106,8 +113,7 @@ async function rewriteCall(before: Node, node: Node, { typeOf }: Options): Promi
   const advice = WRITES[name];
   if (advice === undefined) return node;
   const types = await Promise.all((before.children ?? []).map(async (child) => await typeOf(child)));
-  const isAlwaysJson = name === "json_merge_patch" || name === "json_pretty" || name === "json_contains";
-  if (!isAlwaysJson && types.every((type) => type !== undefined && !ROUNDED.test(type)))
+  if (!TAKES_JSON.has(name) && types.every((type) => type !== undefined && !ROUNDED.test(type)))
     return { ...node, children: (node.children ?? []).map((child, index) => wide(child, types[index] ?? "")) };
   throw new SqlError(`${name} would round numbers in JSON: ${advice}`);
 }
@@ -135,8 +141,13 @@ async function rewriteCast(before: Node, node: Node, { typeOf }: Options): Promi
   const source = await typeOf((before as CastNode).child);
   const target = JSON.stringify(type);
   const isJson = /"name":"json"/i.test(target);
-  if (type.id === "UNBOUND" && isJson)
-    return source === "VARCHAR" || source === "JSON" ? call("caudal_json", [child], before) : node;
+  if (type.id === "UNBOUND" && isJson) {
+    if (source === "VARCHAR" || source === "JSON") return call("caudal_json", [child], before);
+    if (source === undefined || !ROUNDED.test(source)) return node;
+    throw new SqlError(
+      `a cast of ${source} to JSON would round numbers: write the texts of the values together, such as '[' || list_aggregate(…::varchar[], 'string_agg', ',') || ']', and ::json behind them`,
+    );
+  }
   if (source !== "JSON" || type.id === "VARCHAR") return node;
   if (type.type_info?.child_type === undefined && type.type_info?.child_types === undefined)
     return { ...node, child: call("caudal_json_text", [child, text("$")]) } as Node;

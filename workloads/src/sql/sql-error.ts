@@ -54,7 +54,8 @@ function placeIn({ position }: DuckDBError, offset: number): number | undefined 
   return position === undefined ? undefined : Number(position) - offset;
 }
 
-function structured(error: unknown): DuckDBError {
+/** An error of DuckDB in its parts, where it is structured (`errors_as_json`); else its message alone. */
+export function structured(error: unknown): DuckDBError {
   const message = error instanceof Error ? error.message : String(error);
   // Errors of the parser come with a word before the JSON.
   const json = message.slice(Math.max(0, message.indexOf("{")));

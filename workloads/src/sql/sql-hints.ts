@@ -10,6 +10,8 @@ export interface DuckDBError {
   readonly candidates?: string;
   /** What was not found. */
   readonly name?: string;
+  /** What kind of thing that is, such as `Table`. */
+  readonly type?: string;
   /** The call that fits no function, with its types, such as `+(VARCHAR, INTEGER)`. */
   readonly call?: string;
 }
