@@ -1,5 +1,4 @@
 /** The order in which stages run: each after all that write what it reads. */
-import { NotSupported } from "../errors.ts";
 
 export interface Node {
   readonly name: string;
@@ -8,19 +7,16 @@ export interface Node {
   readonly writes: readonly string[];
 }
 
-/** @throws NotSupported for stages that read, by way of others, what they write */
+/** @param stages of a pipeline that was checked: one in which topics lead in a circle is refused before */
 export function inOrder<T extends Node>(stages: readonly T[]): readonly T[] {
+  const seen = new Set<T>();
   const ordered: T[] = [];
-  let left = [...stages];
-  while (left.length > 0) {
-    const open = new Set(left.flatMap(({ writes }) => writes));
-    const ready = left.filter(({ reads }) => !open.has(reads));
-    if (ready.length === 0)
-      throw new NotSupported(
-        `the stages ${left.map(({ name }) => name).join(", ")} read what they write, by way of each other: on a file that never ends; leave one of them out`,
-      );
-    ordered.push(...ready);
-    left = left.filter((stage) => !ready.includes(stage));
-  }
+  const visit = (stage: T): void => {
+    if (seen.has(stage)) return;
+    seen.add(stage);
+    for (const before of stages) if (before.writes.includes(stage.reads)) visit(before);
+    ordered.push(stage);
+  };
+  for (const stage of stages) visit(stage);
   return ordered;
 }
