@@ -36,10 +36,30 @@ export class NotSupported extends CliError {
   readonly reason = "NotSupported";
 }
 
+export interface StatementFailedOptions extends ErrorOptions {
+  /** Place in the statement as it was typed, in UTF-16 code units. */
+  readonly at?: number | undefined;
+  /** The relation that does not exist, as its database calls it. */
+  readonly missing?: string;
+  /** Whether the words are no SQL. */
+  readonly isSyntax?: boolean;
+}
+
 /** A statement cannot be carried out. */
 export class StatementFailed extends CliError {
   readonly code = "STATEMENT_FAILED";
   readonly reason = "StatementFailed";
+  /** Where in the statement, as it was typed; undefined for what has no place. */
+  readonly at: number | undefined;
+  readonly missing: string | undefined;
+  readonly isSyntax: boolean;
+
+  constructor(message: string, { at, missing, isSyntax = false, ...options }: StatementFailedOptions = {}) {
+    super(message, options);
+    this.at = at;
+    this.missing = missing;
+    this.isSyntax = isSyntax;
+  }
 }
 
 /** The cluster, or something in it, cannot be reached or says no. */

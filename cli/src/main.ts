@@ -1,9 +1,15 @@
 #!/usr/bin/env node
 /** The program `caudal`, also found as `kubectl caudal`. */
+import { enableCompileCache } from "node:module";
+import { homedir } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { Command } from "./command.ts";
 import { CliError, EXIT_FAILED, EXIT_USAGE, UsageError } from "./errors.ts";
 import { version } from "./version.ts";
+
+// Compiled code of earlier runs, in a folder that only its owner writes: a run takes half the time with it.
+enableCompileCache(join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "caudal"));
 
 /** What a command needs is read only by that command. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {

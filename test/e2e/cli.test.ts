@@ -21,7 +21,7 @@ const commands = commandsIn(page).filter((line) => line.includes(" -e "));
 /** What a command must show, by a part of it that names it. */
 const shows: readonly (readonly [part: string, pattern: RegExp])[] = [
   ["-e 'show topics'", /app-events\s+6\s+\d+\s+user_id\s+5 fields/],
-  ["show connectors", /event_counts\s+metrics\s+app-events\s+tumbling 1m/],
+  ["show connectors", /event_counts\s+metrics\s+app-events\s+tumbling 1m[\s\S]*app-events\s+yes\s/],
   ["print app-events", /"event_type":/],
   ["group by 1", /^\{"event_type":"click","n":\d+\}$/m],
   ["emit changes", /^user_id,event_ts\n(u\d+,2.*\n){5}$/],

@@ -11,18 +11,6 @@ export interface Kube {
   readonly objects: KubernetesObjectApi;
 }
 
-/** The options of every command that asks a cluster. */
-export const KUBE_OPTIONS = {
-  context: { type: "string" },
-  namespace: { type: "string", short: "n" },
-  kubeconfig: { type: "string" },
-} as const;
-
-export const KUBE_HELP = `      --context NAME        of the kubeconfig (its current one)
-  -n, --namespace NAME      of the pipeline (that of the context, or default)
-      --kubeconfig FILE     ($KUBECONFIG, or ~/.kube/config)
-`;
-
 /** @throws UsageError for a kubeconfig that cannot be read, or a context that it does not have */
 export function connectKube(call: Call): Kube {
   const config = new KubeConfig();

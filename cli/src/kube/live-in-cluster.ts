@@ -65,6 +65,10 @@ export class LiveInCluster implements Live {
     );
   }
 
+  async pipelines(): Promise<readonly StreamPipeline[]> {
+    return await listPipelines(this.#kube);
+  }
+
   async kafka(): Promise<KafkaWay> {
     const pipeline = await this.pipeline();
     const access = kafkaAccessOf(pipeline, await this.#findKafka(pipeline));

@@ -3,6 +3,7 @@ import { type Client, DatabaseError, type QueryArrayResult } from "pg";
 import { connectClient } from "@caudal/workloads/postgres/client";
 import type { DatabaseSecret } from "@caudal/workloads/postgres/secret";
 import { ClusterFailed, StatementFailed } from "../errors.ts";
+import { placeOfCharacter } from "../sql/place.ts";
 import { kindOfPostgres, type Result } from "../output/result.ts";
 
 export interface DatabaseOptions {
@@ -13,6 +14,11 @@ export interface DatabaseOptions {
 /** What a statement gave: rows, or what it did. */
 export type Answer =
   { readonly kind: "rows"; readonly result: Result } | { readonly kind: "done"; readonly words: string };
+
+export type Row = Result["rows"][number];
+
+/** Of a table that is read whole. */
+const ROWS_AT_ONCE = 5_000;
 
 export class Database {
   readonly #secret: DatabaseSecret;
@@ -40,6 +46,31 @@ export class Database {
       throw this.#failure(error, sql);
     } finally {
       signal?.removeEventListener("abort", cancel);
+    }
+  }
+
+  /**
+   * Rows of a table as texts, some at a time; all of one moment.
+   *
+   * @param columns as SQL
+   * @param table as SQL
+   * @param signal ends it without an error
+   * @throws StatementFailed with PostgreSQL's words; ClusterFailed when it cannot be reached
+   */
+  async *rows(columns: readonly string[], table: string, signal: AbortSignal): AsyncGenerator<readonly Row[]> {
+    // A session of its own: the other one may be in a transaction of the person's.
+    const other = new Database(this.#secret, { write: false });
+    try {
+      await other.query("begin isolation level repeatable read read only", signal);
+      const texts = columns.map((column) => `${column}::text`).join(", ");
+      await other.query(`declare all_rows no scroll cursor for select ${texts} from ${table}`, signal);
+      while (!signal.aborted) {
+        const [answer] = await other.query(`fetch ${ROWS_AT_ONCE} from all_rows`, signal);
+        if (answer?.kind !== "rows" || answer.result.rows.length === 0) return;
+        yield answer.result.rows;
+      }
+    } finally {
+      await other.close();
     }
   }
 
@@ -78,16 +109,22 @@ export class Database {
   #failure(error: unknown, sql: string): Error {
     if (!(error instanceof DatabaseError))
       return new ClusterFailed(`PostgreSQL: ${messageOf(error)}`, { cause: error });
-    const place = error.position === undefined ? "" : ` (at "${sql.slice(Number(error.position) - 1).slice(0, 20)}")`;
-    const hint = error.code === READ_ONLY ? "; begin with --write where that is meant" : "";
-    return new StatementFailed(`${error.message}${place}${error.hint === undefined ? "" : `; ${error.hint}`}${hint}`, {
+    const hint = error.code === READ_ONLY ? "begin with --write where that is meant" : error.hint;
+    const missing = MISSING.has(error.code ?? "") ? NAMED.exec(error.message)?.[1] : undefined;
+    return new StatementFailed([error.message, error.detail, hint].filter((part) => part !== undefined).join("; "), {
+      at: error.position === undefined ? undefined : placeOfCharacter(sql, Number(error.position)),
+      ...(missing === undefined ? {} : { missing }),
+      ...(error.code === SYNTAX ? { isSyntax: true } : {}),
       cause: error,
     });
   }
 }
 
-/** SQLSTATE of a write in a read-only transaction. */
+/** SQLSTATEs: a write in a read-only transaction, what is no SQL, and names of relations that are none. */
 const READ_ONLY = "25006";
+const SYNTAX = "42601";
+const MISSING = new Set(["42P01", "3F000"]);
+const NAMED = /^[a-z ]+ "(.+)" does not exist$/;
 
 const asText = (value: string) => value;
 

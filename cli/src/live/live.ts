@@ -12,6 +12,8 @@ export interface KafkaWay {
 export interface Live {
   /** As it is now, with its status. @throws ClusterFailed */
   pipeline(): Promise<StreamPipeline>;
+  /** All of its namespace, with it. @throws ClusterFailed */
+  pipelines(): Promise<readonly StreamPipeline[]>;
   /** @throws ClusterFailed where the way cannot be told or gone */
   kafka(): Promise<KafkaWay>;
   /** Where its database is reached from here; undefined for a pipeline without one. @throws ClusterFailed */

@@ -11,6 +11,8 @@ export interface ResultColumn {
 export interface Result {
   readonly columns: readonly ResultColumn[];
   readonly rows: readonly (readonly (string | null)[])[];
+  /** A list of our own, where NULL is nothing to say: its cells stay empty in what people read. */
+  readonly blank?: true;
 }
 
 const NUMBERS = /^(smallint|integer|bigint|real|double precision|numeric)/;

@@ -1,10 +1,9 @@
 /** StreamPipelines in a file of YAML documents. */
-import { readFile } from "node:fs/promises";
-import { text } from "node:stream/consumers";
 import { LineCounter, parseAllDocuments, visit } from "yaml";
 import { KIND } from "@caudal/crds";
 import { FileInvalid } from "../errors.ts";
 import { Places } from "./places.ts";
+import { readText } from "./read-text.ts";
 
 /** A pipeline as it was written: nothing of it has been checked. */
 export type WrittenPipeline = Readonly<Record<string, unknown>>;
@@ -86,15 +85,4 @@ function isPipeline(value: unknown): value is WrittenPipeline {
 function nameOf({ metadata }: WrittenPipeline): string {
   const name = (metadata as { readonly name?: unknown } | null | undefined)?.name;
   return typeof name === "string" ? name : "(without a name)";
-}
-
-/** @throws FileInvalid */
-export async function readText(file: string): Promise<string> {
-  try {
-    return file === "-" ? await text(process.stdin) : await readFile(file, "utf8");
-  } catch (error) {
-    throw new FileInvalid(`cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`, {
-      cause: error,
-    });
-  }
 }

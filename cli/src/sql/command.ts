@@ -1,14 +1,14 @@
 /** `caudal sql`: the prompt, and scripts. */
 import { type Call, type Command, textOption, textOptions } from "../command.ts";
 import { UsageError } from "../errors.ts";
-import { connectKube, KUBE_HELP, KUBE_OPTIONS } from "../kube/connect.ts";
-import { choosePipeline, LiveInCluster } from "../kube/live-in-cluster.ts";
+import { KUBE_HELP, KUBE_OPTIONS } from "../kube/options.ts";
 import { chooseFormat } from "../output/choose.ts";
+import { openTerminal } from "../output/pager.ts";
 import { Printer } from "../output/printer.ts";
-import { readText } from "../pipeline/read.ts";
-import { splitStatements } from "./lexer.ts";
-import { Prompt, PROMPT_HELP } from "./prompt.ts";
-import { Session } from "./session.ts";
+import { readText } from "../pipeline/read-text.ts";
+import { PROMPT_HELP } from "./help.ts";
+import { splitScript } from "./script.ts";
+import type { Session } from "./session.ts";
 
 export const sqlCommand: Command = {
   name: "sql",
@@ -35,44 +35,58 @@ ${PROMPT_HELP}`,
     const [name, ...more] = call.positionals;
     if (more.length > 0) throw new UsageError("name one pipeline: caudal sql PIPELINE");
     const format = chooseFormat(call);
-    const script = await readScript(call);
+    const scripts = await readScripts(call);
     const printer = new Printer(
       format,
       (text) => void process.stdout.write(text),
       (text) => void process.stderr.write(text),
+      openTerminal(process.stdin, process.stdout, process.env),
     );
-    const kube = connectKube(call);
-    const live = new LiveInCluster(kube, await choosePipeline(kube, name));
-    const session = new Session({ live, printer, write: call.values["write"] === true });
+    const session = await openSession(call, name, printer);
     try {
-      if (script === undefined) await (await Prompt.open(session, printer)).run();
-      else await runScript(session, script);
+      if (scripts === undefined) await (await (await import("./prompt.ts")).Prompt.open(session, printer)).run();
+      else await runScripts(session, scripts);
     } finally {
       await session.close();
     }
   },
 };
 
-/** Statements of -e and -f, or of a standard input that is no terminal; undefined for a prompt. */
-async function readScript(call: Call): Promise<string | undefined> {
+async function openSession(call: Call, name: string | undefined, printer: Printer): Promise<Session> {
+  const [{ connectKube }, { choosePipeline, LiveInCluster }, { Session }] = await Promise.all([
+    import("../kube/connect.ts"),
+    import("../kube/live-in-cluster.ts"),
+    import("./session.ts"),
+  ]);
+  const kube = connectKube(call);
+  const live = new LiveInCluster(kube, await choosePipeline(kube, name));
+  return new Session({ live, printer, write: call.values["write"] === true });
+}
+
+/** Those of -e and -f, or of a standard input that is no terminal; undefined for a prompt. */
+async function readScripts(call: Call): Promise<readonly string[] | undefined> {
   const given = textOptions(call, "execute");
   const file = textOption(call, "file");
   if (given.length > 0 && file !== undefined) throw new UsageError("write --execute or --file, not both");
-  if (given.length > 0) return given.join(";\n");
-  if (file !== undefined) return await readText(file);
-  return process.stdin.isTTY ? undefined : await readText("-");
+  if (given.length > 0) return given;
+  if (file !== undefined) return [await readText(file)];
+  return process.stdin.isTTY ? undefined : [await readText("-")];
 }
 
-/** Statement by statement; the first that fails ends it. Ctrl-C ends the one that runs, and with it the script. */
-export async function runScript(session: Pick<Session, "execute">, script: string): Promise<void> {
-  const { statements, rest } = splitStatements(script);
+/**
+ * Piece by piece, each script by itself: its end ends a statement too. The first that fails ends it all. Ctrl-C ends the
+ * one that runs, and with it the rest.
+ */
+export async function runScripts(session: Pick<Session, "execute">, scripts: readonly string[]): Promise<void> {
   const ended = new AbortController();
   const interrupt = (): void => ended.abort();
   process.once("SIGINT", interrupt);
   try {
-    for (const statement of rest === "" ? statements : [...statements, rest]) {
-      if (ended.signal.aborted) break;
-      await session.execute(statement, ended.signal);
+    for (const script of scripts) {
+      const { pieces, rest } = splitScript(script);
+      for (const piece of rest.text === "" ? pieces : [...pieces, rest]) {
+        if (ended.signal.aborted || !(await session.execute(piece, ended.signal))) return;
+      }
     }
   } finally {
     process.off("SIGINT", interrupt);

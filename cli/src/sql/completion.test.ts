@@ -25,7 +25,8 @@ const catalog: Catalog = {
 
 describe("completion", () => {
   test.each<[line: string, candidates: string[]]>([
-    ["SHO", ["SHOW TOPICS;", "SHOW CONNECTORS;", "SHOW STREAMS;", "SHOW TABLES;"]],
+    ["SHO", ["SHOW TOPICS;", "SHOW TABLES;", "SHOW STREAMS;", "SHOW CONNECTORS;", "SHOW PIPELINES;"]],
+    ["show p", ["show pipelines;"]],
     ["show c", ["show connectors;"]],
     ["", STARTS],
     ["show topics; des", ["describe "]],
@@ -39,6 +40,10 @@ describe("completion", () => {
     ["select nascimento from psg-customers em", ["emit changes"]],
     ["describe cu", ["customers"]],
     ["\\o j", ["json"]],
+    ["\\d cou", ["counts"]],
+    ["\\x a", ["auto"]],
+    ["\\pset pager al", ["always"]],
+    ["\\ps", ["\\pset "]],
     ["select xyz", []],
   ])("%s", (line, candidates) => {
     expect(complete(line, catalog)[0]).toEqual(candidates);

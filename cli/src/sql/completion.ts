@@ -1,21 +1,19 @@
 /** What may follow what was typed. Pure. */
 import { fieldSql } from "@caudal/workloads/sql/quote";
+import { FORMATS } from "../output/format.ts";
+import { EXPANDED, PAGERS } from "../output/settings.ts";
 import type { Catalog } from "./catalog.ts";
+import { SHOWN } from "./statement.ts";
 
 export const STARTS = [
-  "SHOW TOPICS;",
-  "SHOW CONNECTORS;",
-  "SHOW STREAMS;",
-  "SHOW TABLES;",
+  ...SHOWN.map((what) => `SHOW ${what};`),
   "DESCRIBE ",
   "PRINT ",
   "SELECT ",
   "CREATE STREAM ",
   "DROP STREAM ",
   "SET 'auto.offset.reset' = 'earliest';",
-  "\\?",
-  "\\q",
-  "\\o ",
+  ...["\\d ", "\\dt", "\\l", "\\x ", "\\o ", "\\pset ", "\\?", "\\q"],
 ];
 const WORDS = ["FROM", "WHERE", "EMIT CHANGES", "LIMIT", "GROUP BY", "ORDER BY", "AS SELECT", "FROM BEGINNING"];
 
@@ -42,9 +40,12 @@ function candidatesAfter(before: string, catalog: Catalog | undefined, words: re
   const connectors = catalog?.connectors.map(({ name }) => name) ?? [];
   if (/\b(FROM|JOIN)$/.test(before)) return [...topics, ...tables];
   if (/\bPRINT$/.test(before)) return topics;
-  if (/\bDESCRIBE$/.test(before)) return [...topics, ...tables, ...streams, ...connectors];
+  if (/(\bDESCRIBE|^\\D\+?)$/.test(before)) return [...topics, ...tables, ...streams, ...connectors];
   if (/\bSTREAM$/.test(before)) return streams;
-  if (/^\\O$/.test(before)) return ["table", "json", "csv"];
+  if (/^\\(O|PSET FORMAT)$/.test(before)) return FORMATS;
+  if (/^\\(X|PSET EXPANDED)$/.test(before)) return EXPANDED;
+  if (/^\\PSET PAGER$/.test(before)) return PAGERS;
+  if (/^\\PSET$/.test(before)) return ["pager", "expanded", "format", "null"];
   const columns = [
     ...(catalog?.topics.flatMap(({ config }) => config.fields.map(({ name }) => fieldSql(name))) ?? []),
     ...(catalog?.tables.flatMap(({ key }) => key) ?? []),

@@ -1,12 +1,15 @@
 /** CREATE STREAM: the transform and the topic that a SELECT stands for. */
 import { type Field, type StreamPipeline, type Topic, withDefaults } from "@caudal/crds";
 import { duckdbTypeOf } from "@caudal/workloads/sql/fields";
-import { quote } from "@caudal/workloads/sql/quote";
+import { fieldSql, quote } from "@caudal/workloads/sql/quote";
+import { stringify } from "yaml";
 import { StatementFailed } from "../errors.ts";
 import { checkPipeline } from "../pipeline/check.ts";
 import { describeQuery, openQueries, whyNotByRecord } from "./duck-query.ts";
+import { didYouMean } from "./guess.ts";
 import { isSymbol, isWord, lex, nameAt } from "./lexer.ts";
-import { readRelations } from "./relations.ts";
+import { readRelations, type Rewritten, rewriteRelations } from "./relations.ts";
+import { managerOf, stageName } from "./stream-names.ts";
 
 /** The part of a pipeline's spec that makes the stream. */
 export interface StreamSpec {
@@ -14,36 +17,43 @@ export interface StreamSpec {
   readonly transforms: readonly Readonly<Record<string, unknown>>[];
 }
 
-/** Who a stream's part of the spec belongs to: one manager a stream, so that each goes alone. */
-export function managerOf(stream: string): string {
-  return `caudal-sql-${stageName(stream)}`;
+export interface CreatedStream {
+  readonly manager: string;
+  readonly spec: StreamSpec;
+  /** The spec as a person puts it into a file. */
+  readonly text: string;
 }
 
-/** A stage's name is a DNS label. */
-export function stageName(stream: string): string {
-  return stream
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, "-")
-    .replace(/^[^a-z]+|-+$/g, "")
-    .slice(0, 30)
-    .replace(/-+$/, "");
+/** @throws StatementFailed for what the pipeline would not be accepted with; its place is one of the SELECT */
+export async function createStream(pipeline: StreamPipeline, name: string, select: string): Promise<CreatedStream> {
+  const spec = await streamSpec(pipeline, name, select);
+  const problems = await problemsWith(pipeline, spec);
+  if (problems.length > 0) throw new StatementFailed(problems.join("\n"));
+  return { manager: managerOf(name), spec, text: stringify(spec, { lineWidth: 0, version: "1.1" }).trimEnd() };
 }
 
 /** @throws StatementFailed for a SELECT that is no transform, in words that say what to write */
-export async function streamSpec(pipeline: StreamPipeline, stream: string, select: string): Promise<StreamSpec> {
+async function streamSpec(pipeline: StreamPipeline, stream: string, select: string): Promise<StreamSpec> {
   const name = stageName(stream);
   if (name === "") throw new StatementFailed(`${stream} gives no name of a stage: write letters and digits`);
   const topics = new Map(pipeline.spec.topics.map((topic) => [topic.name, topic]));
   if (topics.has(stream))
     throw new StatementFailed(`there is a topic ${stream} already: write another name, or DROP STREAM ${stream}`);
-  const { names, sql } = readRelations(select, (one) => topics.has(one));
-  const [from = "", ...more] = names;
+  const { relations } = readRelations(select);
+  const [from = "", ...more] = new Set(relations.map((relation) => relation.name));
   const source = topics.get(from);
-  if (source === undefined || more.length > 0)
+  if (source === undefined || more.length > 0) {
+    const known = [...topics.keys()].map(fieldSql);
+    const wrong = source === undefined ? relations[0] : relations.find((relation) => relation.name !== from);
     throw new StatementFailed(
-      `a stream reads one topic: write SELECT … FROM one of ${[...topics.keys()].join(", ")}; to join two, keep one as a table and look it up in a transform`,
+      `a stream reads one topic: write SELECT … FROM one of ${known.join(", ")}; to join two, keep one as a table and look it up in a transform${source === undefined ? didYouMean(from, known) : ""}`,
+      { at: wrong?.from },
     );
-  const fields = await outputFields(sql, source);
+  }
+  const fields = await outputFields(
+    rewriteRelations(select, relations, (relation) => quote(relation.name)),
+    source,
+  );
   const { expressions, where } = readSelect(select);
   const has = (field: string | undefined) => field !== undefined && fields.some((one) => one.name === field);
   const topic = {
@@ -64,10 +74,7 @@ export async function streamSpec(pipeline: StreamPipeline, stream: string, selec
 }
 
 /** What is wrong with the pipeline once it has the stream. */
-export async function problemsWith(
-  pipeline: StreamPipeline,
-  { topics, transforms }: StreamSpec,
-): Promise<readonly string[]> {
+async function problemsWith(pipeline: StreamPipeline, { topics, transforms }: StreamSpec): Promise<readonly string[]> {
   const { status: _status, ...stored } = pipeline;
   const spec = {
     ...stored.spec,
@@ -79,13 +86,13 @@ export async function problemsWith(
 }
 
 /** The fields of the records, by DuckDB's types of the select over an empty topic. */
-async function outputFields(sql: string, source: Topic): Promise<readonly Field[]> {
+async function outputFields({ sql, placeBefore }: Rewritten, source: Topic): Promise<readonly Field[]> {
   const fields = source.fields ?? [];
   const duckdb = await openQueries();
   try {
     const columns = fields.map(({ name, type }) => `${quote(name)} ${duckdbTypeOf(type)}`);
     await duckdb.connection.run(`create table ${quote(source.name)} (${columns.join(", ")})`);
-    await describeQuery(duckdb, sql);
+    await describeQuery(duckdb, sql, placeBefore);
     const reason = await whyNotByRecord(duckdb, sql);
     if (reason !== undefined)
       throw new StatementFailed(
@@ -151,7 +158,9 @@ function readSelect(source: string): Select {
     const where = tokens[next];
     if (where === undefined) return { expressions, where: undefined };
     if (!isWord(where, "WHERE"))
-      throw new StatementFailed(`"${where.value}" has no meaning here: write SELECT … FROM topic [WHERE …]`);
+      throw new StatementFailed(`"${where.value}" has no meaning here: write SELECT … FROM topic [WHERE …]`, {
+        at: where.from,
+      });
     return { expressions, where: source.slice(where.to).trim() };
   }
   throw new StatementFailed("write SELECT … FROM topic [WHERE …]");

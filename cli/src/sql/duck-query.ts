@@ -1,54 +1,35 @@
 /** Queries that DuckDB answers, with values as PostgreSQL would write them. */
 import type { DuckDBBlobValue } from "@duckdb/node-api";
 import { type DuckDB, openDuckDB } from "@caudal/workloads/sql/duckdb";
-import { exactJson, readLambdaFunctions } from "@caudal/workloads/sql/exact-json";
 import { quote } from "@caudal/workloads/sql/quote";
-import { SqlError } from "@caudal/workloads/sql/sql-error";
-import { type Node, parseTree, printNode } from "@caudal/workloads/sql/syntax";
+import { structured } from "@caudal/workloads/sql/sql-error";
 import { StatementFailed } from "../errors.ts";
 import { kindOfDuckDB, type Result, type ResultColumn } from "../output/result.ts";
+import { placeOfByte } from "./place.ts";
 
 /** Records of a topic, and what a query makes of them, are held in memory up to this. */
 const MEMORY = "1GB";
 
 export async function openQueries(): Promise<DuckDB> {
-  return await openDuckDB({ memoryLimit: MEMORY });
+  return await openDuckDB({ memoryLimit: MEMORY, structuredErrors: true });
 }
+
+const DESCRIBE = "describe ";
 
 /**
- * A query with the digits of numbers in JSON as they were written, as stages read them.
- *
- * @param tables that it may read
- * @throws StatementFailed with what to write in place of what would round
+ * @param placeBefore where a place of the query is in what was typed
+ * @throws StatementFailed with DuckDB's words, which name the candidates for a name that is wrong, and the place
  */
-export async function exactQuery(duckdb: DuckDB, sql: string, tables: readonly string[]): Promise<string> {
-  const [row] = await duckdb.rows("select json_serialize_sql($1::varchar)::varchar as tree", [sql]);
-  const tree = parseTree(String(row?.["tree"]));
-  const typeOf = async (node: Node) => {
-    for (const table of tables)
-      try {
-        const found = await duckdb.rows(`describe select ${await printNode(duckdb, node)} from ${quote(table)}`);
-        return String(found[0]?.["column_type"]);
-      } catch {
-        // It is of another table, or of more than one.
-      }
-    return undefined;
-  };
-  try {
-    const exact = await exactJson(tree, { typeOf, lambdas: await readLambdaFunctions(duckdb) });
-    const text = JSON.stringify(exact);
-    if (text === JSON.stringify(tree)) return sql;
-    const [printed] = await duckdb.rows("select json_deserialize_sql($1::varchar::json) as sql", [text]);
-    return String(printed?.["sql"]);
-  } catch (error) {
-    if (error instanceof SqlError) throw new StatementFailed(error.message, { cause: error });
-    throw error;
-  }
-}
-
-/** @throws StatementFailed with DuckDB's words, which name the candidates for a name that is wrong */
-export async function describeQuery(duckdb: DuckDB, sql: string): Promise<readonly ResultColumn[]> {
-  const rows = await orFailed(async () => await duckdb.rows(`describe ${sql}`));
+export async function describeQuery(
+  duckdb: DuckDB,
+  sql: string,
+  placeBefore: (at: number) => number = (at) => at,
+): Promise<readonly ResultColumn[]> {
+  const text = `${DESCRIBE}${sql}`;
+  const rows = await orFailed(
+    async () => await duckdb.rows(text),
+    (byte) => placeBefore(placeOfByte(text, byte) - DESCRIBE.length),
+  );
   return rows.map(({ column_name: name, column_type: type }) => ({
     name: String(name),
     kind: kindOfDuckDB(String(type)),
@@ -125,16 +106,24 @@ async function aggregateNames(duckdb: DuckDB): Promise<ReadonlySet<string>> {
   return new Set(rows.map(({ name }) => String(name)));
 }
 
-async function orFailed<T>(work: () => Promise<T>): Promise<T> {
+/** @param placeOf what was typed, of the place that DuckDB tells; undefined where it is given another text */
+async function orFailed<T>(work: () => Promise<T>, placeOf?: (byte: number) => number): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    if (/Out of Memory/.test(message))
+    const found = structured(error);
+    const said = (found.exception_message ?? "").trim();
+    if (/Out of Memory/.test(`${found.exception_type ?? ""} ${said}`))
       throw new StatementFailed(
         `the query needs more than ${MEMORY} of memory: write a WHERE that keeps fewer records, select fewer columns, or let an aggregator keep a table`,
         { cause: error },
       );
-    throw new StatementFailed(message, { cause: error });
+    const { position, type, name } = found;
+    throw new StatementFailed(said.replaceAll(/[!;]?\s*\n\s*/g, "; "), {
+      at: position === undefined ? undefined : placeOf?.(Number(position)),
+      ...(type === "Table" && name !== undefined ? { missing: name } : {}),
+      isSyntax: found.exception_type === "Parser",
+      cause: error,
+    });
   }
 }

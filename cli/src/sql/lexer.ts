@@ -12,18 +12,21 @@ export interface Token {
 
 export interface Lexed {
   readonly tokens: readonly Token[];
-  /** Whether the source ends inside quotes or a comment. */
-  readonly open: boolean;
+  /** Where the quotes or the comment begin in which the source ends; undefined where it ends in none. */
+  readonly open: number | undefined;
 }
 
 const SPACE = /\s+|--[^\n]*/y;
 const WORD = /[\p{L}_][\p{L}\p{N}_$]*/uy;
 const NUMBER = /(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?/y;
+/** Text with backslashes: E'it\'s'. */
+const ESCAPED = /^[eE]'/;
 const DOLLAR = /\$([A-Za-z_]\w*)?\$/y;
 
-export function lex(source: string): Lexed {
+/** @param start place of the source to begin at */
+export function lex(source: string, start = 0): Lexed {
   const tokens: Token[] = [];
-  let at = 0;
+  let at = start;
   const match = (pattern: RegExp): string | undefined => {
     pattern.lastIndex = at;
     return pattern.exec(source)?.[0];
@@ -36,7 +39,7 @@ export function lex(source: string): Lexed {
     }
     if (source.startsWith("/*", at)) {
       const end = source.indexOf("*/", at + 2);
-      if (end < 0) return { tokens, open: true };
+      if (end < 0) return { tokens, open: at };
       at = end + 2;
       continue;
     }
@@ -49,11 +52,15 @@ export function lex(source: string): Lexed {
     const quote = source[at] ?? "";
     if (dollar !== undefined) {
       const end = source.indexOf(dollar, at + dollar.length);
-      if (end < 0) return { tokens, open: true };
+      if (end < 0) return { tokens, open: from };
       add("text", source.slice(at + dollar.length, end), end + dollar.length - at);
+    } else if (ESCAPED.test(source.slice(at, at + 2))) {
+      const end = endOfQuotes(source, at + 1, true);
+      if (end < 0) return { tokens, open: from };
+      add("text", source.slice(at + 2, end - 1), end - at);
     } else if (quote === "'" || quote === '"' || quote === "`") {
       const end = endOfQuotes(source, at);
-      if (end < 0) return { tokens, open: true };
+      if (end < 0) return { tokens, open: from };
       const value = source.slice(at + 1, end - 1).replaceAll(quote + quote, quote);
       add(quote === "'" ? "text" : "name", value, end - at);
     } else {
@@ -64,37 +71,22 @@ export function lex(source: string): Lexed {
       else add("symbol", quote, 1);
     }
   }
-  return { tokens, open: false };
+  return { tokens, open: undefined };
 }
 
-/** @returns the place after the closing quote, -1 without one */
-function endOfQuotes(source: string, start: number): number {
+/** @param escapes whether a backslash takes the next character @returns the place after the closing quote, -1 without one */
+function endOfQuotes(source: string, start: number, escapes = false): number {
   const quote = source[start] ?? "";
   for (let at = start + 1; at < source.length; at++) {
+    if (escapes && source[at] === "\\") {
+      at++;
+      continue;
+    }
     if (source[at] !== quote) continue;
     if (source[at + 1] !== quote) return at + 1;
     at++;
   }
   return -1;
-}
-
-export interface Split {
-  /** Statements that have ended, without their semicolons. */
-  readonly statements: readonly string[];
-  /** What follows the last semicolon. */
-  readonly rest: string;
-}
-
-export function splitStatements(source: string): Split {
-  const statements: string[] = [];
-  let from = 0;
-  for (const token of lex(source).tokens) {
-    if (token.kind !== "symbol" || token.value !== ";") continue;
-    const statement = source.slice(from, token.from).trim();
-    if (statement !== "") statements.push(statement);
-    from = token.to;
-  }
-  return { statements, rest: source.slice(from).trim() };
 }
 
 /** Whether a token is one of these words, in any case. */
@@ -105,6 +97,9 @@ export function isWord(token: Token | undefined, ...words: readonly string[]): b
 export function isSymbol(token: Token | undefined, symbol: string): boolean {
   return token?.kind === "symbol" && token.value === symbol;
 }
+
+/** A comment begins with two dashes, also behind a name. */
+const BARE_NAME = /^(?:(?!--)[\p{L}\p{N}._$-])+/u;
 
 /**
  * A name that may be a topic's: in quotes of any kind, or as it stands with its dashes and points.
@@ -121,7 +116,7 @@ export function nameAt(
   if (token === undefined) return undefined;
   if (token.kind === "name" || token.kind === "text") return { name: token.value, to: token.to, next: index + 1 };
   if (token.kind === "symbol") return undefined;
-  const name = /^[A-Za-z0-9._-]+/.exec(source.slice(token.from))?.[0];
+  const name = BARE_NAME.exec(source.slice(token.from))?.[0];
   if (name === undefined) return undefined;
   const to = token.from + name.length;
   const next = tokens.findIndex(({ from }) => from >= to);

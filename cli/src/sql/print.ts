@@ -33,9 +33,10 @@ export async function printTopic(
     const part = rows.slice(0, limit === undefined ? undefined : limit - shown);
     shown += part.length;
     const columns = withHeaders ? [...PLACE, ...HEADERS, ...VALUE] : [...PLACE, ...VALUE];
-    if (part.length > 0) show({ columns, rows: part });
-    if (shown === limit) return;
+    if (part.length > 0) show.add({ columns, rows: part });
+    if (shown === limit) break;
   }
+  show.end();
 }
 
 function rowsOf(block: RecordBlock, withHeaders: boolean): (string | null)[][] {

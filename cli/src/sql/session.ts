@@ -1,21 +1,31 @@
-/** Carries statements out on a live pipeline. */
-import { sqlName, type StreamPipeline, tableTitle, type TopicConfig } from "@caudal/crds";
+/** Carries statements and backslash commands out on a live pipeline. What one of them needs is imported by that one. */
+import { readTableName, sqlName, type StreamPipeline, tableTitle } from "@caudal/crds";
 import { literal, placeOf, qualified } from "@caudal/workloads/postgres/core/identifiers";
-import { stringify } from "yaml";
-import type { DuckDB } from "@caudal/workloads/sql/duckdb";
 import { StatementFailed } from "../errors.ts";
-import { Database } from "../live/database.ts";
+import type { Database } from "../live/database.ts";
 import type { Live } from "../live/live.ts";
-import { Topics } from "../live/topics.ts";
+import type { Topics } from "../live/topics.ts";
 import type { Printer } from "../output/printer.ts";
 import { type Catalog, catalogOf } from "./catalog.ts";
-import { managerOf, problemsWith, streamSpec } from "./create-stream.ts";
-import { describeQuery, exactQuery, openQueries, runQuery, whyNotByRecord } from "./duck-query.ts";
-import { printTopic } from "./print.ts";
-import { readRelations } from "./relations.ts";
-import { describe, showConnectors, showStreams, showTables, showTopics } from "./show.ts";
-import { parseStatement, type Query, type Shown, withoutLimit } from "./statement.ts";
-import { RECORD_COLUMNS, TopicTable } from "./topic-table.ts";
+import { PROMPT_HELP } from "./help.ts";
+import { type Meta, parseMeta } from "./meta.ts";
+import { placeText } from "./place.ts";
+import { readRelations, type Relation } from "./relations.ts";
+import type { Piece } from "./script.ts";
+import { changeSettings } from "./settings.ts";
+import {
+  describe,
+  showAll,
+  showConnectors,
+  showPipelines,
+  showStreams,
+  showTables,
+  showTopics,
+  topicNames,
+  unknownName,
+} from "./show.ts";
+import { nothingToShow, parseStatement, type Query, type Shown } from "./statement.ts";
+import { aboutRelation, noRelation } from "./unknown-relation.ts";
 
 /** @param name as it is written, with quotes and schema, or the name alone @returns the table's title */
 function tableOf({ tables }: Catalog, name: string): string | undefined {
@@ -32,8 +42,8 @@ export class Session {
   readonly #live: Live;
   readonly #printer: Printer;
   readonly #write: boolean;
-  #topics: Topics | undefined;
-  #database: Database | undefined;
+  #topics: Promise<Topics> | undefined;
+  #database: Promise<Database | undefined> | undefined;
   /** Where PRINT and EMIT CHANGES begin when they do not say it. */
   #beginning = false;
 
@@ -48,22 +58,82 @@ export class Session {
     return catalogOf(await this.#live.pipeline());
   }
 
-  /** @param signal ends the statement @throws CliError */
-  async execute(source: string, signal: AbortSignal): Promise<void> {
+  /**
+   * Carries one piece of a script out.
+   *
+   * @param signal ends it
+   * @returns whether the script goes on: not behind `\q`
+   * @throws CliError; its message shows the place in what was typed
+   */
+  async execute(piece: Piece, signal: AbortSignal): Promise<boolean> {
+    try {
+      if (piece.kind === "command") return await this.#command(parseMeta(piece.text), signal);
+      const { settings } = this.#printer;
+      const { expanded } = settings;
+      if (piece.expanded) settings.expanded = "on";
+      try {
+        await this.#statement(piece.text, signal);
+      } finally {
+        settings.expanded = expanded;
+      }
+      return true;
+    } catch (error) {
+      if (!(error instanceof StatementFailed) || error.at === undefined) throw error;
+      throw new StatementFailed(`${error.message}\n${placeText(piece.text, error.at, piece.line)}`, { cause: error });
+    }
+  }
+
+  async close(): Promise<void> {
+    const close = async (opened: Promise<{ close(): Promise<void> } | undefined> | undefined) =>
+      await (await opened)?.close();
+    await Promise.allSettled([close(this.#topics), close(this.#database)]);
+    await this.#live.close();
+  }
+
+  async #command(meta: Meta, signal: AbortSignal): Promise<boolean> {
+    switch (meta.kind) {
+      case "quit":
+        return false;
+      case "help":
+        await this.#printer.long(PROMPT_HELP.trimEnd());
+        break;
+      case "list":
+        await this.#printer.result(showAll(await this.catalog(), meta.pattern));
+        break;
+      case "show":
+        await this.#show(meta.what);
+        break;
+      case "describe":
+        await this.#describe(meta.name, meta.at, signal);
+        break;
+      default:
+        for (const line of changeSettings(this.#printer.settings, meta)) this.#printer.note(line);
+    }
+    return true;
+  }
+
+  async #statement(source: string, signal: AbortSignal): Promise<void> {
     const statement = parseStatement(source);
     switch (statement.kind) {
       case "show":
         return await this.#show(statement.what);
+      case "setting":
+        return await this.#showSetting(statement.name, statement.at, signal);
       case "describe":
-        return await this.#describe(statement.name, signal);
+        return await this.#describe(statement.name, statement.at, signal);
       case "print": {
+        const { printTopic } = await import("./print.ts");
         const { topic, limit } = statement;
-        const beginning = statement.beginning || this.#beginning;
-        const reading = { beginning, follow: true, signal };
-        return await printTopic(await this.#openTopics(), topic, reading, limit, this.#printer);
+        const catalog = await this.catalog();
+        const topics = await this.#openTopics();
+        // Kafka may have topics that the pipeline has not.
+        if (!catalog.topics.some(({ config }) => config.name === topic) && (await topics.size(topic)) === undefined)
+          throw noRelation(topic, { ...catalog, tables: [], streams: [] }, statement.at, undefined, "topic");
+        const reading = { beginning: statement.beginning || this.#beginning, follow: true, signal };
+        return await printTopic(topics, topic, reading, limit, this.#printer);
       }
       case "create stream":
-        return await this.#createStream(statement.name, statement.select);
+        return await this.#createStream(statement);
       case "drop stream":
         return await this.#dropStream(statement.name);
       case "set":
@@ -73,42 +143,66 @@ export class Session {
     }
   }
 
-  async close(): Promise<void> {
-    await Promise.allSettled([this.#topics?.close(), this.#database?.close()]);
-    await this.#live.close();
-  }
-
   async #show(what: Shown): Promise<void> {
+    if (what === "PIPELINES") {
+      const [here, all] = await Promise.all([this.#live.pipeline(), this.#live.pipelines()]);
+      return await this.#printer.result(showPipelines(all, here.metadata.name));
+    }
     const catalog = await this.catalog();
     switch (what) {
       case "TOPICS": {
         const topics = await this.#openTopics();
         const names = catalog.topics.map(({ config }) => config.name);
         const sizes = await Promise.all(names.map(async (name) => [name, await topics.size(name)] as const));
-        return this.#printer.result(showTopics(catalog, new Map(sizes)));
+        return await this.#printer.result(showTopics(catalog, new Map(sizes)));
       }
       case "CONNECTORS":
-        return this.#printer.result(showConnectors(catalog));
+        return await this.#printer.result(showConnectors(catalog));
       case "STREAMS":
-        return this.#printer.result(showStreams(catalog));
+        return await this.#printer.result(showStreams(catalog));
       case "TABLES":
-        return this.#printer.result(showTables(catalog));
+        return await this.#printer.result(showTables(catalog));
     }
   }
 
-  async #describe(name: string, signal: AbortSignal): Promise<void> {
+  /** A setting of PostgreSQL's, such as TimeZone. */
+  async #showSetting(name: string, at: number, signal: AbortSignal): Promise<void> {
+    const database = await this.#openDatabase();
+    if (database === undefined) throw nothingToShow(name, at);
+    try {
+      await this.#printAnswers(database, `show ${name}`, signal);
+    } catch (error) {
+      throw error instanceof StatementFailed ? nothingToShow(name, at, error) : error;
+    }
+  }
+
+  /** @param name as it is written @param at where that is */
+  async #describe(name: string, at: number, signal: AbortSignal): Promise<void> {
     const pipeline = await this.#live.pipeline();
     const catalog = catalogOf(pipeline);
+    const plain = /^".*"$/.test(name) ? name.slice(1, -1).replaceAll('""', '"') : name;
     const table = tableOf(catalog, name);
-    if (table === undefined) return this.#printer.result(describe(pipeline, catalog, name));
+    const described = table === undefined ? describe(pipeline, catalog, plain) : undefined;
+    if (described !== undefined) return await this.#printer.result(described);
+    const ref = table === undefined ? readTableName(name) : placeOf(table);
+    const database = typeof ref === "string" ? undefined : await this.#openDatabase();
+    if (typeof ref === "string" || database === undefined) throw unknownName(catalog, plain, at);
     const sql = `select attname as column, format_type(atttypid, atttypmod) as type from pg_attribute
-      where attrelid = to_regclass(${literal(qualified(placeOf(table)))}) and attnum > 0 and not attisdropped and attname !~ '^_' order by attnum`;
-    await this.#askDatabase(sql, signal);
+      where attrelid = to_regclass(${literal(qualified(ref))}) and attnum > 0 and not attisdropped and attname !~ '^_' order by attnum`;
+    const [answer] = await database.query(sql, signal);
+    if (answer?.kind === "rows" && answer.result.rows.length > 0) return await this.#printer.result(answer.result);
+    if (table === undefined) throw unknownName(catalog, plain, at);
+    throw new StatementFailed(
+      `the table ${table} does not exist yet: the stage that writes it makes it when it starts`,
+      {
+        at,
+      },
+    );
   }
 
   #set(setting: string, value: string): void {
     if (setting.toLowerCase() !== "auto.offset.reset" || !["earliest", "latest"].includes(value))
-      throw new StatementFailed("write SET 'auto.offset.reset' = 'earliest', or 'latest'");
+      throw new StatementFailed("write SET 'auto.offset.reset' = 'earliest', or 'latest'", { at: 0 });
     this.#beginning = value === "earliest";
     this.#printer.note(`PRINT and EMIT CHANGES begin with ${this.#beginning ? "the first record" : "what comes"}`);
   }
@@ -117,120 +211,71 @@ export class Session {
     const catalog = await this.catalog();
     const topics = new Map(catalog.topics.map(({ config }) => [config.name, config]));
     // A table has its name for itself, unless changes are asked for: only topics have these.
-    const isTopic = (name: string) => topics.has(name) && (query.emit || tableOf(catalog, name) === undefined);
-    const { names, sql, words } = readRelations(query.sql, isTopic);
-    const read = names.flatMap((name) => (isTopic(name) ? (topics.get(name) ?? []) : []));
-    if (read.length === 0 && query.emit)
-      throw new StatementFailed(
-        `EMIT CHANGES follows a topic: write FROM one of ${[...topics.keys()].join(", ")}; a table is asked again`,
-      );
-    if (read.length === 0) return await this.#askDatabase(query.sql, signal);
-    const withRecord = RECORD_COLUMNS.some((column) => words.has(column));
-    await this.#askTopics({ ...query, sql }, read, withRecord, signal);
-  }
-
-  async #askTopics(
-    asked: Query,
-    read: readonly TopicConfig[],
-    withRecord: boolean,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const duckdb = await openQueries();
+    const topicOf = ({ name }: Relation) =>
+      query.emit || tableOf(catalog, name) === undefined ? topics.get(name) : undefined;
+    const read = readRelations(query.sql);
+    const others = read.relations.filter(
+      (one) => topicOf(one) === undefined && tableOf(catalog, one.name) === undefined,
+    );
+    const isOfTopics = read.relations.some((relation) => topicOf(relation) !== undefined);
+    if (!isOfTopics && query.emit) throw this.#nothingToFollow(catalog, read.relations);
     try {
-      const tables = read.map((topic) => ({ topic, table: new TopicTable(duckdb, topic, { withRecord }) }));
-      for (const { table } of tables) await table.replace([]);
-      const names = read.map(({ name }) => name);
-      const query = { ...asked, sql: await exactQuery(duckdb, asked.sql, names) };
-      const columns = await describeQuery(duckdb, query.sql);
-      const [first] = tables;
-      // A LIMIT needs no more records than it shows.
-      const endless = query.emit ? query : { ...query, ...withoutLimit(query.sql) };
-      const reason = await whyNotByRecord(duckdb, endless.sql);
-      if (query.emit && reason !== undefined)
-        throw new StatementFailed(
-          `${reason} has no end to wait for with EMIT CHANGES: leave out EMIT CHANGES to ask about what is there, or let an aggregator keep a table`,
-        );
-      if (reason === undefined && first !== undefined) await this.#follow(duckdb, endless, first, columns, signal);
-      else await this.#askAll(duckdb, query, tables, columns, signal);
-    } finally {
-      duckdb.close();
+      if (!isOfTopics) return await this.#askDatabase(query.sql, others, catalog, signal);
+      const { askTopics } = await import("./topic-query.ts");
+      const around = {
+        printer: this.#printer,
+        topics: async () => await this.#openTopics(),
+        database: async () => await this.#openDatabase(),
+      };
+      await askTopics({ query, read, topicOf, beginning: this.#beginning }, around, signal);
+    } catch (error) {
+      throw aboutRelation(error, query.sql, others, catalog);
     }
   }
 
-  /** Record by record: nothing is kept. */
-  async #follow(
-    duckdb: DuckDB,
-    { sql, emit, limit }: Query,
-    { topic, table }: { readonly topic: TopicConfig; readonly table: TopicTable },
-    columns: Awaited<ReturnType<typeof describeQuery>>,
+  #nothingToFollow(catalog: Catalog, [first]: readonly Relation[]): StatementFailed {
+    if (first !== undefined && tableOf(catalog, first.name) === undefined)
+      return noRelation(first.name, { ...catalog, tables: [] }, first.from, undefined, "topic");
+    return new StatementFailed(
+      `EMIT CHANGES follows a topic: write FROM one of ${topicNames(catalog).join(", ")}; a table is asked again`,
+      { at: first?.from },
+    );
+  }
+
+  async #askDatabase(
+    sql: string,
+    [unknown]: readonly Relation[],
+    catalog: Catalog,
     signal: AbortSignal,
   ): Promise<void> {
-    const show = this.#printer.stream();
-    let [shown, bad] = [0, 0];
-    const reading = { beginning: !emit || this.#beginning, follow: emit, signal };
-    if (limit !== 0)
-      for await (const blocks of (await this.#openTopics()).read(topic.name, reading)) {
-        bad += await table.replace(blocks);
-        const { rows } = await runQuery(duckdb, sql, columns);
-        const part = rows.slice(0, limit === undefined ? rows.length : limit - shown);
-        shown += part.length;
-        if (part.length > 0) show({ columns, rows: part });
-        if (shown === limit) break;
-      }
-    if (shown === 0) show({ columns, rows: [] });
-    this.#tellBad(bad);
+    const database = await this.#openDatabase();
+    if (database !== undefined) return await this.#printAnswers(database, sql, signal);
+    if (unknown !== undefined) throw noRelation(sql.slice(unknown.from, unknown.to), catalog, unknown.from);
+    throw new StatementFailed("the pipeline has no database, and the statement names no topic: SHOW TOPICS has them");
   }
 
-  /** All that is there now is held while the query runs. */
-  async #askAll(
-    duckdb: DuckDB,
-    { sql }: Query,
-    tables: readonly { readonly topic: TopicConfig; readonly table: TopicTable }[],
-    columns: Awaited<ReturnType<typeof describeQuery>>,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const topics = await this.#openTopics();
-    let bad = 0;
-    for (const { topic, table } of tables)
-      for await (const blocks of topics.read(topic.name, { beginning: true, follow: false, signal }))
-        bad += await table.add(blocks);
-    if (signal.aborted) return;
-    this.#printer.result(await runQuery(duckdb, sql, columns));
-    this.#tellBad(bad);
-  }
-
-  #tellBad(bad: number): void {
-    if (bad > 0)
-      this.#printer.note(
-        `${bad} ${bad === 1 ? "record is no event" : "records are no events"} and left out: PRINT shows them`,
-      );
-  }
-
-  async #askDatabase(sql: string, signal: AbortSignal): Promise<void> {
-    if (this.#database === undefined) {
-      const secret = await this.#live.database();
-      if (secret === undefined)
-        throw new StatementFailed(
-          "the pipeline has no database, and the statement names no topic: SHOW TOPICS has them",
-        );
-      this.#database = new Database(secret, { write: this.#write });
-    }
-    for (const answer of await this.#database.query(sql, signal))
-      if (answer.kind === "rows") this.#printer.result(answer.result);
+  async #printAnswers(database: Database, sql: string, signal: AbortSignal): Promise<void> {
+    for (const answer of await database.query(sql, signal))
+      if (answer.kind === "rows") await this.#printer.result(answer.result);
       else this.#printer.note(answer.words);
   }
 
-  async #createStream(name: string, select: string): Promise<void> {
+  async #createStream({ name, select, at }: { name: string; select: string; at: number }): Promise<void> {
+    const { createStream } = await import("./create-stream.ts");
     const pipeline = await this.#live.pipeline();
-    const spec = await streamSpec(pipeline, name, select);
-    const problems = await problemsWith(pipeline, spec);
-    if (problems.length > 0) throw new StatementFailed(problems.join("\n"));
-    await this.#live.apply(managerOf(name), { ...spec });
-    this.#printer.text(stringify(spec, { lineWidth: 0, version: "1.1" }).trimEnd());
-    this.#printer.note(`written into StreamPipeline/${pipeline.metadata.name} by the field manager ${managerOf(name)}`);
+    try {
+      const { manager, spec, text } = await createStream(pipeline, name, select);
+      await this.#live.apply(manager, { ...spec });
+      this.#printer.text(text);
+      this.#printer.note(`written into StreamPipeline/${pipeline.metadata.name} by the field manager ${manager}`);
+    } catch (error) {
+      if (!(error instanceof StatementFailed) || error.at === undefined) throw error;
+      throw new StatementFailed(error.message, { at: at + error.at, cause: error });
+    }
   }
 
   async #dropStream(name: string): Promise<void> {
+    const { managerOf } = await import("./stream-names.ts");
     const pipeline = await this.#live.pipeline();
     const manager = managerOf(name);
     if (!(await this.#live.managers()).includes(manager)) throw new StatementFailed(notOurs(pipeline, name));
@@ -241,8 +286,25 @@ export class Session {
   }
 
   async #openTopics(): Promise<Topics> {
-    this.#topics ??= new Topics(await this.#live.kafka());
-    return this.#topics;
+    const open = async () => new (await import("../live/topics.ts")).Topics(await this.#live.kafka());
+    return await (this.#topics ??= open().catch((error: unknown) => {
+      this.#topics = undefined;
+      throw error;
+    }));
+  }
+
+  /** @returns undefined for a pipeline without one */
+  async #openDatabase(): Promise<Database | undefined> {
+    const open = async () => {
+      const secret = await this.#live.database();
+      if (secret === undefined) return undefined;
+      const { Database } = await import("../live/database.ts");
+      return new Database(secret, { write: this.#write });
+    };
+    return await (this.#database ??= open().catch((error: unknown) => {
+      this.#database = undefined;
+      throw error;
+    }));
   }
 }
 

@@ -1,19 +1,23 @@
 /** Answers of SHOW and DESCRIBE that need nothing but the pipeline. Pure. */
-import type { StreamPipeline } from "@caudal/crds";
+import type { StreamPipeline, TopicConfig } from "@caudal/crds";
+import { fieldSql } from "@caudal/workloads/sql/quote";
 import { stringify } from "yaml";
 import { StatementFailed } from "../errors.ts";
 import type { Result } from "../output/result.ts";
 import type { TopicSize } from "../live/topics.ts";
 import type { Catalog } from "./catalog.ts";
+import { didYouMean } from "./guess.ts";
+import { RECORD_COLUMNS, RECORD_TYPES } from "./record-columns.ts";
 
-/** A result of text columns. */
+/** A list of our own: text columns, and nothing where there is nothing to say. */
 export function textResult(names: readonly string[], rows: Result["rows"]): Result {
-  return { columns: names.map((name) => ({ name, kind: "text" as const })), rows };
+  return { columns: names.map((name) => ({ name, kind: "text" as const })), rows, blank: true };
 }
 
 /** @param sizes by topic; undefined for one that does not exist in Kafka */
 export function showTopics({ topics }: Catalog, sizes: ReadonlyMap<string, TopicSize | undefined>): Result {
   return {
+    blank: true,
     columns: [
       { name: "topic", kind: "text" },
       { name: "partitions", kind: "number" },
@@ -62,6 +66,74 @@ export function showConnectors({ connectors }: Catalog): Result {
   );
 }
 
+/** @param here the name of the pipeline that the session is of */
+export function showPipelines(pipelines: readonly StreamPipeline[], here: string): Result {
+  return textResult(
+    ["pipeline", "current", "ready", "stages", "message"],
+    pipelines.map(({ metadata: { name, generation }, status }) => {
+      const ready = status?.conditions?.find(({ type }) => type === "Ready");
+      const seen = ready !== undefined && ready.observedGeneration === generation;
+      const stages = status?.stages ?? [];
+      const running = stages.filter(({ state }) => state === "Running").length;
+      const message = ready?.status === "True" ? null : (ready?.message ?? null);
+      return [
+        name,
+        name === here ? "yes" : null,
+        seen ? ready.status : "Unknown",
+        `${running} of ${stages.length} run`,
+        seen ? message : "the operator has not looked at it yet as it is now",
+      ];
+    }),
+  );
+}
+
+/**
+ * Everything that has a name.
+ *
+ * @param pattern of the names that are listed, in which * and ? stand for any characters
+ */
+export function showAll({ topics, tables, streams, connectors }: Catalog, pattern: string | undefined): Result {
+  const rows: [name: string, kind: string, from: string | null][] = [
+    ...topics.map(({ config, deadLettersOf }): [string, string, string | null] => [
+      config.name,
+      "topic",
+      deadLettersOf.length === 0 ? null : `dead letters of ${deadLettersOf.join(", ")}`,
+    ]),
+    ...tables.map(({ name, stage }): [string, string, string] => [name, "table", `${stage} writes it`]),
+    ...streams.map(({ transform }): [string, string, string] => [transform.name, "stream", `reads ${transform.topic}`]),
+    ...connectors.map(({ name, topic }): [string, string, string] => [name, "connector", `writes ${topic}`]),
+  ];
+  const fits = pattern === undefined ? undefined : patternOf(pattern);
+  return textResult(
+    ["name", "kind", "what"],
+    rows.filter(([name]) => fits === undefined || fits.test(name) || fits.test(withoutQuotes(name))),
+  );
+}
+
+function patternOf(pattern: string): RegExp {
+  const escaped = withoutQuotes(pattern).replace(/[.+^${}()|[\]\\]/g, "\\$&");
+  return new RegExp(`^${escaped.replaceAll("*", ".*").replaceAll("?", ".")}$`, "iu");
+}
+
+/** Without quotes. */
+function withoutQuotes(name: string): string {
+  return name.replaceAll('"', "");
+}
+
+/** What a guess may be, as it is written in SQL. */
+export function namesOf(catalog: Catalog): readonly string[] {
+  return [...topicNames(catalog), ...catalog.tables.map(({ name }) => name), ...catalog.streams.map(streamName)];
+}
+
+/** Topics as they stand in SQL: in quotes where they need them. */
+export function topicNames({ topics }: Catalog): readonly string[] {
+  return topics.map(({ config }) => fieldSql(config.name));
+}
+
+function streamName({ transform }: Catalog["streams"][number]): string {
+  return fieldSql(transform.name);
+}
+
 function destinationOf(output: Readonly<Record<string, unknown>> & { readonly name: string }): string {
   const { name, ...ways } = output;
   const [[way, place] = [name, ""]] = Object.entries(ways);
@@ -70,25 +142,14 @@ function destinationOf(output: Readonly<Record<string, unknown>> & { readonly na
   return [way, table ?? path].filter((part) => part !== undefined).join(" ");
 }
 
-/** A topic's fields, or the spec of a stream or connector. @throws StatementFailed for a name that nothing has */
-export function describe(pipeline: StreamPipeline, catalog: Catalog, name: string): Result {
+/**
+ * A topic's fields, or the spec of a stream or connector.
+ *
+ * @returns undefined for a name that none of them has
+ */
+export function describe(pipeline: StreamPipeline, catalog: Catalog, name: string): Result | undefined {
   const topic = catalog.topics.find(({ config }) => config.name === name)?.config;
-  if (topic !== undefined)
-    return textResult(
-      ["field", "type", "nullable", "is"],
-      topic.fields.map((field) => [
-        field.name,
-        field.type,
-        field.nullable ? "yes" : "no",
-        [
-          field.name === topic.key && "key",
-          field.name === topic.timestamp && "event time",
-          field.from !== undefined && `from ${field.from}`,
-        ]
-          .filter(Boolean)
-          .join(", ") || null,
-      ]),
-    );
+  if (topic !== undefined) return fieldsOf(topic);
   const { transforms = [], sources = [] } = pipeline.spec;
   const transform = transforms.find((stage) => stage.name === name);
   if (transform !== undefined) {
@@ -101,13 +162,30 @@ export function describe(pipeline: StreamPipeline, catalog: Catalog, name: strin
   }
   const source = sources.find((stage) => stage.name === name);
   if (source !== undefined) return specOf(source);
-  const names = [
-    ...catalog.topics.map(({ config }) => config.name),
-    ...catalog.tables.map((table) => table.name),
-    ...catalog.streams.map((stream) => stream.transform.name),
-    ...catalog.connectors.map((connector) => connector.name),
-  ];
-  throw new StatementFailed(`the pipeline has no ${name}: it has ${names.join(", ")}`);
+  return undefined;
+}
+
+function fieldsOf({ fields, key, timestamp }: TopicConfig): Result {
+  const own =
+    fields.length > 0
+      ? []
+      : RECORD_COLUMNS.map((name, index) => [name, RECORD_TYPES[index] ?? "", "yes", "of each record"]);
+  const rows = fields.map(({ name, type, nullable, from }) => [
+    name,
+    type,
+    nullable ? "yes" : "no",
+    [name === key && "key", name === timestamp && "event time", from !== undefined && `from ${from}`]
+      .filter(Boolean)
+      .join(", ") || null,
+  ]);
+  return textResult(["field", "type", "nullable", "is"], [...rows, ...own]);
+}
+
+/** @throws StatementFailed for a name that nothing has, with what is near it */
+export function unknownName(catalog: Catalog, name: string, at: number | undefined, cause?: unknown): StatementFailed {
+  const known = [...namesOf(catalog), ...catalog.connectors.map((connector) => connector.name)];
+  const all = known.length === 0 ? "" : `: it has ${[...new Set(known)].join(", ")}`;
+  return new StatementFailed(`the pipeline has no ${name}${didYouMean(name, known, all)}`, { at, cause });
 }
 
 function specOf(stage: object): Result {

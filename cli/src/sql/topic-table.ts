@@ -7,10 +7,7 @@ import { EventTable } from "@caudal/workloads/kernel/event-table";
 import type { DuckDB } from "@caudal/workloads/sql/duckdb";
 import { duckdbTypeOf } from "@caudal/workloads/sql/fields";
 import { quote } from "@caudal/workloads/sql/quote";
-
-/** Columns that every topic has when a query names one of them. */
-export const RECORD_COLUMNS = ["_time", "_partition", "_offset", "_key", "_value"] as const;
-const RECORD_TYPES = ["timestamptz", "integer", "bigint", "varchar", "varchar"] as const;
+import { RECORD_COLUMNS, RECORD_TYPES } from "./record-columns.ts";
 
 export interface TopicTableOptions {
   /** Whether the record's own columns are among those of `*`. */

@@ -2,7 +2,8 @@
 import type { StreamPipeline } from "@caudal/crds";
 import type { Command } from "../command.ts";
 import { ClusterFailed, EXIT_FAILED, UsageError } from "../errors.ts";
-import { connectKube, KUBE_HELP, KUBE_OPTIONS } from "../kube/connect.ts";
+import { connectKube } from "../kube/connect.ts";
+import { KUBE_HELP, KUBE_OPTIONS } from "../kube/options.ts";
 import { listPipelines } from "../kube/live-in-cluster.ts";
 import { chooseFormat } from "../output/choose.ts";
 import { format } from "../output/format.ts";

@@ -4,6 +4,7 @@ import { type StreamPipeline, withDefaults } from "@caudal/crds";
 import type { Live } from "../../../cli/src/live/live.ts";
 import { Printer } from "../../../cli/src/output/printer.ts";
 import type { Format } from "../../../cli/src/output/format.ts";
+import { runScripts } from "../../../cli/src/sql/command.ts";
 import { Session } from "../../../cli/src/sql/session.ts";
 import { readSecret } from "../../../workloads/src/postgres/secret.ts";
 import { createTopic, type Topic } from "../../engine/aggregator/topic.ts";
@@ -51,6 +52,7 @@ function newDesk(broker: Broker, database: Database, topic: string): Desk {
           ...{ name: "metrics", topic: topic, deadLetterTopic: `${topic}-dlq` },
           tables: [
             { name: "counts", window: { tumbling: { size: "1m" } }, groupBy: ["user"], aggregates: ["count(*) as n"] },
+            { name: "later", window: { tumbling: { size: "1m" } }, groupBy: ["user"], aggregates: ["count(*) as n"] },
           ],
         },
       ],
@@ -59,6 +61,7 @@ function newDesk(broker: Broker, database: Database, topic: string): Desk {
   }) as StreamPipeline;
   const live: Live = {
     pipeline: async () => await Promise.resolve(pipeline),
+    pipelines: async () => await Promise.resolve([pipeline]),
     kafka: async () => await Promise.resolve({ connection: { bootstrapServers: [broker.bootstrap] } }),
     database: async () => await readSecret(database.secret),
     apply: async (manager, spec) => {
@@ -80,15 +83,15 @@ function newDesk(broker: Broker, database: Database, topic: string): Desk {
     applied,
     ask: async (sql, format = "csv") => {
       [printed, said] = ["", ""];
-      printer.format = format;
-      await session.execute(sql, new AbortController().signal);
+      printer.settings.format = format;
+      await runScripts(session, [sql]);
       return { printed, said };
     },
     follow: async (sql, until, meanwhile) => {
       [printed, said] = ["", ""];
-      printer.format = "csv";
+      printer.settings.format = "csv";
       const interrupt = new AbortController();
-      const done = session.execute(sql, interrupt.signal);
+      const done = session.execute({ kind: "statement", text: sql, line: 1 }, interrupt.signal);
       await meanwhile?.();
       await expect.poll(() => printed, { timeout: 120_000 }).toMatch(until);
       interrupt.abort();
@@ -112,11 +115,19 @@ describe("caudal sql", () => {
     await topic.send([event(1, "ana", "10:00:00"), event(2, "bia", "10:00:01"), "broken"], 0);
     await topic.send([event(3, "ana", "10:01:00.5")], 1);
     await topic.transaction([event(99, "ghost", "10:00:00")], "abort");
+    await database.query(people);
     await database.query('create table counts (window_start timestamptz, "user" text, n bigint, _hidden bigint)');
     await database.query(
       "insert into counts values ('2026-04-01 10:00:00Z', 'ana', 1, 0), ('2026-04-01 10:01:00Z', 'ana', 12345678901, 0)",
     );
   });
+
+  const people = `create schema "Sales-2026"; create table people ("user" text, born date, at timestamptz, balance numeric, exact numeric(30,4),
+    doc jsonb, kind "char", tags text[], ok boolean, big bigint);
+    insert into people values ('ana', '0044-03-15', '2026-04-01 10:00:00.000001+02', 1234567890123456789.12345, 12345678901234567890.1234,
+      '{"v": 1234567890123456.7891}', 'x', '{a,"b,c"}', true, 9007199254740993), ('zoe', null, 'infinity', null, null, null, null, null, null, null);
+    create table "Sales-2026"."Order Details" ("User" text, "Net Price" double precision);
+    insert into "Sales-2026"."Order Details" select 'bia', 0.1 from generate_series(1, 6000)`;
 
   afterAll(async () => {
     await desk.session.close();
@@ -139,6 +150,10 @@ describe("caudal sql", () => {
       "column,type\nwindow_start,timestamp with time zone\nuser,text\nn,bigint\n",
     );
     await expect(desk.ask("describe nothing")).rejects.toThrow("the pipeline has no nothing: it has");
+    await expect(desk.ask("\\d count")).rejects.toThrow("has no count; did you mean counts?\nline 1: \\d count");
+    // Also what the pipeline does not keep, and a table that its stage has not made yet.
+    expect((await desk.ask("\\d people")).printed).toContain("balance,numeric\n");
+    await expect(desk.ask("describe later")).rejects.toThrow("the table later does not exist yet");
   });
 
   it("PRINT gives records as they are, also what is no event, and nothing of aborted transactions", async () => {
@@ -207,21 +222,91 @@ describe("caudal sql", () => {
     );
     await expect(desk.ask("delete from counts")).rejects.toThrow(/read-only transaction; begin with --write/);
     await expect(desk.ask("select nothing from counts")).rejects.toThrow(
-      'column "nothing" does not exist (at "nothing from counts")',
+      'column "nothing" does not exist\nline 1: select nothing from counts\n               ^',
     );
   });
 
   it("a long statement of PostgreSQL ends when it is interrupted, and the session goes on", async () => {
     const interrupt = new AbortController();
-    const long = desk.session.execute("select pg_sleep(60)", interrupt.signal);
+    const long = desk.session.execute({ kind: "statement", text: "select pg_sleep(60)", line: 1 }, interrupt.signal);
     setTimeout(() => interrupt.abort(), 300);
     await expect(long).rejects.toThrow("canceling statement due to user request");
     expect((await desk.ask("select 1 as one")).printed).toBe("one\n1\n");
   });
 
-  it("wrong names are told with their candidates", async () => {
-    await expect(desk.ask(`select usr from ${NAME}`)).rejects.toThrow(/usr.*not found[\s\S]*Candidate bindings.*user/);
-    await expect(desk.ask("print nowhere")).rejects.toThrow("there is no topic nowhere");
+  it("a topic is joined with tables of PostgreSQL: any type, any schema, all rows of one moment", async () => {
+    const { printed, said } = await desk.ask(
+      `select e.id, p.*, e.ts > p.at as later from ${NAME} e join people p on p."user" = e."user" where e.id < 3`,
+      "json",
+    );
+    expect(printed).toBe(
+      '{"id":1,"user":"ana","born":"0044-03-15","at":"2026-04-01T08:00:00.000001Z","balance":1234567890123456789.12345,"exact":12345678901234567890.1234,"doc":{"v": 1234567890123456.7891},"kind":"x","tags":"{a,\\"b,c\\"}","ok":true,"big":9007199254740993,"later":true}\n',
+    );
+    expect(said).toContain("1 record is no event");
+    const joined = `select c.n, p."user", p.at, id from counts c, public.people p left join ${NAME} e on e."user" = p."user" where c.n = 1 order by all`;
+    expect((await desk.ask(joined)).printed).toBe(
+      "n,user,at,id\n1,ana,2026-04-01 08:00:00.000001+00,1\n1,ana,2026-04-01 08:00:00.000001+00,3\n1,zoe,infinity,\n",
+    );
+    const sum = `with e as (select * from ${NAME}) select id, count(*) as n, max("Net Price") as p from e join "Sales-2026"."Order Details" o on o."User" = e."user" where id = 2 group by 1`;
+    expect((await desk.ask(sum)).printed).toBe("id,n,p\n2,6000,0.1\n");
+    await expect(desk.ask(`${joined} emit changes`)).rejects.toThrow("has no end to wait for with EMIT CHANGES");
+  });
+
+  it.each<[sql: string, error: string]>([
+    [
+      "select * from shop-event",
+      'there is no topic or table shop-event; did you mean "shop-events"?\nline 1: select * from shop-event\n                      ^',
+    ],
+    [
+      "select 1;\nselect *\n  from shop_events e, counts\n where true",
+      'there is no topic or table shop_events; did you mean "shop-events"?\nline 3:   from shop_events e, counts\n               ^',
+    ],
+    ["select * from count", "there is no topic or table count; did you mean counts?"],
+    ['select * from "Counts" c', 'there is no topic or table "Counts"; did you mean counts?'],
+    [
+      "select * from shop-events e join count c on true",
+      "did you mean counts?\nline 1: select * from shop-events e join count c on true\n                                         ^",
+    ],
+    [
+      "select * from nothing-like-it",
+      'there is no topic or table nothing-like-it: there is "shop-events", "shop-events-dlq", counts, later',
+    ],
+    ["select * from shop-event emit changes", 'there is no topic shop-event; did you mean "shop-events"?'],
+    ["select usr from shop-events", 'Candidate bindings: "user"'],
+    ["select 'é', usr\nfrom shop-events e", "line 1: select 'é', usr\n                    ^"],
+    ["select 'é🎉', usr\nfrom counts", "line 1: select 'é🎉', usr\n                      ^"],
+    ["select id from shop-events where id = 'x", "unterminated quoted string"],
+    ["select id frm shop-events", "line 1: select id frm shop-events"],
+    [
+      "select id from shop-events whre id = 1",
+      "line 1: select id from shop-events whre id = 1\n                                        ^",
+    ],
+    [
+      "select id from shop-events e where e.idd = 1",
+      "line 1: select id from shop-events e where e.idd = 1\n                                           ^",
+    ],
+    ["select foo(id) from shop-events limit 3", "line 1: select foo(id) from shop-events limit 3\n               ^"],
+    ["create stream s as\nselect idd from shop-events", "line 2: select idd from shop-events\n               ^"],
+    [
+      "create stream s as select * from shop-event",
+      'did you mean "shop-events"?\nline 1: create stream s as select * from shop-event\n                                         ^',
+    ],
+    ["insert into shop-events values (1)", "shop-events is a topic, which SQL only reads"],
+    ["insert into counts select * from shop-events", "shop-events is a topic, which SQL only reads"],
+    ["select extract(day from nothing)", 'column "nothing" does not exist'],
+    ["show topicz", "there is no topicz to show; did you mean SHOW TOPICS?\nline 1: show topicz\n             ^"],
+    ["print shop_events", 'there is no topic shop_events; did you mean "shop-events"?\nline 1: print shop_events'],
+    ["select * from counts -- the end\nwhere n = = 1", "line 2: where n = = 1\n                  ^"],
+    ["select json_group_array(_value::json) from shop-events", "json_group_array would round numbers in JSON: write ("],
+    ["\\pset pager sometimes", "sometimes has no meaning here: \\pset pager takes one of on, off, always"],
+  ])("%s: what is wrong is told about what was typed", async (sql, error) => {
+    await expect(desk.ask(sql)).rejects.toThrow(error);
+  });
+
+  it("SHOW asks PostgreSQL for its own settings", async () => {
+    expect((await desk.ask("show timezone; show transaction isolation level")).printed).toBe(
+      "TimeZone\nUTC\ntransaction_isolation\nread committed\n",
+    );
   });
 
   it("CREATE STREAM writes a transform and its topic, and DROP STREAM takes them back", async () => {
