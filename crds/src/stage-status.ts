@@ -5,20 +5,27 @@ import { Value } from "typebox/value";
 export const STAGE_STATES = ["Starting", "Running", "Draining", "Completed", "Failed"] as const;
 export type StageState = (typeof STAGE_STATES)[number];
 
+/** Within what JSON, JavaScript and the API server's int64 all hold, also of many together: a pod may be anybody's program. */
+const MOST = 2 ** 52;
+const Count = Type.Integer({ minimum: -MOST, maximum: MOST });
+const Bytes = Type.Number({ minimum: -MOST, maximum: MOST });
+/** Epoch milliseconds that are a date. */
+const Time = Type.Number({ minimum: -8.64e15, maximum: 8.64e15 });
+
 export const StageStatus = Type.Object({
   /** Generation of the pipeline that the workload runs. */
-  generation: Type.Integer(),
+  generation: Count,
   state: Type.Enum(STAGE_STATES),
   /** Epoch milliseconds at which the main loop last went round. */
-  heartbeat: Type.Number(),
+  heartbeat: Time,
   /** Events handled (committed or acknowledged) since the process began. */
-  events: Type.Integer(),
-  deadLetters: Type.Integer(),
+  events: Count,
+  deadLetters: Count,
   /** Of them, how many for which reason, since when and when last: epoch milliseconds. */
   letters: Type.Optional(
-    Type.Array(Type.Object({ reason: Type.String(), count: Type.Integer(), since: Type.Number(), at: Type.Number() })),
+    Type.Array(Type.Object({ reason: Type.String(), count: Count, since: Time, at: Time })),
   ),
-  lateEvents: Type.Integer(),
+  lateEvents: Count,
   /** The topic that is read, with its id, in Kafka's form, as the brokers have it. */
   reads: Type.Optional(Type.Object({ topic: Type.String(), topicId: Type.String() })),
   /** Another topic that was read under the same name since the process began, and how it was known last. */
@@ -26,23 +33,21 @@ export const StageStatus = Type.Object({
     Type.Object({
       topic: Type.String(),
       topicId: Type.String(),
-      places: Type.Array(
-        Type.Object({ partition: Type.Integer(), nextOffset: Type.Integer(), endOffset: Type.Integer() }),
-      ),
+      places: Type.Array(Type.Object({ partition: Count, nextOffset: Count, endOffset: Count })),
     }),
   ),
   /** Of the partitions that this pod owns, to the last stable offset. */
   partitions: Type.Array(
     Type.Object({
       topic: Type.String(),
-      partition: Type.Integer(),
-      nextOffset: Type.Integer(),
-      endOffset: Type.Integer(),
+      partition: Count,
+      nextOffset: Count,
+      endOffset: Count,
       /** Epoch milliseconds. */
       watermark: Type.Optional(Type.Number()),
       idle: Type.Boolean(),
       /** Records behind a transaction that has not ended: `offset` is where it began, since when it is known in epoch ms. */
-      undecided: Type.Optional(Type.Object({ offset: Type.Integer(), records: Type.Integer(), since: Type.Number() })),
+      undecided: Type.Optional(Type.Object({ offset: Count, records: Count, since: Time })),
     }),
   ),
   /** Why it is not known how much waits, where it is not: `partitions` then say nothing of it. */
@@ -52,8 +57,8 @@ export const StageStatus = Type.Object({
     Type.Object({
       /** As pg_replication_slots.wal_status says: reserved, extended, unreserved or lost; none where there is no slot. */
       wal: Type.String(),
-      retained: Type.Number(),
-      behind: Type.Number(),
+      retained: Bytes,
+      behind: Bytes,
     }),
   ),
   /** Of a transform: what its outputs get, as inferred from its SQL; types of PostgreSQL. */
@@ -64,18 +69,18 @@ export const StageStatus = Type.Object({
       Type.Object({
         output: Type.String(),
         topic: Type.String(),
-        partition: Type.Integer(),
-        from: Type.Integer(),
-        to: Type.Integer(),
+        partition: Count,
+        from: Count,
+        to: Count,
         /** How many offsets, over all times. */
-        offsets: Type.Integer(),
+        offsets: Count,
         /** Epoch milliseconds of the last time. */
-        at: Type.Number(),
+        at: Time,
       }),
     ),
   ),
   /** The last error that still stands: reason is CamelCase, message says the next step. */
-  error: Type.Optional(Type.Object({ reason: Type.String(), message: Type.String(), at: Type.Number() })),
+  error: Type.Optional(Type.Object({ reason: Type.String(), message: Type.String(), at: Time })),
 });
 export type StageStatus = Static<typeof StageStatus>;
 

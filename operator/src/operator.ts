@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { label, type StreamPipeline } from "@caudal/crds";
 import { SLOTS_LIMIT_MS } from "./apply/cleanup.ts";
+import { Conflicts } from "./apply/conflicts.ts";
 import { ensureHmacKey } from "./apply/hmac-key.ts";
 import { SlotKeeper } from "./apply/slots.ts";
 import { StatusWriter } from "./apply/status.ts";
@@ -77,7 +78,7 @@ export class Operator {
     this.#options = options;
     this.#now = options.now ?? Date.now;
     this.#clock = options.clock ?? monotonic;
-    this.#slots = new SlotKeeper(this.#clock);
+    this.#slots = new SlotKeeper({ clock: this.#clock, onEnded: (key) => this.#queue?.add(key) });
     this.#sql = new SqlChecks({
       ask: options.askSql,
       onChecked: (key) => this.#queue?.add(key),
@@ -198,6 +199,7 @@ export class Operator {
       ...(this.#options.checkFakeName === undefined ? {} : { checkFakeName: this.#options.checkFakeName }),
       writes: new Writes(events, log, (kind, action) => metrics.countWrite(kind, action)),
       statusWriter: new StatusWriter(client),
+      conflicts: new Conflicts(),
       metrics,
       slots: this.#slots,
       slotsLimitMs: this.#options.slotsLimitMs ?? SLOTS_LIMIT_MS,

@@ -2,6 +2,7 @@
 import { label, type StreamPipeline } from "@caudal/crds";
 import { applyObject, type ApplyContext, deleteObject, releaseObject } from "./apply/apply.ts";
 import { cleanUp } from "./apply/cleanup.ts";
+import type { Conflicts } from "./apply/conflicts.ts";
 import { ensureDatabaseSecret } from "./apply/database-secret.ts";
 import { applyInOrder } from "./apply/in-order.ts";
 import { hasFinalizer, setFinalizer } from "./apply/finalizer.ts";
@@ -47,6 +48,7 @@ export interface ReconcileContext extends ObserveContext {
   readonly writes: Writes;
   readonly statusWriter: StatusWriter;
   readonly metrics: Metrics;
+  readonly conflicts: Conflicts;
   readonly slots: SlotKeeper;
   readonly slotsLimitMs: number;
   /** An event about the operator itself, in its own namespace. */
@@ -88,7 +90,10 @@ async function reconcileOnce(context: ReconcileContext, key: string): Promise<Ou
       ? await applyScale(context, observation, [...observation.children.values()].filter(isKept))
       : await applyPlan(context, observation, planned);
   // Somebody else writes too: what was observed is old, and a status made of it would be wrong.
-  if (done.failures.some(({ reason }) => reason === "Conflict")) return { failed: true };
+  const conflict = done.failures.some(({ reason }) => reason === "Conflict");
+  // One that lasts is told, like any other answer that stands in the way.
+  if (conflict && !context.conflicts.last(key)) return { failed: true };
+  if (!conflict) context.conflicts.forget(key);
   const facts: Facts = {
     observation,
     ...findings,
@@ -176,8 +181,8 @@ async function applyPlan(context: ReconcileContext, observation: Observation, pl
     await gather(failures, { kind: object.kind, name: object.metadata.name }, () => deleteObject(write, object));
   for (const { slot, record } of surplus.slots)
     await gather(failures, { kind: "ConfigMap", name: record.metadata.name }, async () => {
-      await context.slots.remove(client, pipeline.metadata.namespace, slot);
-      await deleteObject(write, record);
+      // It comes again when the slot is gone, or could not be removed.
+      if (context.slots.remove(client, keyOf(pipeline), slot)) await deleteObject(write, record);
     });
   for (const object of surplus.release)
     await gather(failures, { kind: object.kind, name: object.metadata.name }, () => releaseObject(write, object));
@@ -230,7 +235,19 @@ async function writeStatus(
   facts: Facts,
 ): Promise<number | undefined> {
   const { status, stages } = statusOf(facts);
-  const { laterMs, object } = await context.statusWriter.write(pipeline, status, facts.observation.clock);
+  const { laterMs, object } = await context.statusWriter
+    .write(pipeline, status, facts.observation.clock)
+    .catch(async (error: unknown) => {
+      if (error instanceof Conflict && context.conflicts.last(`status ${keyOf(pipeline)}`))
+        await context.writes.tell(pipeline, {
+          type: "Warning",
+          reason: "StatusNotWritten",
+          action: "Status",
+          note: `the status of this pipeline is old: each write of it meets a conflict (${error.message}); look for what else writes it all the time; it is tried again`,
+        });
+      throw error;
+    });
+  context.conflicts.forget(`status ${keyOf(pipeline)}`);
   if (object !== undefined)
     for (const fact of announce(facts.observation.pipeline.status, status)) await context.writes.tell(pipeline, fact);
   context.metrics.showPipeline(
@@ -256,10 +273,30 @@ async function deletePipeline(context: ReconcileContext, pipeline: StreamPipelin
     const note = `StreamPipeline ${namespace}/${name} is deleted, and ${message}`;
     await context.tellOperator({ type: "Warning", reason: "SlotLeft", action: "Delete", note });
   };
-  const waitMs = await cleanUp({ client, pipeline, writes, slots, slotsLimitMs, onSlotLeft }, left);
-  if (waitMs !== undefined) return { requeueAfterMs: waitMs };
-  await setFinalizer(context.client, pipeline, false);
+  const facts: Facts = { observation, problems: [], held: [], children: objects.filter(isThere), failures: [] };
+  try {
+    const waiting = await cleanUp({ client, pipeline, writes, slots, slotsLimitMs, onSlotLeft }, left);
+    if (waiting !== undefined) {
+      await writeStatus(context, pipeline, { ...facts, deleting: waiting.message });
+      return { requeueAfterMs: waiting.laterMs };
+    }
+    await setFinalizer(context.client, pipeline, false);
+  } catch (error) {
+    // What goes better by itself needs no word.
+    if (error instanceof KubeError && !error.retryable)
+      await writeStatus(context, pipeline, { ...facts, deleting: error.message });
+    throw error;
+  }
+  context.conflicts.forget(`status ${keyOf(pipeline)}`);
   return {};
+}
+
+function isThere({ metadata }: KubeObject): boolean {
+  return metadata.deletionTimestamp === undefined;
+}
+
+function keyOf({ metadata }: StreamPipeline): string {
+  return `${metadata.namespace}/${metadata.name}`;
 }
 
 /** The pipeline is gone: what holds data stays, and is marked so that Strimzi lets it be. */

@@ -148,6 +148,9 @@ describe("deletion", () => {
     await world.remove(resources.streamPipeline, "app-events");
     await eventually("the Deployments are gone", async () => (await world.list(resources.deployment)).length === 0);
     expect(await world.get(resources.kafkaTopic, "app-events")).toBeDefined();
+    const { message } = await world.expectCondition("app-events", "Ready", "False", "Deleting");
+    expect(message).toMatch(/2 pods still run, for which it waits up to \d+ s more/);
+    await world.expectCondition("app-events", "WorkloadsReady", "False", "Draining");
     for (const { metadata } of await world.list(resources.pod))
       await server.raw("DELETE", pathOf(resources.pod, world.namespace, metadata.name), { gracePeriodSeconds: 0 });
     await eventually(

@@ -25,8 +25,16 @@ export interface CleanUpContext extends WriteContext {
   readonly onSlotLeft: (message: string) => Promise<void>;
 }
 
-/** @returns how many milliseconds to wait for pods or a database, or undefined when all is done */
-export async function cleanUp(context: CleanUpContext, left: LeftBehind): Promise<number | undefined> {
+/** What a deletion waits for. */
+export interface Waiting {
+  /** When to look again at the latest. */
+  readonly laterMs: number;
+  /** For people: what is there still, and how long it is waited for. */
+  readonly message: string;
+}
+
+/** @returns undefined when all is done */
+export async function cleanUp(context: CleanUpContext, left: LeftBehind): Promise<Waiting | undefined> {
   const { pipeline } = context;
   const present = left.objects.filter((object) => object.metadata.deletionTimestamp === undefined);
   for (const object of present) {
@@ -34,8 +42,11 @@ export async function cleanUp(context: CleanUpContext, left: LeftBehind): Promis
     if (removable && slotOfConfigMap(object) === undefined) await deleteObject(context, object);
   }
   const { uid } = pipeline.metadata;
-  if (left.pods > 0 && context.slots.waited(`pods ${uid}`) < PODS_LIMIT_MS) return 2_000;
-  if (!(await removeSlots(context, present))) return 5_000;
+  const waited = left.pods > 0 ? context.slots.waited(`pods ${uid}`) : PODS_LIMIT_MS;
+  if (waited < PODS_LIMIT_MS)
+    return { laterMs: 2_000, message: `${left.pods} pods still run, ${upTo(PODS_LIMIT_MS - waited)}` };
+  const slots = await removeSlots(context, present);
+  if (slots.length > 0) return { laterMs: 5_000, message: slots.join("; ") };
   context.slots.forget(`pods ${uid}`);
   for (const object of present) {
     if (slotOfConfigMap(object) !== undefined && isOwned(object, pipeline)) await deleteObject(context, object);
@@ -46,28 +57,30 @@ export async function cleanUp(context: CleanUpContext, left: LeftBehind): Promis
   return undefined;
 }
 
-/** Those of the spec, and those of stages that have left it. @returns whether nothing is left to be tried */
-async function removeSlots(context: CleanUpContext, present: readonly KubeObject[]): Promise<boolean> {
+function upTo(ms: number): string {
+  return `for which it waits up to ${Math.ceil(ms / 1000)} s more`;
+}
+
+/** Those of the spec, and those of stages that have left it. @returns those that are still to be tried, in words */
+async function removeSlots(context: CleanUpContext, present: readonly KubeObject[]): Promise<string[]> {
   const { client, pipeline, writes, slots: keeper } = context;
   const recorded = present.flatMap((object) => (isOwned(object, pipeline) ? (slotOfConfigMap(object) ?? []) : []));
   const slots = new Map([...slotsOf(pipeline), ...recorded].map((slot) => [slot.name, slot]));
-  let done = true;
+  const waiting: string[] = [];
   for (const slot of slots.values()) {
     const tried = `slot ${pipeline.metadata.uid} ${slot.name}`;
     try {
-      const waited = keeper.waited(tried);
-      await keeper.remove(client, pipeline.metadata.namespace, slot).catch(async (error: unknown) => {
-        if (error instanceof SlotNotRemoved && waited >= context.slotsLimitMs) await context.onSlotLeft(error.message);
-        throw error;
-      });
-      keeper.forget(tried);
+      if (keeper.remove(client, `${pipeline.metadata.namespace}/${pipeline.metadata.name}`, slot)) keeper.forget(tried);
+      else waiting.push(keeper.failureOf(tried) ?? `the replication slot ${slot.name} is being removed`);
     } catch (error) {
       if (!(error instanceof SlotNotRemoved)) throw error;
-      if (keeper.waited(tried) < context.slotsLimitMs) done = false;
+      const left = context.slotsLimitMs - keeper.waited(tried, error.message);
       await writes.tell(pipeline, { type: "Warning", reason: error.reason, action: "Delete", note: error.message });
+      if (left > 0) waiting.push(`${error.message}; it is tried again, ${upTo(left)}`);
+      else await context.onSlotLeft(error.message);
     }
   }
-  return done;
+  return waiting;
 }
 
 function isOwned({ metadata }: KubeObject, pipeline: StreamPipeline): boolean {

@@ -1,9 +1,12 @@
 /** Removes a replication slot and its publication from the database that has them. */
 import { isDeepStrictEqual } from "node:util";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Connection } from "@caudal/workloads/postgres/connection";
+import { DatabaseUnavailable } from "@caudal/workloads/postgres/errors";
 import { removeReplication } from "@caudal/workloads/postgres/replication";
 import { trustOf } from "@caudal/workloads/postgres/secret";
 import { WorkloadError } from "@caudal/workloads/runtime/errors";
+import { FairLine } from "../controller/fair-line.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { type Clock, monotonic } from "../kube/clock.ts";
 import { KubeError } from "../kube/errors.ts";
@@ -41,24 +44,66 @@ interface Login {
   readonly ca: string | undefined;
 }
 
+/** Removals at once, of all namespaces and of one: each holds a connection to somebody's database. */
+const AT_ONCE = 8;
+const AT_ONCE_OF_NAMESPACE = 2;
+/** Of one removal, whatever the database does: it is tried again. */
+const REMOVAL_MS = 20_000;
+const STATEMENT_MS = 5_000;
+/** What the answers to a handful of statements need is a few kilobytes. */
+const READ_BYTES = 1024 * 1024;
+
+export interface SlotKeeperOptions {
+  readonly clock?: Clock;
+  /** A removal has ended: who asked for it, as `namespace/name`, may ask how. */
+  readonly onEnded?: (pipeline: string) => void;
+}
+
+interface Removal {
+  readonly key: string;
+  readonly pipeline: string;
+  readonly tenant: string;
+  readonly run: () => Promise<void>;
+}
+
 /**
  * What is needed to remove slots, and since when each is tried. A Secret may go before its slot, as in a namespace that
  * is deleted: the last login that it held is kept in memory, written nowhere, until the slot is gone.
+ *
+ * Slots are removed beside the queue: a database that hangs holds no worker, and namespaces take turns.
  */
 export class SlotKeeper {
   readonly #clock: Clock;
+  readonly #onEnded: (pipeline: string) => void;
   readonly #logins = new Map<string, Login>();
-  readonly #since = new Map<string, number>();
+  readonly #since = new Map<string, { readonly at: number; failure: string | undefined }>();
+  readonly #line = new FairLine<Removal>();
+  /** Keys of slots that wait for their turn or are being removed. */
+  readonly #asked = new Set<string>();
+  /** By namespace, how many are being removed. */
+  readonly #running = new Map<string, number>();
+  /** By key, how the last removal ended, until somebody has asked. */
+  readonly #ended = new Map<string, { readonly error?: unknown }>();
 
-  constructor(clock: Clock = monotonic) {
-    this.#clock = clock;
+  constructor(options: SlotKeeperOptions = {}) {
+    this.#clock = options.clock ?? monotonic;
+    this.#onEnded = options.onEnded ?? (() => undefined);
   }
 
-  /** Milliseconds since this was asked for first: what happened while the operator was away does not count. */
-  waited(what: string): number {
-    const since = this.#since.get(what) ?? this.#clock();
-    this.#since.set(what, since);
-    return this.#clock() - since;
+  /**
+   * Milliseconds since this was asked for first: what happened while the operator was away does not count.
+   *
+   * @param failure what stands in its way, in words
+   */
+  waited(what: string, failure?: string): number {
+    const { at } = this.#since.get(what) ?? { at: this.#clock() };
+    this.#since.set(what, { at, failure });
+    return this.#clock() - at;
+  }
+
+  /** What stood in its way the last time. */
+  failureOf(what: string): string | undefined {
+    return this.#since.get(what)?.failure;
   }
 
   forget(what: string): void {
@@ -72,11 +117,55 @@ export class SlotKeeper {
   }
 
   /**
-   * Tries the Secret as it is now, and then what it held before.
+   * Asks for the removal of a slot, or how it has ended.
    *
-   * @throws SlotNotRemoved
+   * @param pipeline `namespace/name`, which is told when there is something to ask
+   * @returns whether the slot is gone; while it is not known, the removal goes on
+   * @throws SlotNotRemoved, or what the API server answered, once for each removal that failed: the next call begins anew
    */
-  async remove(client: KubeClient, namespace: string, slot: Slot): Promise<void> {
+  remove(client: KubeClient, pipeline: string, slot: Slot): boolean {
+    const [tenant = ""] = pipeline.split("/");
+    const key = `${tenant}/${slot.name}`;
+    const ended = this.#ended.get(key);
+    if (ended !== undefined) {
+      this.#ended.delete(key);
+      if ("error" in ended) throw ended.error;
+      return true;
+    }
+    if (this.#asked.has(key)) return false;
+    this.#asked.add(key);
+    this.#line.add(tenant, { key, pipeline, tenant, run: async () => await this.#try(client, tenant, slot) });
+    this.#next();
+    return false;
+  }
+
+  #next(): void {
+    let open = [...this.#running.values()].reduce((sum, count) => sum + count, 0);
+    for (; open < AT_ONCE; open++) {
+      const removal = this.#line.take((tenant) => (this.#running.get(tenant) ?? 0) < AT_ONCE_OF_NAMESPACE);
+      if (removal === undefined) return;
+      this.#running.set(removal.tenant, (this.#running.get(removal.tenant) ?? 0) + 1);
+      void this.#run(removal);
+    }
+  }
+
+  async #run({ key, pipeline, tenant, run }: Removal): Promise<void> {
+    try {
+      await run();
+      this.#ended.set(key, {});
+    } catch (error) {
+      this.#ended.set(key, { error });
+    }
+    const left = (this.#running.get(tenant) ?? 1) - 1;
+    if (left > 0) this.#running.set(tenant, left);
+    else this.#running.delete(tenant);
+    this.#asked.delete(key);
+    this.#onEnded(pipeline);
+    this.#next();
+  }
+
+  /** Tries the Secret as it is now, and then what it held before. */
+  async #try(client: KubeClient, namespace: string, slot: Slot): Promise<void> {
     const key = `${namespace}/${slot.name}`;
     const now = await readLogin(client, namespace, slot);
     const before = this.#logins.get(key);
@@ -124,10 +213,29 @@ function valueOf(secret: KubeObject, key: string): string | undefined {
 
 async function removeBy({ sslmode, ca, ...login }: Login, namespace: string, slot: Slot): Promise<void> {
   const secret = { ...login, ...trustOf(sslmode, ca) };
-  const connection = await Connection.open({ secret, applicationName: `caudal operator ${namespace}` });
+  const options = {
+    applicationName: `caudal operator ${namespace}`,
+    statementTimeoutMs: STATEMENT_MS,
+    readLimit: READ_BYTES,
+  };
+  const ended = new AbortController();
+  const opening = Connection.open({ secret, ...options });
+  const remove = async (): Promise<void> => {
+    const connection = await opening;
+    try {
+      await removeReplication(connection, slot.name);
+    } finally {
+      await connection.close();
+    }
+  };
+  const limit = sleep(REMOVAL_MS, undefined, { signal: ended.signal }).then(() => {
+    // A connection that comes later is closed by what waits for it.
+    throw new DatabaseUnavailable(`the database did not remove it within ${REMOVAL_MS / 1000} s`);
+  });
   try {
-    await removeReplication(connection, slot.name);
+    await Promise.race([remove(), limit]);
   } finally {
-    await connection.close();
+    ended.abort();
+    limit.catch(() => undefined);
   }
 }

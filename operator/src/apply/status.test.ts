@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { PipelineStatus, StreamPipeline } from "@caudal/crds";
 import type { KubeClient } from "../kube/client.ts";
+import { Conflict } from "../kube/errors.ts";
 import { givenPipeline } from "../testing/given.ts";
 import { StatusWriter } from "./status.ts";
 
@@ -24,6 +25,28 @@ function writer() {
 const pipeline = (before?: PipelineStatus): StreamPipeline => ({
   ...givenPipeline(),
   ...(before && { status: before }),
+});
+
+test("a pipeline that somebody labels meanwhile gets its status all the same, and one that has changed does not", async () => {
+  const live = pipeline(status("0"));
+  const versions: unknown[] = [];
+  let conflicts = 1;
+  const client = {
+    get: async () => ({ ...live, metadata: { ...live.metadata, resourceVersion: "8" } }),
+    patch: async (_resource: unknown, _at: unknown, patch: { metadata: { resourceVersion: string } }) => {
+      versions.push(patch.metadata.resourceVersion);
+      if (conflicts-- > 0) throw new Conflict("409");
+      return patch;
+    },
+  } as unknown as KubeClient;
+  const statusWriter = new StatusWriter(client);
+  await statusWriter.write(live, status("0", "0/1"), 0);
+  expect(versions).toEqual(["7", "8"]);
+  conflicts = 1;
+  const older = { ...live, metadata: { ...live.metadata, generation: live.metadata.generation - 1 } };
+  await expect(statusWriter.write(older, status("0", "0/1"), 0)).rejects.toBeInstanceOf(Conflict);
+  conflicts = 2;
+  await expect(statusWriter.write(live, status("0", "0/1"), 0)).rejects.toBeInstanceOf(Conflict);
 });
 
 test("a status that is as it was is not written", async () => {

@@ -1,6 +1,7 @@
 /** Writes status where it differs; where only what is measured does, such as lag, at most every 30 seconds. */
 import type { PipelineStatus, StreamPipeline } from "@caudal/crds";
 import type { KubeClient } from "../kube/client.ts";
+import { Conflict } from "../kube/errors.ts";
 import { type KubeObject, resources } from "../kube/object.ts";
 import { canonical } from "../plan/hash.ts";
 
@@ -32,14 +33,23 @@ export class StatusWriter {
     if (since < heldBack) return { laterMs: heldBack - since };
     // A merge patch leaves what it does not name: what is gone is named.
     const gone = Object.keys(before).filter((key) => !(key in status));
-    const object = await this.#client.patch(
-      resources.streamPipeline,
-      { namespace, name, subresource: "status" },
-      {
-        metadata: { uid, resourceVersion },
-        status: { ...Object.fromEntries(gone.map((key) => [key, null])), ...status },
-      },
-    );
+    const write = async (version: string | undefined): Promise<KubeObject> =>
+      await this.#client.patch(
+        resources.streamPipeline,
+        { namespace, name, subresource: "status" },
+        {
+          metadata: { uid, resourceVersion: version },
+          status: { ...Object.fromEntries(gone.map((key) => [key, null])), ...status },
+        },
+      );
+    const object = await write(resourceVersion).catch(async (error: unknown) => {
+      if (!(error instanceof Conflict)) throw error;
+      const live = await this.#client.get(resources.streamPipeline, namespace, name);
+      const same = live?.metadata.uid === uid && live.metadata.generation === pipeline.metadata.generation;
+      // Somebody labels it, say, again and again: what is wanted is the same, and so is what was observed of it.
+      if (!same || canonical(live.status ?? {}) !== canonical(before)) throw error;
+      return await write(live.metadata.resourceVersion);
+    });
     this.#writtenAt.set(uid, clock);
     return { object };
   }

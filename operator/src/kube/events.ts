@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import type { KubeClient } from "./client.ts";
 import { type Clock, monotonic } from "./clock.ts";
 import { NotFound } from "./errors.ts";
+import { plainText } from "./plain-text.ts";
 import { microTime } from "./lease.ts";
 import { type KubeObject, resources } from "./object.ts";
 
@@ -73,7 +74,7 @@ export class EventRecorder {
       type: fact.type,
       reason: fact.reason,
       action: fact.action,
-      note: fact.note.slice(0, NOTE_LIMIT),
+      note: plainText(fact.note, NOTE_LIMIT),
       reportingController: "caudal.dev/operator",
       reportingInstance: this.#reporter,
       regarding: {

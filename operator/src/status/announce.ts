@@ -12,7 +12,15 @@ export interface Announcement {
 
 const TOLD = ["Ready", "ConfigValid", "Healthy"];
 /** What goes by in the ordinary life of a pipeline. */
-const ORDINARY = ["RollingOut", "Draining", "Suspended", "HeartbeatUnknown", "DeploymentMissing", "ClusterNotReady"];
+const ORDINARY = [
+  "RollingOut",
+  "Draining",
+  "Suspended",
+  "HeartbeatUnknown",
+  "DeploymentMissing",
+  "ClusterNotReady",
+  "Deleting",
+];
 
 function isOrdinary(reason: string): boolean {
   return ORDINARY.includes(reason) || reason.endsWith("Pending");

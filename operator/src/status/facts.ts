@@ -32,6 +32,8 @@ export interface Facts {
   /** The children as they are now: planned ones after they were written, or what exists where nothing is planned. */
   readonly children: readonly KubeObject[];
   readonly failures: readonly Failure[];
+  /** What the deletion of the pipeline waits for, where it is being deleted. */
+  readonly deleting?: string | undefined;
 }
 
 export function childrenOf(facts: Facts, ...kinds: readonly string[]): KubeObject[] {
@@ -53,7 +55,8 @@ export function missingOf(facts: Facts, wanted: readonly KubeObject[]): Finding 
   const missing = wanted.filter(({ kind, metadata }) => !there.has(`${kind}/${metadata.name}`));
   const [first] = missing;
   if (first === undefined) return undefined;
-  const why = facts.problems.length > 0 ? ": nothing is made while the spec is refused" : " yet";
+  const refused = facts.problems.length > 0 ? ": nothing is made while the spec is refused" : " yet";
+  const why = facts.deleting === undefined ? refused : ": the pipeline is being deleted";
   return failsFor(
     missing.map(({ kind, metadata }) => ({
       reason: `${first.kind}Missing`,

@@ -40,7 +40,7 @@ function viewStage(facts: Facts, stage: StageSpec): StageView {
     kafka,
     stage,
   );
-  const lag = totalLag(pods);
+  const lag = readsTopics(stage) ? totalLag(pods) : undefined;
   const undecided = undecidedOf(pods, clock).reduce((sum, { records }) => sum + records, 0);
   const slot = slotOf(pods);
   const asked = podsAskedFor(deployment);
@@ -72,6 +72,11 @@ function viewStage(facts: Facts, stage: StageSpec): StageView {
   };
 }
 
+/** Whether records of a topic can wait for a stage: nothing waits for a generator, and what waits for a source is its slot's. */
+export function readsTopics({ role }: StageSpec): boolean {
+  return role === "aggregator" || role === "transform";
+}
+
 /** As the Deployment says, which may not be what the spec wishes. */
 function podsAskedFor(deployment: KubeObject | undefined): number | undefined {
   return deployment === undefined ? undefined : Number(deployment.spec?.["replicas"] ?? 1);
@@ -93,6 +98,7 @@ function causeOf(facts: Facts, stage: StageSpec, pods: readonly PodObservation[]
   const { pipeline, clock } = facts.observation;
   const unseen = findUnseen(facts, "Deployment", "Pod");
   if (unseen !== undefined) return { reason: unseen.reason, message: `stage ${stage.name}: ${unseen.message}` };
+  if (facts.deleting !== undefined) return deletedCause(facts, stage, pods);
   if (pipeline.spec.suspend) return suspendedCause(facts, stage, pods);
   const held = facts.held.find((entry) => entry.stage.name === stage.name);
   if (held !== undefined) return { reason: held.reason, message: `stage ${stage.name}: ${held.message}` };
@@ -137,6 +143,14 @@ function unreadyPods(pods: readonly PodObservation[]): string {
       return `Pod/${name} is not ready${error === undefined ? "" : ` (${error.reason}: ${error.message})`}`;
     });
   return told.length === 0 ? "" : `; ${told.slice(0, 3).join(", ")}; kubectl describe pod says more`;
+}
+
+function deletedCause(facts: Facts, stage: StageSpec, pods: readonly PodObservation[]): StageView["cause"] {
+  if (pods.length > 0)
+    return { reason: "Draining", message: `stage ${stage.name}: ${pods.length} of its pods still drain` };
+  const deployment = deploymentOf(facts, stage);
+  const what = deployment === undefined ? "is gone" : "is still there";
+  return { reason: "Deleting", message: `stage ${stage.name}: its Deployment ${what}, and it has no pods` };
 }
 
 /** That it is to be suspended is a wish: what its Deployment asks for and which pods are there is what is told. */

@@ -434,6 +434,13 @@ describe("Healthy tells", () => {
     expect(summary(givenPod("metrics", {}, { partitions: [] }))).toMatchObject({ lag: "0" });
   });
 
+  test("no lag where no records of a topic can wait: a generator's is unknown and not nothing", () => {
+    const { status } = statusOf(facts(givenPod("metrics")));
+    expect(status.stages?.[0]).not.toHaveProperty("lag");
+    const unknown = givenPod("metrics", {}, { partitions: [], lagUnknown: "no broker answers" });
+    expect(statusOf(facts(unknown)).status).not.toHaveProperty("lag");
+  });
+
   test("the last error that stands", () => {
     const pod = givenPod("metrics", {}, { error: { reason: "BrokerAway", message: "no broker answers", at: NOW } });
     expect(condition(facts(pod), "Healthy")).toMatchObject({ status: "False", reason: "BrokerAway" });

@@ -1,13 +1,14 @@
 /** Facts in, the whole status out; written also after failures. */
 import { CONDITION_TYPES, type ConditionType, label, type PipelineStatus } from "@caudal/crds";
 import { holdsData } from "../plan/kinds.ts";
-import { type Finding, setCondition } from "./condition.ts";
+import { fails, type Finding, setCondition } from "./condition.ts";
+import { plainTexts } from "../kube/plain-text.ts";
 import { findConfigValid } from "./config-valid.ts";
 import { findDatabaseReady } from "./database-ready.ts";
 import type { Facts } from "./facts.ts";
 import { findHealthy } from "./healthy.ts";
 import { findReady } from "./ready.ts";
-import { coarse, type StageView, viewStages } from "./stages.ts";
+import { coarse, readsTopics, type StageView, viewStages } from "./stages.ts";
 import { identifyTopics } from "./topic-identity.ts";
 import { findTopicsReady } from "./topics-ready.ts";
 import { findUnseen } from "./unseen.ts";
@@ -29,15 +30,17 @@ export function statusOf(facts: Facts): StatusResult {
     WorkloadsReady: findWorkloadsReady(facts, stages),
     Healthy: findHealthy(facts, stages, lost),
   };
-  parts.Ready = findUnseen(facts, "StreamPipeline") ?? findReady(pipeline.spec.suspend, parts);
+  parts.Ready = findUnseen(facts, "StreamPipeline") ?? findDeleting(facts) ?? findReady(pipeline.spec.suspend, parts);
   const before = pipeline.status?.conditions ?? [];
   const at = { generation: pipeline.metadata.generation, now };
-  const lags = stages.flatMap(({ lag }) => (lag === undefined ? [] : [lag]));
+  const readers = stages.filter(({ stage }) => readsTopics(stage));
+  const lags = readers.flatMap(({ lag }) => (lag === undefined ? [] : [lag]));
   // The largest is not known to be zero while one is not known.
-  const lagKnown = lags.length > 0 && (lags.some((lag) => lag > 0) || !stages.some(({ lag }) => lag === undefined));
+  const lagKnown = lags.length > 0 && (lags.some((lag) => lag > 0) || lags.length === readers.length);
   return {
     stages,
-    status: {
+    // Pods, servers and other operators wrote parts of it.
+    status: plainTexts({
       observedGeneration: pipeline.metadata.generation,
       conditions: CONDITION_TYPES.flatMap((type) => {
         const finding = parts[type];
@@ -49,8 +52,12 @@ export function statusOf(facts: Facts): StatusResult {
       ...(topics.length > 0 && { topics: [...topics] }),
       ...(lost.length > 0 && { lostTopics: [...lost] }),
       ...releasedOf(facts),
-    },
+    }),
   };
+}
+
+function findDeleting({ deleting }: Facts): Finding | undefined {
+  return deleting === undefined ? undefined : fails("Deleting", `the pipeline is being deleted: ${deleting}`);
 }
 
 function releasedOf({ observation }: Facts): Pick<PipelineStatus, "released"> {

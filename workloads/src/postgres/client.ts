@@ -10,6 +10,8 @@ export interface LoginOptions extends Pick<ClientConfig, "options" | "pipeline" 
   readonly application_name: string;
   /** `database`: the session speaks the replication protocol besides simple queries. */
   readonly replication?: "database";
+  /** Bytes that the server may send in all. */
+  readonly readLimit?: number;
 }
 
 /** Connects as the secret's sslmode says: nothing is sent in clear text, nor to whom the mode does not trust, unless it says so. */
@@ -81,6 +83,7 @@ async function connectOnce(
   // Until somebody listens: an error while connecting rejects connect() and is told there.
   const whileConnecting = (): void => undefined;
   client.on("error", whileConnecting);
+  if (options.readLimit !== undefined) limitReading(client, options.readLimit);
   try {
     await client.connect();
   } catch (error) {
@@ -88,6 +91,18 @@ async function connectOnce(
     throw error;
   }
   return client;
+}
+
+const LOOK_MS = 20;
+
+/** Ends the connection when more has come than was to be expected: a server may be anybody's program. */
+function limitReading(client: Client, bytes: number): void {
+  const look = setInterval(() => {
+    const { connection } = client as unknown as { connection?: { stream?: { bytesRead?: number } } };
+    if ((connection?.stream?.bytesRead ?? 0) > bytes) destroySocket(client);
+  }, LOOK_MS);
+  look.unref();
+  client.once("end", () => clearInterval(look));
 }
 
 /** pg has no way to end a connection that does not answer; its socket is public in fact though not in its types. */

@@ -22,6 +22,8 @@ export interface ConnectionOptions {
   readonly onCall?: CallObserver;
   /** Longest that one statement may take. */
   readonly statementTimeoutMs?: number;
+  /** Bytes that the server may send in all: of one that is not ours to trust. */
+  readonly readLimit?: number;
   /** Settings of the session besides those that are always pinned. */
   readonly settings?: Readonly<Record<string, string>>;
 }
@@ -81,6 +83,7 @@ export class Connection {
         pipeline: true,
         application_name: options.applicationName,
         query_timeout: (options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS) + ANSWER_MS,
+        ...(options.readLimit === undefined ? {} : { readLimit: options.readLimit }),
       });
       const connection = new Connection(client, observe);
       try {
