@@ -22,9 +22,7 @@ export const StageStatus = Type.Object({
   events: Count,
   deadLetters: Count,
   /** Of them, how many for which reason, since when and when last: epoch milliseconds. */
-  letters: Type.Optional(
-    Type.Array(Type.Object({ reason: Type.String(), count: Count, since: Time, at: Time })),
-  ),
+  letters: Type.Optional(Type.Array(Type.Object({ reason: Type.String(), count: Count, since: Time, at: Time }))),
   lateEvents: Count,
   /** The topic that is read, with its id, in Kafka's form, as the brokers have it. */
   reads: Type.Optional(Type.Object({ topic: Type.String(), topicId: Type.String() })),

@@ -161,6 +161,7 @@ const cases: [string, ConditionType, Facts, readonly string[]][] = [
     metrics({ status: { at: CLOCK, heartbeatAt: CLOCK - 61_000, value: givenPodStatus(), previousLag: undefined } }),
     ["Pod/metrics-pod", "older than a minute", "port 8080"],
   ],
+  ["Deleting", "Ready", givenFacts({ deleting: "2 pods still run" }), ["is being deleted", "2 pods still run"]],
   ["NotSuspended", "WorkloadsReady", observed({ pipeline: suspended }), ["Deployment/", "scaled to zero"]],
   ["Draining", "WorkloadsReady", withScale(0, observed({ pipeline: suspended })), ["still drain"]],
   ["Suspended", "WorkloadsReady", withScale(0, observed({ pipeline: suspended, pods: [] })), ["spec.suspend to false"]],
