@@ -9,6 +9,9 @@ export type StageState = (typeof STAGE_STATES)[number];
 const MOST = 2 ** 52;
 const Count = Type.Integer({ minimum: -MOST, maximum: MOST });
 const Bytes = Type.Number({ minimum: -MOST, maximum: MOST });
+/** As long as Kafka has them, and the status takes them. */
+const TopicName = Type.String({ maxLength: 249 });
+const TopicId = Type.String({ maxLength: 64 });
 /** Epoch milliseconds that are a date. */
 const Time = Type.Number({ minimum: -8.64e15, maximum: 8.64e15 });
 
@@ -25,12 +28,12 @@ export const StageStatus = Type.Object({
   letters: Type.Optional(Type.Array(Type.Object({ reason: Type.String(), count: Count, since: Time, at: Time }))),
   lateEvents: Count,
   /** The topic that is read, with its id, in Kafka's form, as the brokers have it. */
-  reads: Type.Optional(Type.Object({ topic: Type.String(), topicId: Type.String() })),
+  reads: Type.Optional(Type.Object({ topic: TopicName, topicId: TopicId })),
   /** Another topic that was read under the same name since the process began, and how it was known last. */
   replaced: Type.Optional(
     Type.Object({
-      topic: Type.String(),
-      topicId: Type.String(),
+      topic: TopicName,
+      topicId: TopicId,
       places: Type.Array(Type.Object({ partition: Count, nextOffset: Count, endOffset: Count })),
     }),
   ),

@@ -1,5 +1,6 @@
 /** A condition before it is compared with the one that stands. */
 import type { Condition, ConditionType } from "@caudal/crds";
+import { plainText } from "../kube/plain-text.ts";
 
 export interface Finding {
   readonly status: "True" | "False" | "Unknown";
@@ -36,7 +37,7 @@ export function setCondition(
   at: { readonly generation: number; readonly now: number },
 ): Condition {
   const old = before.find((condition) => condition.type === type);
-  const message = finding.message.slice(0, MESSAGE_LIMIT);
+  const message = plainText(finding.message, MESSAGE_LIMIT);
   return {
     type,
     status: finding.status,

@@ -4,6 +4,7 @@ import type { PodObservation } from "../observe/observation.ts";
 import { type StageSpec, stagesOf } from "../plan/stages.ts";
 import { deploymentOf, type Facts } from "./facts.ts";
 import type { KubeObject } from "../kube/object.ts";
+import { plainText } from "../kube/plain-text.ts";
 import { describeRollout, hasRolledOut, rolloutFailure } from "./readiness.ts";
 import { nameSecrets } from "./named-secrets.ts";
 import { findUnseen } from "./unseen.ts";
@@ -66,7 +67,7 @@ function viewStage(facts: Facts, stage: StageSpec): StageView {
       ...(lag === undefined ? {} : { lag: coarse(lag) }),
       ...(undecided === 0 ? {} : { undecided: coarse(undecided) }),
       ...(slot === undefined ? {} : { slot }),
-      ...(message === undefined ? {} : { message: message.slice(0, 4000) }),
+      ...(message === undefined ? {} : { message: plainText(message, 4000) }),
       ...(columns === undefined ? {} : { columns: [...columns] }),
     },
   };
@@ -248,7 +249,7 @@ function slotOf(pods: readonly PodObservation[]): StageSummary["slot"] {
     .sort((a, b) => b.at - a.at);
   if (latest === undefined) return undefined;
   const { wal, retained, behind } = latest.slot;
-  return { wal: wal.slice(0, 16), retained: coarseBytes(retained), behind: coarseBytes(behind) };
+  return { wal: plainText(wal, 16), retained: coarseBytes(retained), behind: coarseBytes(behind) };
 }
 
 /** `<16Mi`, the size of a file of the log, `<64Mi`, `<256Mi`, `<1Gi` and so on. */
