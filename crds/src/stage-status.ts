@@ -80,6 +80,11 @@ export const StageStatus = Type.Object({
       }),
     ),
   ),
+  /**
+   * The latest of the event times that were looked at now and then, epoch milliseconds; only where the spec does not say
+   * what numbers in the topic's time count.
+   */
+  latestTime: Type.Optional(Type.Number()),
   /** The last error that still stands: reason is CamelCase, message says the next step. */
   error: Type.Optional(Type.Object({ reason: Type.String(), message: Type.String(), at: Time })),
 });

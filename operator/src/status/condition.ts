@@ -48,10 +48,20 @@ export function setCondition(
   };
 }
 
-/** @param ms epoch milliseconds */
-export function seconds(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+/** The last day that a date can have, and the first: pods may tell any number. */
+const MAX_MS = 8_640_000_000_000_000;
+
+/** ISO 8601 in UTC. @param ms epoch milliseconds */
+export function isoTime(ms: number): string {
+  return new Date(Math.min(MAX_MS, Math.max(-MAX_MS, ms))).toISOString();
 }
+
+/** To the second. @param ms epoch milliseconds */
+export const seconds = (ms: number): string => isoTime(ms).replace(/\.\d+Z$/, "Z");
+/** To the minute. @param ms epoch milliseconds */
+export const minute = (ms: number): string => isoTime(ms).replace(/:\d+\.\d+Z$/, "Z");
+/** To the day. @param ms epoch milliseconds */
+export const day = (ms: number): string => isoTime(ms).replace(/T.*$/, "");
 
 /** Reasons that other operators give may hold what the API server refuses. */
 function camelCase(reason: string): string {

@@ -1,6 +1,7 @@
 /** Records that a stage has put aside and that nobody expected: how many, why, since when, and where they are to be read. */
 import type { StreamPipeline } from "@caudal/crds";
 import { readingStagesOf } from "../plan/stages.ts";
+import { minute } from "./condition.ts";
 import type { StageView } from "./stages.ts";
 
 /** Told for this long after the last one. */
@@ -61,8 +62,4 @@ function about(count: number): string {
   if (count < 10) return String(count);
   const step = 10 ** Math.floor(Math.log10(count));
   return `${Math.floor(count / step) * step} or more`;
-}
-
-function minute(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 16)}Z`;
 }

@@ -1,11 +1,12 @@
 /** Whether events flow: what stages report beyond that they live. */
 import { lagOf } from "@caudal/crds";
 import type { PodObservation } from "../observe/observation.ts";
-import { failsFor, type Finding, holds, seconds } from "./condition.ts";
+import { failsFor, type Finding, holds, minute, seconds } from "./condition.ts";
 import { deadLetterCause } from "./dead-letters.ts";
 import type { Facts } from "./facts.ts";
 import { coarse, type StageView, undecidedOf } from "./stages.ts";
 import { describeAllLost } from "./lost-topics.ts";
+import { oldTimesCause } from "./old-times.ts";
 import type { LostTopic } from "./topic-identity.ts";
 import { findUnseen } from "./unseen.ts";
 
@@ -19,7 +20,7 @@ const LOST_PLACES = 6;
 /** A watermark this far behind the others holds back what should be final. */
 const WATERMARK_BEHIND_MS = 10 * 60_000;
 
-interface Cause {
+export interface Cause {
   readonly reason: string;
   readonly message: string;
 }
@@ -45,6 +46,7 @@ export function findHealthy(facts: Facts, stages: readonly StageView[], lost: re
     ...stages.flatMap((stage) => undecidedCause(stage, clock)),
     ...stages.flatMap((stage) => deadLetterCause(stage, pipeline, clock)),
     ...told.flatMap(({ stage, pod }) => watermarkCause(stage, pod)),
+    ...told.flatMap(({ stage, pod }) => oldTimesCause(stage, pod, pipeline)),
   ];
   return causes.length > 0 ? failsFor(causes) : holds("EventsFlow", "no stage reports an error or falls behind");
 }
@@ -113,7 +115,7 @@ function undecidedCause({ stage, pods }: StageView, clock: number): Cause[] {
     reason: "TransactionOpen",
     message:
       `stage ${stage.name}: a transaction that began at offset ${offset} of ${topic}/${partition} has been open since ` +
-      `${new Date(since).toISOString().slice(0, 16)}Z or longer, and nobody can read the records behind it (${coarse(records)}): ` +
+      `${minute(since)} or longer, and nobody can read the records behind it (${coarse(records)}): ` +
       "end its producer, or, where that is gone, the transaction: kafka-transactions.sh --bootstrap-server … abort " +
       `--topic ${topic} --partition ${partition} --start-offset ${offset}`,
   }));
@@ -136,8 +138,6 @@ function watermarkCause(stage: string, { status }: PodObservation): Cause[] {
     },
   ];
 }
-
-const minute = (ms: number): string => `${new Date(ms).toISOString().slice(0, 16)}Z`;
 
 /** In steps, so that status is not rewritten with every event. */
 function coarseMinutes(ms: number): string {

@@ -239,6 +239,17 @@ const cases: [string, ConditionType, Facts, readonly string[]][] = [
     ),
     ["app-events/4", "2 hours", "becomes final"],
   ],
+  [
+    "OldTimes",
+    "Healthy",
+    metrics({}, { latestTime: 1_767_225_600, reads: { topic: "app-events", topicId: "t1" } }),
+    [
+      "of 1970-01-21",
+      "read as seconds it would be 2026-01-01",
+      "spec.topics[app-events].fields[event_ts]",
+      "unit: milliseconds",
+    ],
+  ],
   ["Ready", "Ready", givenFacts(), ["as its spec says"]],
 ];
 
@@ -290,6 +301,22 @@ test("no message shows a folder of a pod: Secrets have names", () => {
   );
   expect(said.message).toContain("as user app (Secret/app-events-db-app): password authentication failed");
   expect(said.message).toContain("since 2026-01-01T12:00:00Z");
+});
+
+test.each([1e300, -1e300, -9.2e15, 0.5, -1])("a pod that tells the time %s is told all the same", (time) => {
+  const status: Partial<StageStatus> = {
+    heartbeat: time,
+    error: { reason: "Odd", message: "odd", at: time },
+    letters: [{ reason: "WrongType", count: 1, since: time, at: time }],
+    lost: [{ output: "o", topic: "t", partition: 0, from: 0, to: 1, offsets: 1, at: time }],
+    latestTime: time,
+    reads: { topic: "app-events", topicId: "t1" },
+    partitions: [
+      { ...place, watermark: time, undecided: { offset: 0, records: 1, since: time } },
+      { ...place, partition: 4, watermark: NOW },
+    ],
+  };
+  expect(messageOf(metrics({}, status), "Healthy").message).toContain("odd");
 });
 
 describe("a rollout is told by what it does", () => {

@@ -69,6 +69,7 @@ async function aggregate(context: RuntimeContext, config: AggregatorConfig, secr
       await Kernel.open({ ...plan, tables }, config.topic, {
         maxAheadMs: config.watermark.maxAheadMs,
         lateEvents: config.lateEvents,
+        onTime: (ms) => context.health.noteTime(ms),
         ...(flights === undefined ? {} : { flights }),
       }),
   );

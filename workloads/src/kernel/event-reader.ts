@@ -32,6 +32,8 @@ export interface EvaluationBounds {
   readonly limits?: TimeLimits;
   /** Where the next life of this process finds what it died of. */
   readonly flights?: Flights;
+  /** Told the time, in epoch milliseconds, of one event of each slice, where a number may have been read in a wrong unit. */
+  readonly onTime?: (ms: number) => void;
 }
 
 /** What a field is that an event lacks. */
@@ -67,6 +69,7 @@ export class EventReader implements EvaluationHost {
   readonly #scanner: Scanner;
   readonly #strict: StrictReader;
   readonly #beside: RecordFields;
+  readonly #onTime: EvaluationBounds["onTime"];
   #duckdb: Promise<DuckDB> | undefined;
   #undecided: readonly number[] = [];
 
@@ -78,8 +81,9 @@ export class EventReader implements EvaluationHost {
     topic: TopicConfig,
     used: ReadonlySet<string>,
     written?: Written,
-    { memoryLimit = "128MB", limits = TIME_LIMITS, flights }: EvaluationBounds = {},
+    { memoryLimit = "128MB", limits = TIME_LIMITS, flights, onTime }: EvaluationBounds = {},
   ) {
+    this.#onTime = isUnitGuessed(topic) ? onTime : undefined;
     this.#topic = topic;
     this.#memoryLimit = memoryLimit;
     this.limits = limits;
@@ -124,6 +128,7 @@ export class EventReader implements EvaluationHost {
     const findings = undecided.length === 0 ? new Map<number, Finding>() : this.#decide(block, from, to, undecided);
     this.#beside.read(block, from, to, findings);
     if (this.#topic.timestamp === undefined) this.#takeRecordTimes(block, from, to, findings);
+    if (this.#onTime !== undefined && !findings.has(0)) this.#onTime(this.timeMs.values[0] as number);
     return findings;
   }
 
@@ -187,6 +192,12 @@ export class EventReader implements EvaluationHost {
       if (time < 0 && !findings.has(row - from)) findings.set(row - from, NO_TIME);
     }
   }
+}
+
+/** Whether nobody has said what numbers in the field of the event's time count. */
+function isUnitGuessed({ timestamp, fields }: TopicConfig): boolean {
+  const field = fields.find(({ name }) => name === timestamp);
+  return field?.type === "timestamp" && field.unit === undefined;
 }
 
 function isLarge({ dictionary }: TextColumn): boolean {

@@ -54,6 +54,7 @@ export class Health implements WorkHealth {
   #replaced: StageStatus["replaced"];
   #columns: StageStatus["columns"];
   #slot: StageStatus["slot"];
+  #latestTime: number | undefined;
   readonly #lost = new Map<string, LostCommits>();
   readonly #letters = new Map<string, NonNullable<StageStatus["letters"]>[number]>();
   #counts = { events: 0, deadLetters: 0, lateEvents: 0 };
@@ -138,6 +139,11 @@ export class Health implements WorkHealth {
     this.#slot = slot;
   }
 
+  /** The time of an event, epoch milliseconds. */
+  noteTime(ms: number): void {
+    if (ms > (this.#latestTime ?? -Infinity)) this.#latestTime = ms;
+  }
+
   /** Commits that a server has lost, [from, to); of those that are lost again, all together. */
   lose({ output, topic, partition, from, to }: Omit<LostCommits, "at" | "offsets">): void {
     const key = `${output} ${topic} ${partition}`;
@@ -192,6 +198,7 @@ export class Health implements WorkHealth {
       ...(this.#lagUnknown === undefined ? {} : { lagUnknown: error?.message ?? this.#lagUnknown }),
       ...(this.#columns === undefined ? {} : { columns: this.#columns }),
       ...(this.#slot === undefined ? {} : { slot: this.#slot }),
+      ...(this.#latestTime === undefined ? {} : { latestTime: this.#latestTime }),
       ...(this.#lost.size === 0 ? {} : { lost: [...this.#lost.values()] }),
       ...(error === undefined ? {} : { error }),
     };

@@ -119,7 +119,8 @@ async function serve(service: Service): Promise<void> {
   const session = async (): Promise<void> => {
     const lookups = await Lookups.open(context, transform, plan, onProblem);
     const writer = await makeOutput({ context, config: output, plan, sourceTopic: topic, cluster });
-    const bounds = service.flights === undefined ? {} : { flights: service.flights };
+    const onTime = (ms: number): void => context.health.noteTime(ms);
+    const bounds = { onTime, ...(service.flights === undefined ? {} : { flights: service.flights }) };
     const projection = await Projection.open(plan, transform.topic, writer, lookups, bounds);
     try {
       await admit(writer);
