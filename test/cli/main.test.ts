@@ -39,7 +39,7 @@ spec: { topics: [{ name: "a b" }] }`;
     expect(stderr).toContain("- would be refused:");
     expect(stderr).toContain("lowercase RFC 1123 subdomain");
     expect(stderr).toContain("spec.kafka: Required value");
-    expect(stderr).toContain("spec.topics[0].name in body should match");
+    expect(stderr).toContain('spec.topics[0].name: "a b" does not fit: topics in Kafka have letters, digits');
     expect(code).toBe(1);
   });
 });

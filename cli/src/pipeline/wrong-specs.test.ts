@@ -151,6 +151,10 @@ test.each([
     "- name: t\n      topic: aa",
     "spec.transforms[t].topic: the topic aa is not declared: write a or b",
   ],
+  ["- name: t\n", "- name: My_Stage\n", 'spec.transforms[0].name: "My_Stage" does not fit: write small letters'],
+  ["to: [{ name: out,", "to: [{ name: Out,", '"Out" does not fit: write small letters, digits and dashes'],
+  ["    - name: b\n", "    - name: b\n    - name: my topic\n", '"my topic" does not fit: topics in Kafka have letters'],
+  ["name: platform }", "name: My_Kafka }", '"My_Kafka" does not fit: names in Kubernetes have small letters'],
   ["count(*) as n", "count(*) as xmin", "PostgreSQL keeps the name xmin for itself"],
   ["groupBy: [id]", "groupBy: [id as ctid]", "PostgreSQL keeps the name ctid for itself"],
   [

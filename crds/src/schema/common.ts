@@ -37,22 +37,60 @@ export const Duration = (description: string, options: { default?: string } = {}
     ...options,
   });
 
+/** A CEL text of a regular expression. */
+const celText = (pattern: string) => `'${pattern.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
+
+interface Worded {
+  /** A regular expression that the whole text fits. */
+  readonly pattern: string;
+  readonly minLength?: number;
+  readonly maxLength: number;
+  readonly description: string;
+  /** What fits, and an example of it: a person who reads it sees no regular expression. */
+  readonly write: string;
+}
+
+/** A text of a form. The API server says of another one what to write, in words. */
+export const Worded = ({ pattern, write, ...options }: Worded) =>
+  Type.String({
+    ...options,
+    ...rules({
+      rule: `self.matches(${celText(pattern)})`,
+      message: write,
+      messageExpression: `'"' + self + '" does not fit: ' + ${celText(write)}`,
+    }),
+  });
+
 /** DNS label of at most `maxLength` characters that begins with a letter. */
 export const DnsLabel = (maxLength: number, description: string) =>
-  Type.String({ pattern: "^[a-z]([-a-z0-9]*[a-z0-9])?$", minLength: 1, maxLength, description });
+  Worded({
+    pattern: "^[a-z]([-a-z0-9]*[a-z0-9])?$",
+    ...{ minLength: 1, maxLength, description },
+    write: "write small letters, digits and dashes, a letter first and no dash last, such as hourly-sums",
+  });
 
 export const ObjectName = (description: string) =>
-  Type.String({ pattern: "^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$", minLength: 1, maxLength: 253, description });
+  Worded({
+    pattern: "^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$",
+    ...{ minLength: 1, maxLength: 253, description },
+    write:
+      "names in Kubernetes have small letters, digits, dashes and dots, and neither dash nor dot at an end, such as my-name",
+  });
 
 export const TopicName = (description: string) =>
-  Type.String({ pattern: "^[A-Za-z0-9._-]{1,249}$", minLength: 1, maxLength: 249, description });
+  Worded({
+    pattern: "^[A-Za-z0-9._-]{1,249}$",
+    ...{ minLength: 1, maxLength: 249, description },
+    write: "topics in Kafka have letters, digits, dots, dashes and underscores in their names, such as app-events",
+  });
 
 /** Name that is used in SQL alone. */
 export const ColumnName = (description: string) =>
-  Type.String({ pattern: "^[a-z_][a-z0-9_]{0,47}$", minLength: 1, maxLength: 48, description });
-
-/** A CEL text of a regular expression. */
-const celText = (pattern: string) => `'${pattern.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
+  Worded({
+    pattern: "^[a-z_][a-z0-9_]{0,47}$",
+    ...{ minLength: 1, maxLength: 48, description },
+    write: "write small letters, digits and underscores, no digit first, such as account_limits",
+  });
 
 /** Name of a field or column, to the letter: whatever PostgreSQL allows. */
 export const Name = (description: string) =>
@@ -148,11 +186,10 @@ export const PodTemplate = Type.Object(
     env: Type.Optional(
       listMap(
         Type.Object({
-          name: Type.String({
+          name: Worded({
             pattern: "^[A-Za-z_][A-Za-z0-9_]*$",
-            minLength: 1,
-            maxLength: 128,
-            description: "Name of the variable: LOG_LEVEL or OTEL_….",
+            ...{ minLength: 1, maxLength: 128, description: "Name of the variable: LOG_LEVEL or OTEL_…." },
+            write: "write LOG_LEVEL, or a name that begins with OTEL_",
           }),
           value: Type.Optional(Type.String({ maxLength: 4096, description: "Its value." })),
           valueFrom: Type.Optional(passedThrough("Its source, as in a pod: fieldRef or resourceFieldRef.")),

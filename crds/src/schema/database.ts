@@ -1,14 +1,14 @@
 import { type Static, Type } from "typebox";
-import { CaSecretRef, DatabaseSecretRef, LocalRef, ObjectName, Quantity, Resources, rules } from "./common.ts";
+import { CaSecretRef, DatabaseSecretRef, LocalRef, ObjectName, Quantity, Resources, rules, Worded } from "./common.ts";
 
 export const DatabaseSpec = Type.Object(
   {
     name: Type.Optional(
-      Type.String({
+      Worded({
         pattern: "^[a-z_][a-z0-9_-]{0,62}$",
-        minLength: 1,
-        maxLength: 63,
+        ...{ minLength: 1, maxLength: 63 },
         description: "Name of the database; the pipeline's name by default, with - as _.",
+        write: "write small letters, digits, dashes and underscores, no digit or dash first, such as events_storage",
       }),
     ),
     cluster: Type.Optional(

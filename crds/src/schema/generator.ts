@@ -1,5 +1,5 @@
 import { type Static, Type } from "typebox";
-import { Duration, listMap, Replicas, rules, stageFields, TopicName } from "./common.ts";
+import { Duration, listMap, Replicas, rules, stageFields, TopicName, Worded } from "./common.ts";
 
 const text = (description: string) => Type.String({ maxLength: 1024, description });
 
@@ -108,11 +108,12 @@ export const GeneratorValue = Type.Object(
     ),
     uuid: Type.Optional(Type.Object({}, { description: "A random UUID (version 4), from the seed." })),
     fake: Type.Optional(
-      Type.String({
-        pattern: "^[a-z][A-Za-z]{0,30}\\.[a-z][A-Za-z]{0,40}$",
+      Worded({
+        pattern: "^[a-z][A-Za-z]{0,30}[.][a-z][A-Za-z]{0,40}$",
         maxLength: 72,
         description:
           "A realistic value by the name that the faker library gives it, such as person.fullName or internet.email.",
+        write: "write a module and a method of the faker library with a dot between, such as person.fullName",
       }),
     ),
     now: Type.Optional(

@@ -1,5 +1,5 @@
 import { type Static, Type } from "typebox";
-import { LocalRef, ObjectName, rules } from "./common.ts";
+import { LocalRef, ObjectName, rules, Worded } from "./common.ts";
 
 export const KafkaSpec = Type.Object(
   {
@@ -8,10 +8,13 @@ export const KafkaSpec = Type.Object(
         {
           name: ObjectName("Name of a Strimzi Kafka in the pipeline's namespace."),
           listener: Type.String({
-            pattern: "^[a-z0-9]{1,11}$",
             maxLength: 11,
             default: "plain",
             description: "One of its status.listeners.",
+            ...rules({
+              rule: "self.matches('^[a-z0-9]{1,11}$')",
+              message: "a listener's name has small letters and digits, at most 11, such as plain",
+            }),
           }),
         },
         { description: "A Strimzi Kafka of this namespace; topics are made as KafkaTopic resources." },
@@ -20,11 +23,12 @@ export const KafkaSpec = Type.Object(
     external: Type.Optional(
       Type.Object(
         {
-          bootstrapServers: Type.String({
-            pattern: "^[A-Za-z0-9_.:\\[\\]-]+(,[A-Za-z0-9_.:\\[\\]-]+)*$",
-            minLength: 3,
-            maxLength: 4096,
+          bootstrapServers: Worded({
+            pattern: "^[][A-Za-z0-9_.:-]+(,[][A-Za-z0-9_.:-]+)*$",
+            ...{ minLength: 3, maxLength: 4096 },
             description: "host:port of one or more brokers, separated by commas.",
+            write:
+              "write host:port of each broker with commas between and no spaces, such as a.example:9092,b.example:9092",
           }),
           tls: Type.Optional(
             Type.Object(

@@ -1,5 +1,15 @@
 import { type Static, Type } from "typebox";
-import { CaSecretRef, DatabaseSecretRef, Duration, Name, rules, stageFields, TableName, TopicName } from "./common.ts";
+import {
+  CaSecretRef,
+  DatabaseSecretRef,
+  Duration,
+  Name,
+  rules,
+  stageFields,
+  TableName,
+  TopicName,
+  Worded,
+} from "./common.ts";
 
 export const WAL_SIZE_PATTERN = "^[1-9][0-9]{0,5}(Mi|Gi|Ti)$";
 
@@ -47,9 +57,10 @@ export const PostgresSource = Type.Object(
       }),
     ),
     maxRetainedWal: Type.Optional(
-      Type.String({
+      Worded({
         pattern: WAL_SIZE_PATTERN,
         maxLength: 8,
+        write: "write a whole number and Mi, Gi or Ti, such as 10Gi",
         description:
           "cdc mode: when Kafka takes nothing for a minute and the slot keeps more write-ahead log than this on the database's disk, the slot is given up. A number and Mi, Gi or Ti; 10Gi by default.",
       }),

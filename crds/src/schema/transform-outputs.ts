@@ -1,6 +1,6 @@
 /** Where a transform's events may go besides topics and tables. */
 import { type Static, Type } from "typebox";
-import { CaSecretRef, Duration, LocalRef, rules } from "./common.ts";
+import { CaSecretRef, Duration, LocalRef, rules, Worded } from "./common.ts";
 
 export const RedisOutput = Type.Object(
   {
@@ -30,24 +30,28 @@ export const FilesOutput = Type.Object(
       default: "parquet",
       description: "Parquet, or lines of JSON.",
     }),
-    path: Type.String({
+    path: Worded({
       pattern: "^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/|file:///)([A-Za-z0-9._=-]+/)*$",
       maxLength: 512,
       description:
         "s3://bucket/prefix/, or file:///folder/ in the volume of claimRef; it ends with a slash. Below it, folders date=YYYY-MM-DD by event time.",
+      write:
+        "write s3://bucket/prefix/ or file:///folder/, with a slash at the end, and letters, digits, dots, dashes, = and _ between slashes",
     }),
     endpoint: Type.Optional(
-      Type.String({
+      Worded({
         pattern: "^https?://[A-Za-z0-9.:-]+$",
         maxLength: 253,
         description: "URL of the S3-compatible store; Amazon's own for the region without it.",
+        write: "write http or https, a host and perhaps a port, without a path, such as https://minio.storage.svc:9000",
       }),
     ),
     region: Type.Optional(
-      Type.String({
+      Worded({
         pattern: "^[a-z0-9-]{1,32}$",
         maxLength: 32,
         description: "Region of the bucket; us-east-1 without it.",
+        write: "write small letters, digits and dashes, such as eu-central-1",
       }),
     ),
     credentialsSecretRef: Type.Optional(

@@ -89,6 +89,7 @@ describe("a table", () => {
     const changed = [{ ...one, aggregates: ["count(*) as count", "max(points) as points"] }];
     const after = await startWorker(config({ aggregator: { tables: changed } }));
     await expect.poll(async () => await reason(after), soon).toBe("TableChanged");
+    expect((await after.status()).error?.message).toContain("aggregate points was ");
   });
 });
 

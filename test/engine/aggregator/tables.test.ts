@@ -101,6 +101,7 @@ describe("a session", () => {
       { version: 6 },
       { version: 7 },
       { version: 8 },
+      { version: 9 },
     ]);
   });
 });

@@ -18,12 +18,13 @@ function presence(uid: string): string {
 export async function claimTable(
   connection: Connection,
   owner: Owner,
-  table: { readonly name: string; readonly hash: string },
+  table: { readonly name: string; readonly hash: string; readonly meaning?: string },
   adopted = false,
 ): Promise<void> {
   await connection.query("claim table", {
-    text: "insert into caudal.claims (table_name, pipeline, stage, uid, plan, adopted) values ($1, $2, $3, $4, $5, $6)",
-    values: [table.name, owner.pipeline, owner.stage, owner.uid, table.hash, adopted],
+    text: `insert into caudal.claims (table_name, pipeline, stage, uid, plan, adopted, meaning)
+      values ($1, $2, $3, $4, $5, $6, $7)`,
+    values: [table.name, owner.pipeline, owner.stage, owner.uid, table.hash, adopted, table.meaning ?? null],
   });
   // Progress that outlived its table and claim belongs to nothing.
   await connection.query("claim table", {
@@ -53,14 +54,27 @@ export async function readClaim(connection: Connection, table: string): Promise<
     plan: string;
     retired_uids: string[];
     adopted: boolean;
+    meaning: string | null;
   }>("read claim", {
-    text: "select pipeline, stage, uid, plan, retired_uids, adopted from caudal.claims where table_name = $1",
+    text: "select pipeline, stage, uid, plan, retired_uids, adopted, meaning from caudal.claims where table_name = $1",
     values: [table],
   });
   const row = rows[0];
   if (row === undefined) return null;
   const { retired_uids: retiredUids, ...rest } = row;
   return { ...rest, retiredUids };
+}
+
+/** Remembers the definition of a table that an earlier release made. */
+export async function keepMeaning(
+  connection: Connection,
+  { name, hash, meaning }: { readonly name: string; readonly hash: string; readonly meaning?: string },
+): Promise<void> {
+  if (meaning === undefined) return;
+  await connection.query("keep meaning", {
+    text: "update caudal.claims set meaning = $3 where table_name = $1 and plan = $2 and meaning is null",
+    values: [name, hash, meaning],
+  });
 }
 
 /** By table, what tells its claim from one that was made after the table had been forgotten. */
@@ -84,6 +98,18 @@ export async function readColumns(connection: Connection, place: { readonly sche
     values: [place.schema, place.name],
   });
   return rows.length === 0 ? null : rows;
+}
+
+/** Columns of the primary key, in its order; none where there is none. @param table as SQL writes it */
+export async function readKey(connection: Connection, table: string): Promise<readonly string[]> {
+  const { rows } = await connection.query<{ name: string }>("read key", {
+    text: `select a.attname as name
+      from pg_index i, unnest(i.indkey) with ordinality as k(attnum, place), pg_attribute a
+      where i.indrelid = to_regclass($1) and i.indisprimary and a.attrelid = i.indrelid and a.attnum = k.attnum
+      order by k.place`,
+    values: [table],
+  });
+  return rows.map(({ name }) => name);
 }
 
 /**

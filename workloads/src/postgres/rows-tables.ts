@@ -1,5 +1,5 @@
 /** Tables of events: claimed, made, widened or taken over when a worker connects, in one transaction, one process at a time. */
-import { claimTable, ensureSchema, inheritTable, isPresent, readClaim, readColumns } from "./claims.ts";
+import { claimTable, ensureSchema, inheritTable, isPresent, readClaim, readColumns, readKey } from "./claims.ts";
 import type { Connection } from "./connection.ts";
 import { placeOf } from "./core/identifiers.ts";
 import { readRelation, readTarget, type Relation } from "./target.ts";
@@ -93,12 +93,15 @@ async function prepare(
     await claimTable(connection, owner, table, true);
     return target;
   }
-  if (claim.plan !== table.hash)
+  if (claim.plan !== table.hash) {
+    const key = (columns: readonly string[]) => (columns.length === 0 ? "no key" : `the key ${columns.join(", ")}`);
+    const was = key(await readKey(connection, rowsPlace(table.name)));
     throw refused(
       "TableChanged",
-      `table ${table.name} was made with another key: put it back, give this table another name, or`,
+      `table ${table.name} was made with ${was}, and the spec has ${key(table.key)}: put it back, give this table another name, or`,
       table,
     );
+  }
   const target = claim.adopted ? await checkFits(connection, table, relation) : undefined;
   if (!claim.adopted) await widen(connection, table, new Map(columns?.map(({ name, type }) => [name, type])));
   if (claim.uid !== owner.uid) await inheritTable(connection, owner, table.name);

@@ -324,6 +324,10 @@ begin
   execute format('drop table if exists caudal.%I, caudal.%I', short || '_panes', short || '_groups');
 end $$;
 `,
+  `
+alter table caudal.claims add column meaning text;
+comment on column caudal.claims.meaning is 'The definition that the table was made with, in JSON, to say in what another one differs; null where an earlier release made it.';
+`,
 ];
 
 /** Brings the schema to this release's version; does nothing, and takes no lock, where it is. */

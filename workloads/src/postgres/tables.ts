@@ -1,7 +1,16 @@
 /** Claims and result tables: checked and made once when a worker connects, in one transaction, one process at a time. */
 import type { TablePlan } from "../sql/plan.ts";
 import type { Connection } from "./connection.ts";
-import { claimTable, ensureSchema, exists, inheritTable, isPresent, readClaim, readColumns } from "./claims.ts";
+import {
+  claimTable,
+  ensureSchema,
+  exists,
+  inheritTable,
+  isPresent,
+  keepMeaning,
+  readClaim,
+  readColumns,
+} from "./claims.ts";
 import { literal, placeOf, qualified, storage } from "./core/identifiers.ts";
 import { createTable, createView, storedColumns, viewComment } from "./core/table-ddl.ts";
 import { decideTable, type Owner, supersedes, type TableDecision, type TableObserved } from "./core/table-decision.ts";
@@ -72,6 +81,7 @@ async function observeTable(
   return {
     table: table.name,
     plan: table.hash,
+    meaning: table.meaning,
     expected: storedColumns(table),
     claim,
     asked: await readAsked(connection, table.name),
@@ -96,6 +106,7 @@ async function applyDecision(
 ): Promise<void> {
   switch (action) {
     case "keep":
+      await keepMeaning(connection, table);
       return await refreshView(connection, table);
     case "create":
       await ensureSchema(connection, placeOf(table.name));
@@ -104,6 +115,7 @@ async function applyDecision(
       return;
     case "inherit":
       await inheritTable(connection, owner, table.name);
+      await keepMeaning(connection, table);
       return await refreshView(connection, table);
   }
 }

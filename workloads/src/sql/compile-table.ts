@@ -11,7 +11,7 @@ import { postgresType } from "./types.ts";
 import { planWindow } from "./windows.ts";
 
 /** A table without the hash of its meaning. */
-export type TableDraft = Omit<TablePlan, "hash">;
+export type TableDraft = Omit<TablePlan, "hash" | "meaning">;
 
 /** @returns undefined when something is wrong, which is then among the scope's problems */
 export async function compileTable(scope: Scope, table: Table, path: string): Promise<TableDraft | undefined> {

@@ -1,7 +1,7 @@
 /** From an aggregator's configuration to its plan, or to what is wrong with its SQL. */
 import type { AggregatorConfig } from "@caudal/crds";
 import { checkFields, inScope } from "./event-scope.ts";
-import { meaningOf } from "./meaning.ts";
+import { hashOfMeaning, meaningOf } from "./meaning.ts";
 import type { AggregatorPlan, TablePlan } from "./plan.ts";
 import { fieldSql } from "./quote.ts";
 import { SqlError, type SqlProblem } from "./sql-error.ts";
@@ -28,7 +28,8 @@ export async function compile(config: AggregatorConfig, path = "aggregator"): Pr
     for (const table of config.tables) {
       const compiled = await compileTable(scope, table, `${path}.tables[${table.name}]`);
       if (compiled === undefined) continue;
-      tables.push({ ...compiled, hash: meaningOf(compiled, where, config.topic) });
+      const meaning = meaningOf(compiled, where, config.topic);
+      tables.push({ ...compiled, hash: hashOfMeaning(meaning), meaning });
     }
     if (scope.problems.length > 0) return { plan: null, problems: scope.problems };
     const plan = { fields: where?.fields ?? [], tables: inWriteOrder(tables, config.topic.key) };

@@ -1,4 +1,4 @@
-/** What a table means, as a hash: equal plans may go on with each other's rows, others may not. */
+/** What a table means: equal ones may go on with each other's rows, others may not. */
 import { createHash } from "node:crypto";
 import type { TopicConfig } from "@caudal/crds";
 import type { TableDraft } from "./compile-table.ts";
@@ -9,12 +9,12 @@ const FORMAT = 1;
 
 /**
  * @param where the aggregator's own condition
- * @returns a hash over the topic, the event time, the SQL, the types of the fields that it reads, and the window; not
- *   over lateEvents, maxAhead and other policies, which change nothing about rows that are there
+ * @returns JSON of the topic, the event time, the SQL, the types of the fields that it reads, and the window; not of
+ *   lateEvents, maxAhead and other policies, which change nothing about rows that are there
  */
 export function meaningOf(table: TableDraft, where: Bound | undefined, topic: TopicConfig): string {
   const read = new Set([...table.fields, ...(where?.fields ?? [])]);
-  const meaning = {
+  return JSON.stringify({
     format: FORMAT,
     topic: topic.name,
     timestamp: topic.timestamp ?? null,
@@ -30,6 +30,9 @@ export function meaningOf(table: TableDraft, where: Bound | undefined, topic: To
       value,
       parts.map((part) => [part.column, part.function, part.expression, part.duckdbType]),
     ]),
-  };
-  return createHash("sha256").update(JSON.stringify(meaning)).digest("hex");
+  });
+}
+
+export function hashOfMeaning(meaning: string): string {
+  return createHash("sha256").update(meaning).digest("hex");
 }

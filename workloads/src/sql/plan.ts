@@ -43,6 +43,8 @@ export interface TablePlan {
   readonly name: string;
   /** Hash of everything that gives the table its meaning: SQL, window, types, where. */
   readonly hash: string;
+  /** What the hash is of, in JSON: to say in what two definitions differ. */
+  readonly meaning?: string;
   /** Milliseconds. A tumbling window has advance = size. */
   readonly size: number;
   readonly advance: number;

@@ -96,3 +96,28 @@ describe("a table", () => {
     expect(decision.action === "refuse" && decision.message).toMatch(/name|restore|passes on|drop|put it back/);
   });
 });
+
+it("a definition that has changed says in what, by what is known of the one before", () => {
+  const said = (observed: Partial<TableObserved>) => {
+    const decision = decideTable({ ...made, plan: "q", ...observed }, owner);
+    return decision.action === "refuse" ? decision.message : "";
+  };
+  const definition = (size: number) =>
+    JSON.stringify({
+      ...{ topic: "t", timestamp: null, fields: [] },
+      where: [null, null],
+      window: [size, size],
+      groups: [],
+      parts: [],
+    });
+  const known = { claim: { ...claim, meaning: definition(60_000) }, meaning: definition(300_000) };
+  expect(said(known)).toContain("(window was tumbling of 60000 ms and is tumbling of 300000 ms)");
+  const column = { name: "n", type: "numeric" };
+  expect(said({ expected: [...columns.slice(0, 1), column] })).toContain(
+    "(column n is of type bigint and should be numeric)",
+  );
+  expect(said({ expected: [...columns, { name: "user_id", type: "text" }] })).toContain(
+    "(column user_id (text) is missing)",
+  );
+  expect(said({})).toContain("its columns are the same, and its window, groupBy, where, aggregates");
+});

@@ -1,6 +1,7 @@
 /** May this stage write to this table? All that was read comes in; what to do, or why not, comes out. */
 import type { TableProblem } from "../errors.ts";
 import { literal } from "./identifiers.ts";
+import { meaningDifferences } from "./meaning-difference.ts";
 import type { Column } from "./table-ddl.ts";
 
 /** A stage of a pipeline; the uid tells two pipelines of one name apart that existed one after the other. */
@@ -32,11 +33,15 @@ export interface Claim extends Owner {
   readonly retiredUids: readonly string[];
   /** Whether the table was there before a pipeline wrote to it. */
   readonly adopted: boolean;
+  /** The definition in JSON; null where an earlier release made the table. */
+  readonly meaning?: string | null;
 }
 
 export interface TableObserved {
   readonly table: string;
   readonly plan: string;
+  /** The definition that the plan is the hash of, in JSON. */
+  readonly meaning?: string | undefined;
   readonly expected: readonly Column[];
   readonly claim: Claim | null;
   readonly asked: Asked | null;
@@ -145,18 +150,21 @@ function refuseForeignTable({ table, claim, nameTaken, columns }: TableObserved)
   };
 }
 
-function refuseOtherMeaning({ table, claim, plan, columns, expected }: TableObserved): Refusal {
+function refuseOtherMeaning({ table, claim, plan, meaning, columns, expected }: TableObserved): Refusal {
   if (claim === null) return undefined;
-  if (claim.plan !== plan)
+  const differences = columns === null ? [] : columnDifferences(expected, columns);
+  if (claim.plan !== plan) {
+    const known = meaningDifferences(claim.meaning ?? null, meaning);
+    const what = known.length > 0 ? known : differences;
     return {
       reason: "TableChanged",
-      message: `table ${table} holds results of another definition (window, groupBy, where, aggregates or types have changed): put the definition back, give this table another name, or ${forget(table)}`,
+      message: `table ${table} holds results of another definition (${what.length > 0 ? what.join("; ") : "its columns are the same, and its window, groupBy, where, aggregates or the types of their fields are not"}): put the definition back, give this table another name, or ${forget(table)}`,
     };
-  const difference = columns === null ? undefined : columnDifference(expected, columns);
-  if (difference === undefined) return undefined;
+  }
+  if (differences.length === 0) return undefined;
   return {
     reason: "TableChanged",
-    message: `table ${table} was altered: ${difference}; put it back, or ${forget(table)}`,
+    message: `table ${table} was altered: ${differences.join("; ")}; put it back, or ${forget(table)}`,
   };
 }
 
@@ -176,14 +184,13 @@ function refuseLostHalf({ table, claim, columns, nameTaken, hasRows, hasProgress
 }
 
 /** Columns that people added are theirs, as long as rows can be inserted without them. */
-function columnDifference(expected: readonly Column[], actual: readonly Column[]): string | undefined {
+function columnDifferences(expected: readonly Column[], actual: readonly Column[]): readonly string[] {
   const types = new Map(actual.map((column) => [column.name, column.type]));
-  for (const { name, type } of expected) {
+  return expected.flatMap(({ name, type }) => {
     const found = types.get(name);
-    if (found === undefined) return `column ${name} is missing`;
-    if (found !== type) return `column ${name} is of type ${found} and should be ${type}`;
-  }
-  return undefined;
+    if (found === undefined) return [`column ${name} (${type}) is missing`];
+    return found === type ? [] : [`column ${name} is of type ${found} and should be ${type}`];
+  });
 }
 
 export function forget(table: string): string {
