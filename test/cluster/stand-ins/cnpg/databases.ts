@@ -1,4 +1,5 @@
 import { namespaceOf } from "../core/objects.ts";
+import { delayOf, Waiting } from "../core/delay.ts";
 import { setFinalizer, writeStatus } from "../context.ts";
 import type { Context } from "../context.ts";
 import { databaseStatements, dropDatabase } from "./core/sql.ts";
@@ -8,15 +9,25 @@ import type { Superuser } from "./postgres.ts";
 
 export const databaseFinalizer = "cnpg.io/deleteDatabase";
 
-/** Brings the databases of a Cluster to what their Databases say; one that fails does not stop the others. */
-export async function reconcileDatabases(context: Context, cluster: Cluster, superuser: Superuser): Promise<void> {
+const waiting = new Waiting();
+
+/**
+ * Brings the databases of a Cluster to what their Databases say; one that fails does not stop the others.
+ *
+ * @returns after how many milliseconds the first that waits is due
+ */
+export async function reconcileDatabases(context: Context, cluster: Cluster, superuser: Superuser): Promise<number> {
   const all = context.databases
     .inNamespace(namespaceOf(cluster))
     .filter((database) => database.spec?.cluster.name === cluster.metadata.name);
+  let next = Infinity;
   for (const database of all) {
+    const left = waiting.left(database, delayOf(cluster), performance.now());
     if (database.metadata.deletionTimestamp !== undefined) await remove(context, database, superuser);
+    else if (left > 0) next = Math.min(next, left);
     else if (!isApplied(database)) await apply(context, database, all, superuser);
   }
+  return next;
 }
 
 /** As with CloudNativePG, what was applied is not looked at again before its generation changes. */

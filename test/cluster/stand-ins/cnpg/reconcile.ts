@@ -65,16 +65,17 @@ export async function reconcileCluster(context: Context, key: string): Promise<n
     await writeStatus(context, cluster, clusterStatus(cluster, false, wasInitialized));
     return app === undefined ? namesakeMs : resyncMs;
   }
+  let databasesMs = Infinity;
   const superuser = await Superuser.open(primaryHost(cluster), secretText(admin, "password") ?? "");
   try {
     await ensureApplication(context, cluster, superuser, admin, app);
     await writeStatus(context, cluster, clusterStatus(cluster, true, true));
     await reconcileRoles(context, cluster, superuser);
-    await reconcileDatabases(context, cluster, superuser);
+    databasesMs = await reconcileDatabases(context, cluster, superuser);
   } finally {
     await superuser.close();
   }
-  return resyncMs;
+  return Math.min(resyncMs, databasesMs);
 }
 
 async function refuse(context: Context, cluster: Cluster, message: string): Promise<number> {

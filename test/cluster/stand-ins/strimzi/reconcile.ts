@@ -6,16 +6,8 @@ import { podReady, writeStatus } from "../context.ts";
 import type { Context } from "../context.ts";
 import { ApiError } from "../kube/client.ts";
 import { Admin } from "./admin.ts";
-import { certificateOf } from "./certificate.ts";
-import {
-  adminSecretName,
-  bootstrapHost,
-  buildCaSecret,
-  buildKafka,
-  clusterOf,
-  listenerStatus,
-  podSetName,
-} from "./core/build.ts";
+import { ensureAuthority, forgetOldAuthorities } from "./authority.ts";
+import { adminSecretName, bootstrapHost, buildKafka, clusterOf, listenerStatus, podSetName } from "./core/build.ts";
 import { kafkaVersion } from "./core/types.ts";
 import type { Kafka, KafkaNodePool } from "./core/types.ts";
 import { refusals } from "./core/validate.ts";
@@ -43,13 +35,18 @@ export async function reconcileKafka(context: Context, key: string): Promise<num
     );
   }
   const secret = await ensureAdminSecret(context, kafka, adminSecretName(name), { "cluster-id": clusterId() });
-  if (secret === undefined || !belongsTo(context.statefulSets.get(namespace, podSetName(kafka, pool)), kafka)) {
+  const authority = await ensureAuthority(context, kafka);
+  if (
+    secret === undefined ||
+    authority === undefined ||
+    !belongsTo(context.statefulSets.get(namespace, podSetName(kafka, pool)), kafka)
+  ) {
     await notReady(context, kafka, "Creating", "waiting until what a deleted Kafka of this name left is gone");
     return namesakeMs;
   }
   let statefulSet: StatefulSet;
   try {
-    statefulSet = await applyAll(context, kafka, pool);
+    statefulSet = await applyAll(context, kafka, pool, authority.generation);
   } catch (error) {
     if (!(error instanceof ApiError && error.statusCode === 422)) throw error;
     return notReady(context, kafka, "InvalidResourceException", `the API server refuses it: ${error.message}`);
@@ -58,25 +55,25 @@ export async function reconcileKafka(context: Context, key: string): Promise<num
     await notReady(context, kafka, "Creating", "the broker's pod is not ready yet");
     return resyncMs;
   }
+  let usersMs = Infinity;
   const admin = await Admin.open(bootstrapHost(kafka), secretText(secret, "password") ?? "");
   try {
     const described = await admin.describe();
-    const tls = kafka.spec?.kafka.listeners.find((listener) => listener.tls);
-    const certificate = tls === undefined ? undefined : await certificateOf(bootstrapHost(kafka), tls.port);
-    if (certificate !== undefined) await context.client.apply(buildCaSecret(kafka, certificate));
-    await writeReady(context, kafka, pool, described.clusterId, certificate);
+    await forgetOldAuthorities(context, kafka);
+    await writeReady(context, kafka, pool, described.clusterId, authority.certificate);
     const operator = kafka.spec?.entityOperator;
     if (operator?.topicOperator !== undefined) await reconcileTopics(context, kafka, admin, described.topics);
-    if (operator?.userOperator !== undefined) await reconcileUsers(context, kafka, admin);
+    if (operator?.userOperator !== undefined) usersMs = await reconcileUsers(context, kafka, admin);
   } finally {
     await admin.close();
   }
-  return resyncMs;
+  return Math.min(resyncMs, usersMs);
 }
 
-async function applyAll(context: Context, kafka: Kafka, pool: KafkaNodePool): Promise<StatefulSet> {
+async function applyAll(context: Context, kafka: Kafka, pool: KafkaNodePool, authority: number): Promise<StatefulSet> {
   let last = {} as StatefulSet;
-  for (const object of buildKafka(kafka, pool, checksum)) last = await context.client.apply(object as StatefulSet);
+  for (const object of buildKafka(kafka, pool, checksum, authority))
+    last = await context.client.apply(object as StatefulSet);
   return last;
 }
 
@@ -105,7 +102,7 @@ async function writeReady(
   kafka: Kafka,
   pool: KafkaNodePool,
   clusterId: string,
-  certificate: string | undefined,
+  certificate: string,
 ): Promise<void> {
   await writeStatus(context, pool, {
     observedGeneration: pool.metadata.generation,

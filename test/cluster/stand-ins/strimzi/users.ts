@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { namespaceOf, secretText } from "../core/objects.ts";
 import type { Secret } from "../core/objects.ts";
+import { delayOf, Waiting } from "../core/delay.ts";
 import { writeStatus } from "../context.ts";
 import type { Context } from "../context.ts";
 import { BrokerRefusal } from "./admin.ts";
@@ -13,11 +14,21 @@ import { userRefusal } from "./core/validate.ts";
 /** The passwords that this process has set, as hashes: a broker does not tell which password it has. */
 const passwordsSet = new Map<string, string>();
 
-/** Brings the credentials and rules of a Kafka's users to what their KafkaUsers say. */
-export async function reconcileUsers(context: Context, kafka: Kafka, admin: Admin): Promise<void> {
-  const all = context.users
+const waiting = new Waiting();
+
+/**
+ * Brings the credentials and rules of a Kafka's users to what their KafkaUsers say.
+ *
+ * @returns after how many milliseconds the first that waits is due
+ */
+export async function reconcileUsers(context: Context, kafka: Kafka, admin: Admin): Promise<number> {
+  const users = context.users
     .inNamespace(namespaceOf(kafka))
     .filter((user) => clusterOf(user) === kafka.metadata.name && user.metadata.deletionTimestamp === undefined);
+  const delayMs = delayOf(kafka);
+  const left = new Map(users.map((user) => [user.metadata.name, waiting.left(user, delayMs, performance.now())]));
+  const waits = (name: string) => (left.get(name) ?? 0) > 0;
+  const all = users.filter(({ metadata }) => !waits(metadata.name));
   const authorizes = kafka.spec?.kafka.authorization !== undefined;
   const present = await admin.scramUsers();
   const accepted: KafkaUser[] = [];
@@ -29,10 +40,13 @@ export async function reconcileUsers(context: Context, kafka: Kafka, admin: Admi
   const wanted = new Set(
     all.filter(({ spec }) => spec?.authentication !== undefined).map(({ metadata }) => metadata.name),
   );
-  for (const name of present.filter((one) => !wanted.has(one))) await admin.removeUser(name);
+  for (const name of present.filter((one) => !wanted.has(one) && !waits(one))) await admin.removeUser(name);
   if (authorizes) {
     const { create, remove } = diffAcls(accepted.flatMap(aclsOf), await admin.acls());
-    await admin.changeAcls(create, remove);
+    await admin.changeAcls(
+      create,
+      remove.filter(({ principal }) => !waits(principal.replace(/^User:/, ""))),
+    );
   }
   for (const user of accepted) {
     const secret = user.spec?.authentication === undefined ? {} : { secret: user.metadata.name };
@@ -43,6 +57,7 @@ export async function reconcileUsers(context: Context, kafka: Kafka, admin: Admi
       ...secret,
     });
   }
+  return Math.min(Infinity, ...[...left.values()].filter((ms) => ms > 0));
 }
 
 /** Makes the user's secret and the broker agree on one password; answers why that cannot be. */

@@ -8,7 +8,8 @@ const plainLogin = "org.apache.kafka.common.security.plain.PlainLoginModule requ
 
 /** Where the broker keeps its data in the pod. */
 export const dataFolder = "/var/lib/kafka/data";
-const keystore = `${dataFolder}/broker.p12`;
+/** Where the certificate that the broker shows is in the pod. */
+export const serverFolder = "/etc/stand-in-server";
 
 /** server.properties of the one broker, which is its own controller. The password comes by environment. */
 export function serverProperties(kafka: Kafka, advertisedHost: string): string {
@@ -42,9 +43,8 @@ export function serverProperties(kafka: Kafka, advertisedHost: string): string {
   }
   for (const listener of listeners.filter(({ tls }) => tls)) {
     const prefix = `listener.name.${idOf(listener).toLowerCase()}`;
-    lines.set(`${prefix}.ssl.keystore.type`, "PKCS12");
-    lines.set(`${prefix}.ssl.keystore.location`, keystore);
-    lines.set(`${prefix}.ssl.keystore.password`, "${env:STAND_IN_PASSWORD}");
+    lines.set(`${prefix}.ssl.keystore.type`, "PEM");
+    lines.set(`${prefix}.ssl.keystore.location`, `${serverFolder}/keystore.pem`);
   }
   for (const listener of listeners.filter(({ authentication }) => authentication !== undefined)) {
     const prefix = `listener.name.${idOf(listener).toLowerCase()}`;
@@ -63,21 +63,13 @@ export function serverProperties(kafka: Kafka, advertisedHost: string): string {
   return [...lines].map(([key, value]) => `${key}=${value.replaceAll("\\", "\\\\")}\n`).join("");
 }
 
-/**
- * Formats the storage once, with the cluster id that its data will carry from then on; makes a certificate that signs
- * itself where a listener wants one and there is none that opens; then becomes the broker.
- */
+/** Formats the storage once, with the cluster id that its data will carry from then on; then becomes the broker. */
 export const startScript = [
   "set -eu",
-  `logs=${dataFolder}/kafka-log0 keystore=${keystore}`,
+  `logs=${dataFolder}/kafka-log0`,
   'if [ ! -s "$logs/meta.properties" ]; then',
   '  java -Xmx128m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp "/opt/kafka/libs/*" \\',
   '    kafka.tools.StorageTool format --ignore-formatted -t "$CLUSTER_ID" -c /etc/stand-in/server.properties',
-  "fi",
-  'if [ -n "$TLS_NAMES" ] && ! keytool -list -keystore $keystore -storepass:env STAND_IN_PASSWORD >/dev/null 2>&1; then',
-  "  rm -f $keystore",
-  "  keytool -genkeypair -alias broker -keyalg EC -groupname secp256r1 -validity 3650 -dname CN=stand-in-broker \\",
-  '    -ext "SAN=$TLS_NAMES" -storetype PKCS12 -keystore $keystore -storepass:env STAND_IN_PASSWORD',
   "fi",
   'exec java $JAVA_OPTIONS -Dlog4j2.configurationFile=/opt/kafka/config/log4j2.properties -cp "/opt/kafka/libs/*" \\',
   "  kafka.Kafka /etc/stand-in/server.properties",

@@ -1,6 +1,7 @@
 import { managedBy, namespaceOf, ownedBy } from "../../core/objects.ts";
 import type { KubeObject, Metadata } from "../../core/objects.ts";
-import { adminPort, dataFolder, serverProperties, startScript } from "./broker-config.ts";
+import { serverSecretName } from "./authority.ts";
+import { adminPort, dataFolder, serverFolder, serverProperties, startScript } from "./broker-config.ts";
 import { clusterLabel } from "./types.ts";
 import type { Kafka, KafkaNodePool, KafkaTopic, KafkaUser, ListenerStatus } from "./types.ts";
 import { volumeOf } from "./validate.ts";
@@ -31,8 +32,18 @@ export function bootstrapHost(kafka: Kafka): string {
   return `${kafka.metadata.name}-kafka-bootstrap.${namespaceOf(kafka)}.svc`;
 }
 
-/** All objects of a Kafka with its one node pool, sorted as they are applied. `checksum` rolls the pod when it changes. */
-export function buildKafka(kafka: Kafka, pool: KafkaNodePool, checksum: (text: string) => string): KubeObject[] {
+/**
+ * All objects of a Kafka with its one node pool, sorted as they are applied.
+ *
+ * @param checksum rolls the pod when it changes
+ * @param authority the generation of the authority that has signed the broker's certificate; another one rolls the pod
+ */
+export function buildKafka(
+  kafka: Kafka,
+  pool: KafkaNodePool,
+  checksum: (text: string) => string,
+  authority: number,
+): KubeObject[] {
   const name = kafka.metadata.name;
   const podSet = podSetName(kafka, pool);
   const labels = { ...managedBy, [clusterLabel]: name, "strimzi.io/kind": "Kafka", "strimzi.io/name": `${name}-kafka` };
@@ -71,7 +82,13 @@ export function buildKafka(kafka: Kafka, pool: KafkaNodePool, checksum: (text: s
         podManagementPolicy: "Parallel",
         selector: { matchLabels: { [clusterLabel]: name, "strimzi.io/pool-name": pool.metadata.name } },
         template: {
-          metadata: { labels: podLabels, annotations: { "caudal.dev/config-hash": checksum(JSON.stringify(files)) } },
+          metadata: {
+            labels: podLabels,
+            annotations: {
+              "caudal.dev/config-hash": checksum(JSON.stringify(files)),
+              "strimzi.io/cluster-ca-key-generation": String(authority),
+            },
+          },
           spec: podSpec(kafka, pool, podSet),
         },
         ...claims(pool),
@@ -103,7 +120,6 @@ function podSpec(kafka: Kafka, pool: KafkaNodePool, configMap: string): Record<s
         env: [
           { name: "STAND_IN_PASSWORD", valueFrom: password },
           { name: "CLUSTER_ID", valueFrom: clusterId },
-          { name: "TLS_NAMES", value: certificateNames(kafka) },
           { name: "JAVA_OPTIONS", value: javaOptions(kafka, pool) },
         ],
         securityContext: restricted,
@@ -114,12 +130,14 @@ function podSpec(kafka: Kafka, pool: KafkaNodePool, configMap: string): Record<s
         volumeMounts: [
           { name: `data-${String(volume.id ?? 0)}`, mountPath: dataFolder },
           { name: "config", mountPath: "/etc/stand-in", readOnly: true },
+          { name: "server", mountPath: serverFolder, readOnly: true },
           { name: "tmp", mountPath: "/tmp" },
         ],
       },
     ],
     volumes: [
       { name: "config", configMap: { name: configMap } },
+      { name: "server", secret: { secretName: serverSecretName(kafka), defaultMode: 0o440 } },
       { name: "tmp", emptyDir: {} },
       ...(volume.type === "persistent-claim"
         ? []
@@ -156,36 +174,6 @@ function claims(pool: KafkaNodePool): Record<string, unknown> {
   };
 }
 
-/** The names that the broker's certificate holds for, as keytool wants them; empty where no listener needs one. */
-function certificateNames(kafka: Kafka): string {
-  if (!usesTls(kafka)) return "";
-  const { name } = kafka.metadata;
-  const near = [`${name}-kafka-bootstrap`, `*.${name}-kafka-brokers`];
-  const suffixes = [`.${namespaceOf(kafka)}`, `.${namespaceOf(kafka)}.svc`, `.${namespaceOf(kafka)}.svc.cluster.local`];
-  return near.flatMap((host) => ["", ...suffixes].map((suffix) => `dns:${host}${suffix}`)).join(",");
-}
-
-/** Whether any listener speaks TLS. */
-export function usesTls(kafka: Kafka): boolean {
-  return (kafka.spec?.kafka.listeners ?? []).some(({ tls }) => tls);
-}
-
-/** The secret with the certificate that clients of TLS listeners trust. */
-export function buildCaSecret(kafka: Kafka, certificate: string): KubeObject {
-  return {
-    apiVersion: "v1",
-    kind: "Secret",
-    metadata: {
-      name: `${kafka.metadata.name}-cluster-ca-cert`,
-      namespace: namespaceOf(kafka),
-      labels: { ...managedBy, [clusterLabel]: kafka.metadata.name, "strimzi.io/kind": "Kafka" },
-      ownerReferences: [ownedBy(kafka)],
-    },
-    type: "Opaque",
-    data: { "ca.crt": base64(certificate) },
-  } as KubeObject;
-}
-
 /** Half the container's memory as heap where it has a limit; a quick start unless the pool says otherwise. */
 function javaOptions(kafka: Kafka, pool: KafkaNodePool): string {
   const options = pool.spec?.jvmOptions ?? kafka.spec?.kafka.jvmOptions ?? {};
@@ -209,13 +197,13 @@ function flags(xx: Record<string, string>): string[] {
 }
 
 /** Where clients find the listeners. */
-export function listenerStatus(kafka: Kafka, certificate?: string): ListenerStatus[] {
+export function listenerStatus(kafka: Kafka, certificate: string): ListenerStatus[] {
   const host = bootstrapHost(kafka);
   return (kafka.spec?.kafka.listeners ?? []).map(({ name, port, tls }) => ({
     name,
     bootstrapServers: `${host}:${String(port)}`,
     addresses: [{ host, port }],
-    ...(tls && certificate !== undefined ? { certificates: [certificate] } : {}),
+    ...(tls ? { certificates: [certificate] } : {}),
   }));
 }
 

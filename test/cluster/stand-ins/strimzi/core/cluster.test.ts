@@ -97,20 +97,20 @@ test("the broker has the listeners that are asked for, the honoured settings, an
   expect(lines.join("\n")).not.toMatch(/password="(?!\$\{env:)/);
 });
 
-test("a listener with TLS shows a certificate for every name that it is reached by", () => {
+test("a listener with TLS shows what the authority has signed, and another authority rolls the pod", () => {
   const listener = { name: "safe", port: 9094, type: "internal", tls: true, authentication: { type: "scram-sha-512" } };
   const own = { ...kafka(), spec: { kafka: { listeners: [listener] } } };
   const properties = serverProperties(own, "host");
   expect(properties).toContain("SAFE-9094:SASL_SSL");
-  expect(properties).toContain("listener.name.safe-9094.ssl.keystore.location=");
-  const pod = JSON.stringify(buildKafka(own, pool(), () => "sum"));
-  expect(pod).toContain("dns:platform-kafka-bootstrap.n.svc,");
-  expect(pod).toContain("dns:*.platform-kafka-brokers.n.svc,");
+  expect(properties).toContain("listener.name.safe-9094.ssl.keystore.location=/etc/stand-in-server/keystore.pem");
+  const set = (authority: number) => buildKafka(own, pool(), () => "sum", authority).at(-1);
+  expect(JSON.stringify(set(0))).toContain('"secretName":"platform-kafka-stand-in-server"');
+  expect(set(1)).not.toEqual(set(0));
   expect(listenerStatus(own, "PEM")[0]?.certificates).toEqual(["PEM"]);
 });
 
 test("a volume claim keeps the broker's data, and the pod rolls when its configuration changes", () => {
-  const set = (one: Kafka) => buildKafka(one, pool(), (text) => String(text.length)).at(-1);
+  const set = (one: Kafka) => buildKafka(one, pool(), (text) => String(text.length), 0).at(-1);
   expect(set(kafka())).toMatchObject({
     kind: "StatefulSet",
     metadata: { name: "platform-dual", ownerReferences: [{ uid: "u" }] },
@@ -127,7 +127,7 @@ test("a volume claim keeps the broker's data, and the pod rolls when its configu
 });
 
 test("the status says where the listeners are", () => {
-  expect(listenerStatus(kafka())[1]).toEqual({
+  expect(listenerStatus(kafka(), "PEM")[1]).toEqual({
     name: "scram",
     bootstrapServers: "platform-kafka-bootstrap.n.svc:9093",
     addresses: [{ host: "platform-kafka-bootstrap.n.svc", port: 9093 }],
