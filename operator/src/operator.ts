@@ -202,6 +202,7 @@ export class Operator {
       conflicts: new Conflicts(),
       metrics,
       slots: this.#slots,
+      log,
       slotsLimitMs: this.#options.slotsLimitMs ?? SLOTS_LIMIT_MS,
       tellOperator: async (fact) => {
         log.error({ reason: fact.reason }, fact.note);

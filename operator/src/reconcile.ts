@@ -1,5 +1,6 @@
 /** One pipeline, from top to bottom: observe → validate → plan → apply → status. */
 import { label, type StreamPipeline } from "@caudal/crds";
+import type { Logger } from "pino";
 import { applyObject, type ApplyContext, deleteObject, releaseObject } from "./apply/apply.ts";
 import { cleanUp } from "./apply/cleanup.ts";
 import type { Conflicts } from "./apply/conflicts.ts";
@@ -13,9 +14,9 @@ import type { StatusWriter } from "./apply/status.ts";
 import type { Writes } from "./apply/writes.ts";
 import type { Outcome } from "./controller/controller.ts";
 import type { Metrics } from "./controller/metrics.ts";
-import { Conflict, Forbidden, KubeError } from "./kube/errors.ts";
+import { Conflict, Forbidden, KindNotServed, KubeError, NotFound } from "./kube/errors.ts";
 import type { Fact } from "./kube/events.ts";
-import type { KubeObject } from "./kube/object.ts";
+import { type KubeObject, resources } from "./kube/object.ts";
 import type { Observation } from "./observe/observation.ts";
 import {
   isCurrent,
@@ -49,6 +50,7 @@ export interface ReconcileContext extends ObserveContext {
   readonly statusWriter: StatusWriter;
   readonly metrics: Metrics;
   readonly conflicts: Conflicts;
+  readonly log: Logger;
   readonly slots: SlotKeeper;
   readonly slotsLimitMs: number;
   /** An event about the operator itself, in its own namespace. */
@@ -67,9 +69,21 @@ const UNREACHABLE = "ApiServerUnreachable";
 export async function reconcile(context: ReconcileContext, key: string): Promise<Outcome> {
   try {
     return await reconcileOnce(context, key);
+  } catch (error) {
+    if (!(await isGone(context, key, error))) throw error;
+    // What is left to do comes with its deletion.
+    context.log.debug({ pipeline: key, error: (error as NotFound).message }, "it was deleted while it was reconciled");
+    return {};
   } finally {
     await context.writes.tellWrites(key);
   }
+}
+
+/** Whether a write failed because the pipeline, known from the caches, is there no more. */
+async function isGone({ client }: ReconcileContext, key: string, error: unknown): Promise<boolean> {
+  if (!(error instanceof NotFound) || error instanceof KindNotServed) return false;
+  const [namespace = "", name = ""] = key.split("/");
+  return (await client.get(resources.streamPipeline, namespace, name)) === undefined;
 }
 
 async function reconcileOnce(context: ReconcileContext, key: string): Promise<Outcome> {

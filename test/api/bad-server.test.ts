@@ -1,4 +1,5 @@
 /** A bad API server: whatever it does, nothing is deleted or released, what is not seen is told, and all comes back. */
+import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type KubeObject, type Resource, resources } from "../../operator/src/kube/object.ts";
 import type { Operator } from "../../operator/src/operator.ts";
@@ -210,6 +211,22 @@ describe("calls that fail", () => {
       await world.stop();
     },
   );
+});
+
+test("a pipeline that is deleted while it is reconciled is no failed reconcile", async () => {
+  const world = await World.create(server);
+  const lines: { level: number; msg: string; error?: string }[] = [];
+  const log = pino({ level: "debug" }, { write: (line) => lines.push(JSON.parse(line) as (typeof lines)[0]) });
+  await world.operator({ client: bad.client(), log });
+  await world.ready("app-events");
+  // The operator does not hear of the deletion, and writes what it sees of Kafka.
+  bad.spoil({ fault: "silence", verbs: ["watch"], plurals: ["streampipelines"] });
+  await world.remove(resources.streamPipeline, "app-events");
+  await world.remove(resources.kafka, "platform");
+  await eventually("the write meets nothing", () => lines.some(({ msg }) => msg.startsWith("it was deleted while")));
+  expect(lines.filter(({ level, msg }) => level >= 40 && msg.startsWith("reconcile failed"))).toEqual([]);
+  bad.heal();
+  await world.stop();
 });
 
 test("one namespace that may not be read costs itself alone, and both say so", async () => {

@@ -324,6 +324,52 @@ describe("a KafkaUser", () => {
   });
 });
 
+describe("an authority that is replaced", () => {
+  const trusted = async () => (await namespace.secret("contract-cluster-ca-cert")) ?? {};
+  const host = () => `contract-kafka-bootstrap.${namespace.name}.svc`;
+  /** Whether the broker shows a certificate that an authority has signed. */
+  const vouches = async (ca: string): Promise<boolean> => {
+    const { password = "" } = (await namespace.secret("early-user")) ?? {};
+    const kafka = kafkaAt(safe, { username: "early-user", password }, { ca, servername: host() });
+    return asAdmin(kafka, (admin) => admin.listTopics()).then(
+      () => true,
+      () => false,
+    );
+  };
+
+  test(
+    "stays in its Secret by the day on which it would end, until brokers show what the new one has signed",
+    async () => {
+      const before = (await trusted())["ca.crt"] ?? "";
+      expect(Object.keys(await trusted()).filter((name) => name.endsWith(".crt"))).toEqual(["ca.crt"]);
+      const key = await namespace.get("Secret", "contract-cluster-ca");
+      if (key === undefined) throw new TypeError("the authority's key has no Secret");
+      await namespace.client.merge(key, { metadata: { annotations: { "strimzi.io/force-replace": "true" } } });
+      const both = await until(
+        "a new authority beside the old one",
+        async () => {
+          const now = await trusted();
+          return now["ca.crt"] === before ? undefined : now;
+        },
+        startSeconds,
+      );
+      const old = Object.keys(both).filter((name) => /^ca-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ\.crt$/.test(name));
+      expect(old.map((name) => both[name])).toEqual([before]);
+      await until(
+        "a broker that the new one vouches for",
+        async () => ((await vouches(both["ca.crt"] ?? "")) ? true : undefined),
+        startSeconds,
+      );
+      expect(await vouches(before)).toBe(false);
+      const alone = async () =>
+        Object.keys(await trusted()).filter((name) => name.endsWith(".crt")).length === 1 ? true : undefined;
+      await until("the old one trusted no more", alone, startSeconds);
+      await namespace.whenReady("Kafka", "contract", startSeconds);
+    },
+    3_000 * startSeconds,
+  );
+});
+
 describe("a broker that is restarted", () => {
   test("has its topics, records and users again, under the same address", async () => {
     await send(kafkaAt(plain), "early", "before the restart");

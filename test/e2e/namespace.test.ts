@@ -87,9 +87,9 @@ beforeAll(async () => {
 afterAll(async () => {
   await database.close();
   await kubectl(["delete", "namespace", ending, "--ignore-not-found", "--timeout=180s"], undefined, 200_000);
-  const kinds = ["databases.postgresql.cnpg.io", "databaseroles.postgresql.cnpg.io", "kafkatopic", "secret"];
-  for (const kind of kinds)
-    await kubectl(["-n", NAMESPACE, "delete", kind, "ending", "--timeout=60s"], undefined, 90_000);
+  const left = ["databases.postgresql.cnpg.io/ending", "databaseroles.postgresql.cnpg.io/ending", "kafkatopic/ending"];
+  for (const one of [...left, "kafkatopic/ending-dlq", "secret/ending"])
+    await kubectl(["-n", NAMESPACE, "delete", one, "--timeout=60s"], undefined, 90_000);
 });
 
 describe("a namespace that is deleted", () => {

@@ -40,9 +40,15 @@ export class Gone extends KubeError {
 
 /** 401 and 403. */
 export class Forbidden extends KubeError {
-  readonly code = "EFORBIDDEN";
-  readonly reason = "Forbidden";
+  readonly code: string = "EFORBIDDEN";
+  readonly reason: string = "Forbidden";
   readonly retryable = true;
+}
+
+/** 403 for what would be made in a namespace that is being deleted. */
+export class NamespaceEnds extends Forbidden {
+  override readonly code = "ENAMESPACEENDS";
+  override readonly reason = "NamespaceEnds";
 }
 
 /** 400 and 422: the API server refuses the object itself. */
@@ -97,7 +103,7 @@ export function errorOf(status: number, what: string, said: string, retryAfterMs
       return new Invalid(message);
     case 401:
     case 403:
-      return new Forbidden(message);
+      return said.endsWith("because it is being terminated") ? new NamespaceEnds(message) : new Forbidden(message);
     case 404:
       return new KindNotServed(message);
     case 409:

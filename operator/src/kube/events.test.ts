@@ -1,18 +1,18 @@
 import { pino } from "pino";
 import { expect, test } from "vitest";
 import type { KubeClient } from "./client.ts";
-import { ServerFailed } from "./errors.ts";
+import { errorOf, type KubeError } from "./errors.ts";
 import { EventRecorder, type Fact } from "./events.ts";
 import type { KubeObject } from "./object.ts";
 
 const about: KubeObject = { apiVersion: "v", kind: "K", metadata: { name: "a", namespace: "ns", uid: "u" } };
 const fact: Fact = { type: "Warning", reason: "NotOwned", action: "Create", note: "x".repeat(2_000) };
 
-function recorder(fail = false) {
+function recorder(failure?: KubeError) {
   const written: string[] = [];
   const client = {
     create: async (object: KubeObject) => {
-      if (fail) throw new ServerFailed("500");
+      if (failure !== undefined) throw failure;
       written.push(`create ${String(object["reason"])} ${String(object["note"]).length}`);
       return object;
     },
@@ -21,9 +21,10 @@ function recorder(fail = false) {
     },
   } as unknown as KubeClient;
   let now = 0;
-  const log = pino({ level: "silent" });
+  const levels: number[] = [];
+  const log = pino({ level: "info" }, { write: (line) => levels.push((JSON.parse(line) as { level: number }).level) });
   const events = new EventRecorder({ client, reporter: "r", log, clock: () => now });
-  return { events, written, pass: (ms: number) => (now += ms) };
+  return { events, written, levels, pass: (ms: number) => (now += ms) };
 }
 
 test("a fact is one event, whose note fits; repeats are counted, at most once a minute", async () => {
@@ -43,6 +44,12 @@ test("the same fact after ten minutes is a new event", async () => {
   expect(written).toHaveLength(2);
 });
 
-test("an event that cannot be written stops nothing", async () => {
-  await expect(recorder(true).events.record(about, fact)).resolves.toBeUndefined();
+test.each([
+  [500, "etcd is away", 40],
+  [403, "may not", 40],
+  [403, 'events "a.1" is forbidden: unable to create new content in namespace ns because it is being terminated', 30],
+])("an event that cannot be written stops nothing: %d %s is told at level %d", async (status, said, level) => {
+  const { events, levels } = recorder(errorOf(status, "POST", said, 0));
+  await events.record(about, fact);
+  expect(levels).toEqual([level]);
 });

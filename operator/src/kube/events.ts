@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import type { Logger } from "pino";
 import type { KubeClient } from "./client.ts";
 import { type Clock, monotonic } from "./clock.ts";
-import { NotFound } from "./errors.ts";
+import { NamespaceEnds, NotFound } from "./errors.ts";
 import { plainText } from "./plain-text.ts";
 import { microTime } from "./lease.ts";
 import { type KubeObject, resources } from "./object.ts";
@@ -57,7 +57,9 @@ export class EventRecorder {
       else await this.#repeat(known, about.metadata.namespace, now);
     } catch (error) {
       if (error instanceof NotFound) this.#series.delete(key);
-      this.#log.warn({ reason: fact.reason, error: String(error) }, "the event was not written");
+      // In a namespace that ends nothing can be made: nobody will look there.
+      const level = error instanceof NamespaceEnds ? "info" : "warn";
+      this.#log[level]({ reason: fact.reason, error: String(error) }, "the event was not written");
     }
   }
 

@@ -11,6 +11,7 @@ test.each([
   [new errors.KindNotServed("x"), "info", "warn"],
   [new errors.Gone("x"), "info", "warn"],
   [new errors.Forbidden("x"), "info", "warn"],
+  [new errors.NamespaceEnds("x"), "info", "warn"],
   [new errors.TooManyRequests("x", 0), "info", "warn"],
   [new errors.ServerFailed("x"), "info", "warn"],
   [new errors.Unreachable("x"), "info", "warn"],
@@ -24,5 +25,5 @@ test.each([
 
 test("every error of a call to the API server is in the table", () => {
   const classes = Object.values(errors).filter((value) => typeof value === "function" && /^class/.test(String(value)));
-  expect(classes.map(({ name }) => name).filter((name) => name !== "KubeError")).toHaveLength(10);
+  expect(classes.map(({ name }) => name).filter((name) => name !== "KubeError")).toHaveLength(11);
 });
