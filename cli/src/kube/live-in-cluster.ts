@@ -3,13 +3,14 @@ import { basename, dirname, join } from "node:path";
 import { PatchStrategy } from "@kubernetes/client-node";
 import { API_VERSION, GROUP, KIND, path, PLURAL, type StreamPipeline, VERSION } from "@caudal/crds";
 import { type KafkaAccess, kafkaAccessOf } from "@caudal/operator/plan/kafka-access";
-import { databaseCaSecretOf, databaseSecretOf } from "@caudal/operator/plan/secret-use";
+import { databaseCaSecretOf, databaseClusterOf, databaseSecretOf } from "@caudal/operator/plan/secret-use";
 import { type DatabaseSecret, trustOf } from "@caudal/workloads/postgres/secret";
 import { ClusterFailed, UsageError } from "../errors.ts";
 import type { KafkaWay, Live } from "../live/live.ts";
 import { clusterError, findInCluster, type Kube } from "./connect.ts";
 import { Tunnels } from "./tunnels.ts";
 
+const CLOUD_NATIVE_PG = { group: "postgresql.cnpg.io", version: "v1", plural: "clusters" } as const;
 const STRIMZI = { group: "kafka.strimzi.io", version: "v1", plural: "kafkas" } as const;
 
 export async function listPipelines({ custom, namespace }: Kube): Promise<readonly StreamPipeline[]> {
@@ -102,7 +103,7 @@ export class LiveInCluster implements Live {
       if (value === undefined) throw new ClusterFailed(`Secret/${name} has no key ${key}`);
       return value;
     }) as [string, string, string, string, string];
-    const ca = databaseCaSecretOf(pipeline);
+    const ca = databaseCaSecretOf(pipeline, await this.#findCluster(pipeline));
     const trust = trustOf(
       data.get("sslmode"),
       ca === undefined ? undefined : (await this.#readSecret(ca)).get("ca.crt"),
@@ -139,6 +140,16 @@ export class LiveInCluster implements Live {
       `Kafka/${name}`,
       async () => await custom.getNamespacedCustomObject({ ...STRIMZI, namespace, name }),
     )) as Parameters<typeof kafkaAccessOf>[1];
+  }
+
+  async #findCluster(pipeline: StreamPipeline): Promise<Parameters<typeof databaseCaSecretOf>[1]> {
+    const name = databaseClusterOf(pipeline);
+    if (name === undefined) return undefined;
+    const { custom, namespace } = this.#kube;
+    return (await findInCluster(
+      `Cluster/${name}`,
+      async () => await custom.getNamespacedCustomObject({ ...CLOUD_NATIVE_PG, namespace, name }),
+    )) as Parameters<typeof databaseCaSecretOf>[1];
   }
 
   /** By file, as a workload finds them. */

@@ -56,6 +56,8 @@ export interface Observation {
   readonly kafka: KubeObject | undefined;
   /** The CloudNativePG Cluster that spec.database.clusterRef names. */
   readonly sharedDatabaseCluster: KubeObject | undefined;
+  /** That one, or the pipeline's own. */
+  readonly databaseCluster: KubeObject | undefined;
   /** By name. */
   readonly secrets: ReadonlyMap<string, SecretObservation>;
   /** Every object of the kinds that we write whose label names this pipeline, by `Kind/name`. */

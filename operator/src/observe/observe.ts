@@ -6,7 +6,7 @@ import { Forbidden, KubeError, NotFound } from "../kube/errors.ts";
 import { type KubeObject, type Resource, resourceOf, resources } from "../kube/object.ts";
 import { kafkaAccessOf } from "../plan/kafka-access.ts";
 import { holdsData } from "../plan/kinds.ts";
-import { secretNamesOf } from "../plan/secret-use.ts";
+import { databaseClusterOf, secretNamesOf } from "../plan/secret-use.ts";
 import type { Caches } from "./caches.ts";
 import { claimsOf } from "./claims.ts";
 import type { Observation, SecretObservation } from "./observation.ts";
@@ -73,7 +73,9 @@ export async function observe(context: ObserveContext, pipeline: StreamPipeline)
   const kafkaName = pipeline.spec.kafka.clusterRef?.name;
   const kafka = kafkaName === undefined ? undefined : caches.get(resources.kafka, namespace, kafkaName);
   const shared = pipeline.spec.database?.clusterRef?.name;
-  const names = secretNamesOf(pipeline, kafkaAccessOf(pipeline, kafka));
+  const clusterName = databaseClusterOf(pipeline);
+  const cluster = clusterName === undefined ? undefined : caches.get(resources.databaseCluster, namespace, clusterName);
+  const names = secretNamesOf(pipeline, kafkaAccessOf(pipeline, kafka), cluster);
   const secrets = new Map<string, SecretObservation>();
   for (const secret of names)
     secrets.set(secret, await observeSecret(context.client, context.hmacKey, namespace, secret));
@@ -84,7 +86,8 @@ export async function observe(context: ObserveContext, pipeline: StreamPipeline)
     installed: caches.installed(),
     unseen: caches.unseen(namespace).filter(({ kind }) => needsKind(pipeline, kind)),
     kafka,
-    sharedDatabaseCluster: shared === undefined ? undefined : caches.get(resources.databaseCluster, namespace, shared),
+    sharedDatabaseCluster: shared === undefined ? undefined : cluster,
+    databaseCluster: cluster,
     secrets,
     children: new Map(childrenInCaches(caches, namespace, name).map((child) => [keyOfChild(child), child])),
     pods: caches

@@ -86,7 +86,7 @@ function planStage(
   const running = runningConfig(observation, stage);
   const wanted = buildWorkloadConfig(pipeline, stage, access, running?.kafka);
   if (wanted === undefined) return { reason: access.reason, message: access.message };
-  const uses = secretsOf(pipeline, access, stage);
+  const uses = secretsOf(pipeline, access, stage, observation.databaseCluster);
   const missing = missingSecrets(uses, observation.secrets);
   // A stage that runs keeps running with what it has read; a new one waits, instead of rolling when the secret comes.
   if (missing !== undefined && deployed === undefined) return missing;

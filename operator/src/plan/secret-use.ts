@@ -1,5 +1,6 @@
 /** Which secrets a stage's pods mount, and which of their keys. */
 import { path, type StreamPipeline } from "@caudal/crds";
+import type { KubeObject } from "../kube/object.ts";
 import type { SecretObservation } from "../observe/observation.ts";
 import type { KafkaAccess } from "./kafka-access.ts";
 import { clusterAppSecretName, clusterCaSecretName, databaseObjectName, databaseSecretName } from "./names.ts";
@@ -34,32 +35,51 @@ export function databaseSecretOf({ metadata, spec }: StreamPipeline): string | u
     : databaseSecretName(metadata.name);
 }
 
-/** Name of the Secret of the authority by which the pipeline's database is trusted. */
-export function databaseCaSecretOf({ metadata, spec }: StreamPipeline): string | undefined {
+/** Name of the CloudNativePG Cluster that has the pipeline's database: its own, or the one that it shares. */
+export function databaseClusterOf({ metadata, spec }: StreamPipeline): string | undefined {
   const { database } = spec;
-  if (database?.caSecretRef !== undefined) return database.caSecretRef.name;
   if (database === undefined || database.secretRef !== undefined) return undefined;
-  return clusterCaSecretName(database.clusterRef?.name ?? databaseObjectName(metadata.name));
+  return database.clusterRef?.name ?? databaseObjectName(metadata.name);
 }
 
-export function secretsOf(pipeline: StreamPipeline, access: KafkaAccess, stage: StageSpec): SecretUse[] {
-  const uses = [...ownDatabase(pipeline, stage), ...namedSecrets(stage)];
+/**
+ * Name of the Secret of the authority by which the pipeline's database is trusted.
+ *
+ * @param cluster the CloudNativePG Cluster of {@link databaseClusterOf}, which may have an authority that people gave it
+ */
+export function databaseCaSecretOf(pipeline: StreamPipeline, cluster: KubeObject | undefined): string | undefined {
+  const given = pipeline.spec.database?.caSecretRef;
+  if (given !== undefined) return given.name;
+  const name = databaseClusterOf(pipeline);
+  if (name === undefined) return undefined;
+  const { certificates } = (cluster?.spec ?? {}) as { certificates?: { serverCASecret?: string } };
+  return certificates?.serverCASecret ?? clusterCaSecretName(name);
+}
+
+/** What a stage's pods mount. @param cluster as for {@link databaseCaSecretOf} */
+export function secretsOf(
+  pipeline: StreamPipeline,
+  access: KafkaAccess,
+  stage: StageSpec,
+  cluster: KubeObject | undefined,
+): SecretUse[] {
+  const uses = [...ownDatabase(pipeline, stage, cluster), ...namedSecrets(stage)];
   if (access.caSecret !== undefined) uses.push({ ...access.caSecret, folder: path.kafkaCa });
   if (access.userSecret !== undefined) uses.push({ ...access.userSecret, folder: path.kafkaUser });
   return uses;
 }
 
 /** The pipeline's own database, where the stage uses it. */
-function ownDatabase(pipeline: StreamPipeline, stage: StageSpec): SecretUse[] {
+function ownDatabase(pipeline: StreamPipeline, stage: StageSpec, cluster: KubeObject | undefined): SecretUse[] {
   const used = stage.role === "aggregator" || (stage.role === "transform" && usesDatabase(stage));
-  return used ? databaseUses(pipeline) : [];
+  return used ? databaseUses(pipeline, cluster) : [];
 }
 
-/** What it takes to log in to the pipeline's own database, and to trust it. */
-export function databaseUses(pipeline: StreamPipeline): SecretUse[] {
+/** What it takes to log in to the pipeline's own database, and to trust it. @param cluster as for {@link databaseCaSecretOf} */
+export function databaseUses(pipeline: StreamPipeline, cluster: KubeObject | undefined): SecretUse[] {
   const name = databaseSecretOf(pipeline);
   if (name === undefined) return [];
-  const ca = databaseCaSecretOf(pipeline);
+  const ca = databaseCaSecretOf(pipeline, cluster);
   return [
     { name, keys: DATABASE_KEYS, optional: DATABASE_OPTIONS, folder: path.database },
     ...(ca === undefined ? [] : [caUse(ca, path.database)]),
@@ -118,9 +138,13 @@ function secretRefs(stage: StageSpec): SecretRef[] {
 }
 
 /** Names of all secrets that any stage of the pipeline mounts, sorted. */
-export function secretNamesOf(pipeline: StreamPipeline, access: KafkaAccess): string[] {
-  const uses = stagesOf(pipeline).flatMap((stage) => secretsOf(pipeline, access, stage));
-  return [...new Set([...uses, ...databaseUses(pipeline)].map(({ name }) => name))].sort();
+export function secretNamesOf(
+  pipeline: StreamPipeline,
+  access: KafkaAccess,
+  cluster: KubeObject | undefined,
+): string[] {
+  const uses = stagesOf(pipeline).flatMap((stage) => secretsOf(pipeline, access, stage, cluster));
+  return [...new Set([...uses, ...databaseUses(pipeline, cluster)].map(({ name }) => name))].sort();
 }
 
 /** The first secret or key that is not there. */

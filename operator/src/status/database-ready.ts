@@ -18,7 +18,7 @@ export function findDatabaseReady(facts: Facts): Finding {
     if (waiting !== undefined) return waiting;
   }
   const secret = databaseSecretOf(observation.pipeline);
-  const missing = missingSecrets(databaseUses(observation.pipeline), observation.secrets);
+  const missing = missingSecrets(databaseUses(observation.pipeline, observation.databaseCluster), observation.secrets);
   if (missing !== undefined) return fails(missing.reason, missing.message);
   return holds("DatabaseReady", `workloads log in with Secret/${secret ?? ""}`);
 }

@@ -80,6 +80,7 @@ export function givenObservation(change: Partial<Observation> = {}): Observation
     installed: { strimzi: true, cloudNativePg: true, podMonitors: false },
     kafka: givenKafka(),
     sharedDatabaseCluster: undefined,
+    databaseCluster: undefined,
     secrets: new Map([
       ["app-events-db-app", { name: "app-events-db-app", exists: true, keys }],
       ["app-events-db-ca", { name: "app-events-db-ca", exists: true, keys: { "ca.crt": "6" } }],

@@ -72,6 +72,7 @@ function render(name: string): string {
     installed: { strimzi: true, cloudNativePg: true, podMonitors: false, ...observed.installed },
     kafka: observed.kafka,
     sharedDatabaseCluster: undefined,
+    databaseCluster: undefined,
     secrets: new Map(secrets),
     children: new Map(),
     pods: [],

@@ -65,7 +65,7 @@ export async function reconcileCluster(context: Context, key: string): Promise<n
     await writeStatus(context, cluster, clusterStatus(cluster, false, wasInitialized));
     return app === undefined ? namesakeMs : resyncMs;
   }
-  let databasesMs = Infinity;
+  let databasesMs: number;
   const superuser = await Superuser.open(primaryHost(cluster), secretText(admin, "password") ?? "");
   try {
     await ensureApplication(context, cluster, superuser, admin, app);
