@@ -1,7 +1,5 @@
 /** Stages know the folders of their Secrets; a person looks for the Secrets. */
-import type { StreamPipeline } from "@caudal/crds";
-import type { KubeObject } from "../kube/object.ts";
-import type { PodObservation } from "../observe/observation.ts";
+import type { Observation, PodObservation } from "../observe/observation.ts";
 import { kafkaAccessOf } from "../plan/kafka-access.ts";
 import { secretsOf } from "../plan/secret-use.ts";
 import type { StageSpec } from "../plan/stages.ts";
@@ -9,12 +7,11 @@ import type { StageSpec } from "../plan/stages.ts";
 /** @returns the pods with `Secret/name` where their errors name the folder in which that is mounted */
 export function nameSecrets(
   pods: readonly PodObservation[],
-  pipeline: StreamPipeline,
-  kafka: KubeObject | undefined,
+  { pipeline, kafka, databaseCluster }: Pick<Observation, "pipeline" | "kafka" | "databaseCluster">,
   stage: StageSpec,
 ): readonly PodObservation[] {
   const names = new Map<string, string>();
-  for (const { folder, name } of secretsOf(pipeline, kafkaAccessOf(pipeline, kafka), stage))
+  for (const { folder, name } of secretsOf(pipeline, kafkaAccessOf(pipeline, kafka), stage, databaseCluster))
     if (!names.has(folder)) names.set(folder, name);
   // A folder may begin with another's name.
   const folders = [...names].sort(([a], [b]) => b.length - a.length);

@@ -33,12 +33,11 @@ export function viewStages(facts: Facts): StageView[] {
 }
 
 function viewStage(facts: Facts, stage: StageSpec): StageView {
-  const { pipeline, pods: all, clock, kafka } = facts.observation;
+  const { pipeline, pods: all, clock } = facts.observation;
   const deployment = deploymentOf(facts, stage);
   const pods = nameSecrets(
     all.filter((pod) => pod.stage === stage.name),
-    pipeline,
-    kafka,
+    facts.observation,
     stage,
   );
   const lag = readsTopics(stage) ? totalLag(pods) : undefined;
