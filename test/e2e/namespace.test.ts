@@ -67,7 +67,8 @@ spec:
 `;
 
 let database: Database;
-const slots = async () => await database.query<{ slot_name: string }>("select slot_name from pg_replication_slots");
+const slots = async () =>
+  await database.query("select slot_name from pg_replication_slots where database = current_database()");
 
 beforeAll(async () => {
   await apply(outside);
