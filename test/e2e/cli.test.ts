@@ -74,6 +74,8 @@ describe("caudal on the cluster", () => {
     [["sql", "-n", "kube-public", "-e", "show tables"], "namespace kube-public has no pipeline", 2],
     [["sql", "--context", "nowhere", "-e", "show tables"], "the kubeconfig has no context nowhere", 2],
     [["sql", "app-events", "-n", NAMESPACE, "-e", "select usr from app-events"], "Candidate bindings", 1],
+    [["sql", "app-events", "-n", NAMESPACE, "-e", "select * from app-event"], 'did you mean "app-events"?', 1],
+    [["sql", "app-events", "-n", NAMESPACE, "-e", "\\d event_count"], "did you mean event_counts", 1],
     [["sql", "app-events", "-n", NAMESPACE, "-e", "drop table event_counts"], "read-only transaction", 1],
     [["status", "nothing", "-n", NAMESPACE], `namespace ${NAMESPACE} has no pipeline nothing`, 1],
   ])("%j says why it cannot be", async (args, words, code) => {
@@ -81,6 +83,19 @@ describe("caudal on the cluster", () => {
     expect(ended.stderr).toContain(words);
     expect(ended.code).toBe(code);
   });
+});
+
+it("a script from standard input has backslash commands, and joins a topic with a table", async () => {
+  const script = `\\pset null none
+    \\d event_c*
+    select e.user_id, c.count from app-events e
+      join event_counts c on c.event_type = e.event_type limit 1 \\gx`;
+  const { code, stdout, stderr } = await caudal(["sql", "app-events", "-n", NAMESPACE, "-f", "-"], script);
+  expect(stderr).toBe('NULL is shown as "none"\n');
+  expect(stdout).toMatch(
+    /event_counts\s+table\s+metrics writes it\n\(1 row\)\n── row 1 ─+\nuser_id {2}u\d+\ncount {4}\d+\n\(1 row\)\n$/,
+  );
+  expect(code).toBe(0);
 });
 
 describe("a stream", () => {

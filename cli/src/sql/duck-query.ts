@@ -106,8 +106,13 @@ async function aggregateNames(duckdb: DuckDB): Promise<ReadonlySet<string>> {
   return new Set(rows.map(({ name }) => String(name)));
 }
 
-/** @param placeOf what was typed, of the place that DuckDB tells; undefined where it is given another text */
-async function orFailed<T>(work: () => Promise<T>, placeOf?: (byte: number) => number): Promise<T> {
+/**
+ * Work of DuckDB's, with its errors in words.
+ *
+ * @param placeOf what was typed, of the place that DuckDB tells; undefined where it is given another text
+ * @throws StatementFailed
+ */
+export async function orFailed<T>(work: () => Promise<T>, placeOf?: (byte: number) => number): Promise<T> {
   try {
     return await work();
   } catch (error) {

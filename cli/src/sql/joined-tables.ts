@@ -3,6 +3,7 @@ import type { TableRef } from "@caudal/crds";
 import { literal, qualified } from "@caudal/workloads/postgres/core/identifiers";
 import type { DuckDB } from "@caudal/workloads/sql/duckdb";
 import { quote, text } from "@caudal/workloads/sql/quote";
+import { structured } from "@caudal/workloads/sql/sql-error";
 import { StatementFailed } from "../errors.ts";
 import type { Database } from "../live/database.ts";
 
@@ -45,11 +46,11 @@ export async function loadTable(
     }
   } catch (error) {
     if (error instanceof StatementFailed) throw error;
-    const said = error instanceof Error ? error.message : String(error);
+    const { exception_type: type = "", exception_message: said = "" } = structured(error);
     throw new StatementFailed(
-      /Out of Memory/.test(said)
+      type.includes("Out of Memory")
         ? `the table ${table.name} is too large to stand beside a topic: ask PostgreSQL for what is needed of it, or look it up in a transform`
-        : `a value of the table ${table.name} cannot stand beside a topic: ${said}`,
+        : `a value of the table ${table.name} cannot stand beside a topic: ${said.trim()}`,
       { cause: error },
     );
   } finally {

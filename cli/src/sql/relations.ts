@@ -32,6 +32,20 @@ export function readRelations(source: string): Relations {
   return { relations, words, star: tokens.some((token) => isSymbol(token, "*")) };
 }
 
+/**
+ * Names of relations before their columns: `app-events.user_id`.
+ *
+ * @param names of relations that the query reads
+ */
+export function readQualifiers(source: string, names: readonly string[]): readonly Relation[] {
+  const { tokens } = lex(source);
+  return tokens.flatMap(({ kind, from }, at) => {
+    const written = kind === "word" && !isSymbol(tokens[at - 1], ".") ? nameAt(source, tokens, at)?.name : undefined;
+    const name = names.find((one) => written?.startsWith(`${one}.`));
+    return name === undefined ? [] : { name, from, to: from + name.length };
+  });
+}
+
 /** A text with some of its parts replaced, which knows where everything was before. */
 export interface Rewritten {
   readonly sql: string;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { readRelations, rewriteRelations } from "./relations.ts";
+import { readQualifiers, readRelations, rewriteRelations } from "./relations.ts";
 import { parseStatement, type Statement, withoutLimit } from "./statement.ts";
 
 describe("what a statement asks for", () => {
@@ -106,6 +106,17 @@ describe("the topics of a query", () => {
     for (const word of ["where", "on true", "y", "c"])
       if (source.endsWith(word)) expect(rewritten.placeBefore(sql.lastIndexOf(word))).toBe(source.lastIndexOf(word));
   });
+});
+
+test("a topic's name before a column is told from a difference", () => {
+  const source =
+    "select psg-customers.id, a.b.c, x.a.b.c, psg-id from psg-customers, a.b where 'a.b.c' <> psg-customers.n";
+  const found = readQualifiers(source, ["psg-customers", "a.b"]);
+  expect(found.map(({ from, to }) => source.slice(from - 1, to + 3))).toEqual([
+    " psg-customers.id",
+    " a.b.c,",
+    " psg-customers.n",
+  ]);
 });
 
 test("a LIMIT at the end is told apart from the query", () => {

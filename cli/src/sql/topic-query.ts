@@ -7,11 +7,11 @@ import type { Database } from "../live/database.ts";
 import type { Topics } from "../live/topics.ts";
 import type { Printer } from "../output/printer.ts";
 import type { ResultColumn } from "../output/result.ts";
-import { describeQuery, openQueries, runQuery, whyNotByRecord } from "./duck-query.ts";
+import { describeQuery, openQueries, orFailed, runQuery, whyNotByRecord } from "./duck-query.ts";
 import { exactQuery } from "./exact-query.ts";
 import { loadTable } from "./joined-tables.ts";
 import { RECORD_COLUMNS } from "./record-columns.ts";
-import { type Relation, type Relations, rewriteRelations } from "./relations.ts";
+import { readQualifiers, type Relation, type Relations, rewriteRelations } from "./relations.ts";
 import { type Query, withoutLimit } from "./statement.ts";
 import { TopicTable } from "./topic-table.ts";
 
@@ -50,7 +50,14 @@ export async function askTopics(asked: TopicQuery, around: Around, signal: Abort
     for (const { table } of loaded) await table.replace([]);
     await loadTables(duckdb, query.sql, others, around, signal);
     if (signal.aborted) return;
-    const { sql, placeBefore } = rewriteRelations(query.sql, relations, (relation) => {
+    const named = [
+      ...relations,
+      ...readQualifiers(
+        query.sql,
+        topics.map(({ name }) => name),
+      ),
+    ];
+    const { sql, placeBefore } = rewriteRelations(query.sql, named, (relation) => {
       const topic = topicOf(relation);
       return topic === undefined ? undefined : quote(topic.name);
     });
@@ -140,7 +147,7 @@ async function follow(
   let [shown, bad] = [0, 0];
   if (limit !== 0)
     for await (const blocks of (await around.topics()).read(topic.name, { beginning, follow: emit, signal })) {
-      bad += await table.replace(blocks);
+      bad += await orFailed(async () => await table.replace(blocks));
       const { rows } = await runQuery(duckdb, sql, columns);
       const part = rows.slice(0, limit === undefined ? rows.length : limit - shown);
       shown += part.length;
@@ -159,7 +166,7 @@ async function askAll(sql: string, loaded: readonly Loaded[], work: Work): Promi
   let bad = 0;
   for (const { topic, table } of loaded)
     for await (const blocks of topics.read(topic.name, { beginning: true, follow: false, signal }))
-      bad += await table.add(blocks);
+      bad += await orFailed(async () => await table.add(blocks));
   if (signal.aborted) return;
   await around.printer.result(await runQuery(duckdb, sql, columns));
   tellBad(around.printer, bad);

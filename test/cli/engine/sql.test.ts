@@ -126,6 +126,7 @@ describe("caudal sql", () => {
     doc jsonb, kind "char", tags text[], ok boolean, big bigint);
     insert into people values ('ana', '0044-03-15', '2026-04-01 10:00:00.000001+02', 1234567890123456789.12345, 12345678901234567890.1234,
       '{"v": 1234567890123456.7891}', 'x', '{a,"b,c"}', true, 9007199254740993), ('zoe', null, 'infinity', null, null, null, null, null, null, null);
+    create table "not a number" (n numeric); insert into "not a number" values ('NaN');
     create table "Sales-2026"."Order Details" ("User" text, "Net Price" double precision);
     insert into "Sales-2026"."Order Details" select 'bia', 0.1 from generate_series(1, 6000)`;
 
@@ -249,6 +250,11 @@ describe("caudal sql", () => {
     );
     const sum = `with e as (select * from ${NAME}) select id, count(*) as n, max("Net Price") as p from e join "Sales-2026"."Order Details" o on o."User" = e."user" where id = 2 group by 1`;
     expect((await desk.ask(sum)).printed).toBe("id,n,p\n2,6000,0.1\n");
+    const qualified = `select ${NAME}.id, p.ok from ${NAME}, people p where ${NAME}."user" = p."user" and ${NAME}.id = 1`;
+    expect((await desk.ask(qualified)).printed).toBe("id,ok\n1,true\n");
+    await expect(desk.ask(`select * from ${NAME} join "not a number" on true`)).rejects.toThrow(
+      /^a value of the table not a number cannot stand beside a topic: Could not convert string "NaN"/,
+    );
     await expect(desk.ask(`${joined} emit changes`)).rejects.toThrow("has no end to wait for with EMIT CHANGES");
   });
 
