@@ -24,6 +24,7 @@ describe("what a person acknowledges", () => {
     [`a=${text}`, { a: [text] }],
     [` a = ${uuid} , b.c_d-e=${text},a=${text}`, { a: [text], "b.c_d-e": [text] }],
     [`a=nonsense,=${text},b`, {}],
+    [`$(rm -r x)=${text}, a;b=${text}`, {}],
   ])("%j", (written, expected) => expect(Object.fromEntries(readLostTopics(written))).toEqual(expected));
 
   test("is written as it is read", () => {

@@ -5,6 +5,8 @@
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const BASE64 = /^[A-Za-z0-9_-]{22}$/;
+/** Names that Kafka takes: what else stands in their place is shown in no command. */
+const TOPIC = /^[A-Za-z0-9._-]{1,249}$/;
 
 /** In Kafka's own form, as `kafka-topics.sh --describe` prints it. @returns undefined for what is no id in either form */
 export function topicIdText(id: string): string | undefined {
@@ -29,7 +31,7 @@ export function readLostTopics(text: string | undefined): ReadonlyMap<string, re
   for (const part of (text ?? "").split(",")) {
     const [topic = "", written = ""] = part.split("=").map((piece) => piece.trim());
     const id = topicIdText(written);
-    if (topic === "" || id === undefined) continue;
+    if (!TOPIC.test(topic) || id === undefined) continue;
     const ids = found.get(topic) ?? [];
     if (!ids.includes(id)) found.set(topic, [...ids, id]);
   }

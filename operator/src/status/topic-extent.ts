@@ -22,7 +22,8 @@ export function extentOf({ observation }: Facts, name: string, id: string): Exte
     ];
     for (const { partition, nextOffset, endOffset } of places) {
       ends.set(partition, Math.max(endOffset, ends.get(partition) ?? 0));
-      unread.set(stage, (unread.get(stage) ?? 0) + Math.max(0, endOffset - nextOffset));
+      const left = (unread.get(stage) ?? 0) + Math.max(0, endOffset - nextOffset);
+      unread.set(stage, Math.min(left, Number.MAX_SAFE_INTEGER));
     }
   }
   const count = ends.size === 0 ? 0 : Math.max(...ends.keys()) + 1;
@@ -37,5 +38,8 @@ export function extentOf({ observation }: Facts, name: string, id: string): Exte
 const PARTITIONS = 1_024;
 
 export function sizeOf(ends: readonly number[]): number {
-  return ends.reduce((sum, end) => sum + Math.max(0, end), 0);
+  return Math.min(
+    ends.reduce((sum, end) => sum + Math.max(0, end), 0),
+    Number.MAX_SAFE_INTEGER,
+  );
 }

@@ -212,6 +212,13 @@ describe("nothing is told", () => {
       ],
     ],
     [
+      "of what a pod says that is no id of Kafka's",
+      [
+        { ids: {}, spec: external, reads: { topicId: A } },
+        { ids: {}, spec: external, reads: { topicId: "x; rm -r /tmp/x #" } },
+      ],
+    ],
+    [
       "of a stage that is behind, where Strimzi says which topic it is",
       [seen(A), { ...seen(A), reads: { topicId: B } }],
     ],
@@ -236,4 +243,20 @@ test("a command acknowledges all that is open, with what was acknowledged before
   const value = /acknowledge-lost-topics=(\S+)/.exec(healthy(status)?.message ?? "")?.[1];
   expect(value).toBe(`x=${C},app-events=${A},app-events-metrics-dlq=${A}`);
   expect(statusOf(factsOf({ ...both(B), annotation: value ?? "" }, status)).status.lostTopics).toBeUndefined();
+});
+
+test("what a pod says of offsets stays within what the API server stores", () => {
+  const most = 2 ** 52;
+  const places = Array.from({ length: 6_000 }, () => ({ partition: most, nextOffset: -most, endOffset: most }));
+  const status = after(
+    { ids: {}, spec: external, reads: { topicId: A } },
+    {
+      ...{ ids: {}, spec: external, reads: { topicId: B } },
+      replaced: { topic: "app-events", topicId: A, places },
+    },
+  );
+  const [lost] = status.lostTopics ?? [];
+  expect(lost?.ends?.length ?? 0).toBeLessThanOrEqual(1_024);
+  expect(lost?.offsets ?? 0).toBeLessThan(2 ** 53);
+  for (const { offsets } of lost?.unread ?? []) expect(offsets).toBeLessThan(2 ** 53);
 });

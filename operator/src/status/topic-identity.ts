@@ -1,5 +1,5 @@
 /** Which topics the pipeline has, by Kafka's ids, and which of them were lost: told until a person acknowledges it. */
-import { annotation, type PipelineStatus, readLostTopics } from "@caudal/crds";
+import { annotation, type PipelineStatus, readLostTopics, topicIdText } from "@caudal/crds";
 import type { KubeObject } from "../kube/object.ts";
 import { buildKafkaTopics } from "../plan/kafka-topic.ts";
 import { readingStagesOf } from "../plan/stages.ts";
@@ -57,7 +57,9 @@ function seenIds(facts: Facts): ReadonlyMap<string, readonly string[]> {
   for (const { topic } of readingStagesOf(pipeline)) {
     const told = pods.flatMap(({ terminating, status }) => {
       const reads = status?.value.reads;
-      return terminating || reads?.topic !== topic ? [] : [reads.topicId];
+      // A person copies it into a shell: what is no id of Kafka's is not one.
+      const id = reads?.topic === topic && !terminating ? topicIdText(reads.topicId) : undefined;
+      return id === undefined ? [] : [id];
     });
     found.set(topic, told);
   }
@@ -68,7 +70,8 @@ function seenIds(facts: Facts): ReadonlyMap<string, readonly string[]> {
   for (const { metadata, spec } of buildKafkaTopics(pipeline)) {
     const topic = spec?.["topicName"];
     const id = blind ? undefined : objects.get(metadata.name)?.status?.["topicId"];
-    found.set(typeof topic === "string" ? topic : metadata.name, typeof id === "string" ? [id] : []);
+    const known = typeof id === "string" ? topicIdText(id) : undefined;
+    found.set(typeof topic === "string" ? topic : metadata.name, known === undefined ? [] : [known]);
   }
   return found;
 }
