@@ -5,6 +5,7 @@ import { buildWorkloads } from "./engines/caudal.ts";
 import { engines } from "./engines/index.ts";
 import { measureGenerator } from "./generator.ts";
 import { measureGrowth } from "./growth.ts";
+import { prepareStreamsTransform } from "./engines/kafka-streams.ts";
 import { measureLatency } from "./latency.ts";
 import type { Options } from "./options.ts";
 import { throughputChart } from "./report/chart.ts";
@@ -12,10 +13,12 @@ import { generatorTable } from "./report/generator.ts";
 import { growthTable } from "./report/growth.ts";
 import { latencyTable } from "./report/latency.ts";
 import { type Result, summarize } from "./report/results.ts";
+import { smallTable } from "./report/small.ts";
 import { configurationList, throughputTable } from "./report/table.ts";
 import type { Bench } from "./running.ts";
 import { transformEngines } from "./engines/transforms.ts";
 import { transformTable } from "./report/transform.ts";
+import { measureSmall } from "./small.ts";
 import { transformKinds } from "./transform-kinds.ts";
 import { measureTransform } from "./transform.ts";
 import { measureThroughput } from "./throughput.ts";
@@ -93,6 +96,15 @@ export async function measure(options: Options, progress: Progress): Promise<(be
           table: transformTable(results),
           wrong: [...failed.map((title) => `failed: ${title}`), ...inexact],
         };
+      };
+    }
+    case "small": {
+      await progress.step("bundling Caudal", buildWorkloads);
+      if (options.scenarios.length === 0) await prepareStreamsTransform(progress);
+      return async (bench) => {
+        const results = await measureSmall(bench, { ...options, names: options.scenarios }, progress);
+        const wrong = results.filter(({ complete }) => !complete).map(({ name }) => `not complete: ${name}`);
+        return { results, table: smallTable(results), wrong };
       };
     }
     case "growth": {

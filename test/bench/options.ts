@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import { UsageError } from "../cluster/host/errors.ts";
 import { scenarioNames } from "./scenarios.ts";
+import { smallStageNames } from "./small-stages.ts";
 import { transformKindNames } from "./transform-kinds.ts";
 
 export const engineNames = ["caudal", "flink", "flink-rocksdb", "kafka-streams", "kafka-streams-eos", "spark"] as const;
@@ -12,7 +13,7 @@ const TRANSFORMING: readonly EngineName[] = ["caudal", "flink"];
 
 export interface Options {
   readonly help: boolean;
-  readonly measure: "throughput" | "latency" | "generator" | "growth" | "transform";
+  readonly measure: "throughput" | "latency" | "generator" | "growth" | "transform" | "small";
   readonly engines: readonly EngineName[];
   /** Names of what is to grow, or of transforms; none: all. */
   readonly scenarios: readonly string[];
@@ -41,11 +42,13 @@ in PostgreSQL, every row checked. Broker, PostgreSQL and engine share this machi
   npm run bench -- --growth [NAME …]   Caudal where one thing is much larger than usual:
                                        ${scenarioNames.join(", ")}
                                        (the last one takes 20 GB of disk, and is left out unless it is named)
+  npm run bench -- --small [NAME …]    what a stage of each kind costs at rest and at 50 events/s, beside a Kafka Streams
+                                       program; by names some stages alone: ${smallStageNames.join(", ")}
 
   --only A,B       these engines alone: ${engineNames.join(", ")}
   --events N       events in the topic (10000000), or to generate, for --growth and for --transform (3000000)
   --runs N         runs of each engine (3)
-  --rate N         events per second at a steady rate (20000)
+  --rate N         events per second at a steady rate (20000; 50 with --small)
   --seconds N      how long the steady rate is held (60)
   --json FILE      writes the results there, of throughput after every run
   --docs           writes the table into docs/performance.md, and the chart beside it
@@ -63,12 +66,18 @@ const EVENTS: Readonly<Record<Options["measure"], number>> = {
   generator: 3_000_000,
   growth: 3_000_000,
   transform: 3_000_000,
+  small: 3_000_000,
 };
+/** Events per second without --rate. */
+const RATE = 20_000;
+const SMALL_RATE = 50;
 
 /** @throws UsageError that says what to write instead */
 export function parseOptions(args: readonly string[]): Options {
   const { values, positionals } = parse(args);
-  const measures = (["latency", "generator", "growth", "transform"] as const).filter((name) => values[name] === true);
+  const measures = (["latency", "generator", "growth", "transform", "small"] as const).filter(
+    (name) => values[name] === true,
+  );
   if (measures.length > 1) throw new UsageError(`--${measures.join(" and --")} are measured one at a time.`);
   const measure = measures[0] ?? "throughput";
   if (values.docs === true && values.profile !== undefined)
@@ -80,7 +89,7 @@ export function parseOptions(args: readonly string[]): Options {
     scenarios: scenariosOf(positionals, measure),
     events: whole("events", values.events, EVENTS[measure], 10_000),
     runs: whole("runs", values.runs, 3),
-    rate: whole("rate", values.rate, 20_000),
+    rate: whole("rate", values.rate, measure === "small" ? SMALL_RATE : RATE),
     seconds: whole("seconds", values.seconds, 60),
     ...(values.json === undefined ? {} : { json: values.json }),
     ...(values.profile === undefined ? {} : { profile: values.profile }),
@@ -106,6 +115,7 @@ function parse(args: readonly string[]) {
         generator: { type: "boolean" },
         growth: { type: "boolean" },
         transform: { type: "boolean" },
+        small: { type: "boolean" },
         keep: { type: "boolean" },
         docs: { type: "boolean" },
         help: { type: "boolean", short: "h" },
@@ -135,11 +145,18 @@ function enginesOf(only: string | undefined, measure: Options["measure"]): reado
   return known;
 }
 
+/** What may be named. */
+const namesOf: Readonly<Partial<Record<Options["measure"], readonly string[]>>> = {
+  growth: scenarioNames,
+  transform: transformKindNames,
+  small: smallStageNames,
+};
+
 function scenariosOf(names: readonly string[], measure: Options["measure"]): readonly string[] {
-  const known = measure === "growth" ? scenarioNames : measure === "transform" ? transformKindNames : undefined;
+  const known = namesOf[measure];
   if (names.length > 0 && known === undefined)
     throw new UsageError(
-      `I do not know what to do with "${names.join(" ")}": names are for --growth, for --transform and for --only.`,
+      `I do not know what to do with "${names.join(" ")}": names are for --growth, --transform, --small and --only.`,
     );
   const unknown = names.filter((name) => known?.includes(name) === false);
   if (unknown.length > 0)

@@ -17,6 +17,7 @@ const POSTGRES_SETTINGS = {
   synchronous_commit: "on",
   shared_buffers: "512MB",
   max_wal_size: "4GB",
+  wal_level: "logical",
   log_min_messages: "error",
 };
 

@@ -1,7 +1,7 @@
 /** Puts what was measured into a page, between marks that stay. Pure. */
 import { BenchFailed } from "../errors.ts";
 
-export type Section = "throughput" | "latency" | "generator" | "growth" | "transform";
+export type Section = "throughput" | "latency" | "generator" | "growth" | "transform" | "small";
 
 /**
  * The page with new text in its section `<!-- bench:NAME -->` … `<!-- bench:end -->`.

@@ -36,6 +36,7 @@ describe("within 512 MiB", () => {
     ["repeat(s, 3000000000)"],
     ["lpad(s, 2000000000, 'ab')"],
     ["len(range(3000000000 + n))"],
+    ["len(list_transform(range(30000000), lambda i: repeat(s, i)))"],
     ["replace(repeat(s, 100000), 'x', repeat('y', 100000))"],
     ["array_to_string(range(200000000 + n), ',')"],
     ["printf('%2000000000d', n)"],

@@ -23,6 +23,8 @@ import { type Shard, Shards } from "./shards.ts";
 
 /** Milliseconds between looks at what is due. */
 const TICK_MS = 50;
+/** The same when none will be: another assignment may bring more. */
+const COMPLETED_TICK_MS = 500;
 const KEEP_MS = 1_000;
 /** Events of one shard that are made in one go: others have their turn, and the loop its heartbeat. */
 const MOST_AT_ONCE = 10_000;
@@ -90,8 +92,8 @@ class Generator {
       const more = await this.#makeDue();
       if (performance.now() - this.#keptAt >= KEEP_MS) await this.#keep();
       this.#showState();
-      // Not at the drain's signal: 50 ms are soon over.
-      if (!more) await sleep(TICK_MS);
+      // Not at the drain's signal: it is soon over.
+      if (!more) await sleep(this.#shards.completed ? COMPLETED_TICK_MS : TICK_MS);
     }
     await this.#keep();
   }

@@ -41,6 +41,11 @@ function decode(batch: RecordBatch, cursor: Cursor): OriginalRecord {
   cursor.at++;
   const timestampDelta = cursor.varint();
   const offset = batch.baseOffset + cursor.varint();
+  return { offset, timestamp: batch.appendTime ?? batch.baseTimestamp + timestampDelta, ...bodyOf(cursor) };
+}
+
+/** What follows a record's place and time. @param cursor at the length of its key */
+export function bodyOf(cursor: Cursor): Pick<OriginalRecord, "key" | "value" | "headers"> {
   const key = bytes(cursor);
   const value = bytes(cursor);
   const headers: (readonly [string, Buffer | null])[] = [];
@@ -48,7 +53,7 @@ function decode(batch: RecordBatch, cursor: Cursor): OriginalRecord {
     const name = cursor.take(cursor.varint()).toString("utf8");
     headers.push([name, bytes(cursor)]);
   }
-  return { offset, timestamp: batch.appendTime ?? batch.baseTimestamp + timestampDelta, key, value, headers };
+  return { key, value, headers };
 }
 
 function bytes(cursor: Cursor): Buffer | null {

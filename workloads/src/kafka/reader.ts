@@ -35,6 +35,10 @@ export interface ReaderOptions {
   readonly onProblem: (error: Error, delayMs: number) => void;
   /** Milliseconds a leader may wait for data: 500. */
   readonly maxWaitMs?: number;
+  /** The same while records trickle in: 30. What waits for a commit anyway is fetched as often as that is due. */
+  readonly trickleWaitMs?: number;
+  /** The same once nothing has come for half a minute; as long as ever without. A fetch ends with the first record. */
+  readonly restWaitMs?: number;
   /** Most bytes of one response, and of one partition in it: 4 MiB and 1 MiB. Of each leader one response waits while another is used. */
   readonly maxBytes?: number;
   readonly maxBytesPerPartition?: number;
@@ -62,6 +66,9 @@ const MAX_DELAY_MS = 5_000;
 const CORRUPT_LIMIT = 5;
 const FLOWING_WAIT_MS = 30;
 const FLOWING_BYTES = 128 * 1024;
+/** An answer with less is of a trickle. */
+const TRICKLE_BYTES = 16 * 1024;
+const REST_AFTER_MS = 30_000;
 /** What the compressed batches of one response may become; a single one may become more. */
 const UNPACKED_BYTES = 8 << 20;
 const LEAST_BYTES = 64 << 10;
@@ -74,8 +81,9 @@ export class TopicReader {
   readonly #flights = new Set<number | "metadata">();
   readonly #delays = new Map<number | "metadata", Delay>();
   readonly #landed = new Map<number, Fetched>();
-  /** Leaders whose last answer had records. */
-  readonly #flowing = new Set<number>();
+  /** Of leaders, the bytes of the last answer that had records, and when it came. */
+  readonly #flow = new Map<number, { readonly bytes: number; readonly at: number }>();
+  readonly #since = performance.now();
   readonly #buffers = new Map<number, ResponseBuffers>();
   #info: TopicInfo | undefined;
   #stale = true;
@@ -225,6 +233,7 @@ export class TopicReader {
     const ends: PartitionEnd[] = [];
     let packed = 0;
     let unpacked = 0;
+    const fetched = answers.reduce((sum, { records }) => sum + records.length, 0);
     for (const reading of inTurn) {
       const answer = answers.find(({ partition }) => partition === reading.partition);
       if (answer === undefined || this.#readings.get(reading.partition) !== reading) continue;
@@ -252,8 +261,8 @@ export class TopicReader {
       }
     }
     this.#expansion = Math.max(1, unpacked / Math.max(packed, 1), 0.8 * this.#expansion);
-    if (blocks.length > 0) this.#flowing.add(leader);
-    else this.#flowing.delete(leader);
+    if (blocks.length > 0) this.#flow.set(leader, { bytes: fetched, at: performance.now() });
+    else this.#flow.set(leader, { bytes: 0, at: this.#flow.get(leader)?.at ?? this.#since });
     if (ends.length > 0 && !this.#closed) this.#landed.set(leader, { blocks, ends });
   }
 
@@ -266,10 +275,13 @@ export class TopicReader {
 
   /** While records come, a leader collects some for a moment: an answer for each handful costs more than all else. */
   #patience(leader: number): { readonly maxWaitMs: number; readonly minBytes: number } {
-    const { maxWaitMs = 500 } = this.#options;
-    return this.#flowing.has(leader)
-      ? { maxWaitMs: Math.min(FLOWING_WAIT_MS, maxWaitMs), minBytes: FLOWING_BYTES }
-      : { maxWaitMs, minBytes: 1 };
+    const { maxWaitMs = 500, trickleWaitMs = FLOWING_WAIT_MS, restWaitMs = maxWaitMs } = this.#options;
+    const { bytes, at } = this.#flow.get(leader) ?? { bytes: 0, at: this.#since };
+    if (bytes > 0) {
+      const wait = bytes < TRICKLE_BYTES ? trickleWaitMs : FLOWING_WAIT_MS;
+      return { maxWaitMs: Math.min(wait, maxWaitMs), minBytes: FLOWING_BYTES };
+    }
+    return { maxWaitMs: performance.now() - at > REST_AFTER_MS ? restWaitMs : maxWaitMs, minBytes: 1 };
   }
 
   /** One partition's answer as a block, or what it says went wrong. */

@@ -4,14 +4,15 @@
  */
 import type { TopicConfig } from "@caudal/crds";
 import { type Finding, finding } from "../sql/bad-rows.ts";
-import type { DuckDB } from "../sql/duckdb.ts";
+import { type DuckDB, isSpent } from "../sql/duckdb.ts";
 import { duckdbTypeOf } from "../sql/fields.ts";
 import { quote } from "../sql/quote.ts";
 import { isText, isTime, mayBeInfinite } from "../sql/types.ts";
-import { apart } from "./apart.ts";
+import { apart, type Attempt } from "./apart.ts";
 import type { Column, NumberColumn } from "./columns.ts";
 import { ROW } from "./event-columns.ts";
 import { EventTable } from "./event-table.ts";
+import { type BesideEvents, type BoundQuery, FewEvents } from "./few-events.ts";
 import type { Flight, Origin } from "./flights.ts";
 import { type Evaluated, Memo } from "./memo.ts";
 import { type TimeLimits, withinTime } from "./time-limit.ts";
@@ -53,11 +54,19 @@ export interface Joined {
   load(duckdb: DuckDB): Promise<void>;
   /** The query that adds the structs to those events that a query gives. */
   joined(events: string): string;
+  /**
+   * For a few events, the rows that are theirs, where it needs no join to know them: undefined where it does.
+   *
+   * @param fields columns of the events, by name
+   */
+  beside(fields: ReadonlyMap<string, Column>, rows: Int32Array): BesideEvents | undefined;
 }
 
 /** Where evaluation takes place. */
 export interface EvaluationHost {
   duckdb(): Promise<DuckDB>;
+  /** Closes the DuckDB that there is: the next call of {@link duckdb} opens another one. */
+  renew(): Promise<void>;
   readonly limits: TimeLimits;
   /** Of the slice that is evaluated. */
   readonly origin: Origin;
@@ -67,6 +76,9 @@ export interface EvaluationHost {
 export class Evaluation {
   readonly #host: EvaluationHost;
   readonly #events: EventTable;
+  readonly #few: FewEvents;
+  /** By name, of all that the SQL reads. */
+  readonly #columns: ReadonlyMap<string, Column>;
   readonly #lookups: Joined | undefined;
   readonly #where: string | undefined;
   readonly #conditions: readonly Condition[];
@@ -74,13 +86,10 @@ export class Evaluation {
   readonly #checks: readonly Check[];
   /** Where the results go. */
   readonly #wanted: readonly Wanted[];
-  /** What of the events the expressions read. */
+  /** What of the events the expressions read, and the tables beside them. */
   readonly #fields: readonly string[];
   /** Where all that they read are texts. */
   readonly #memo: Memo | undefined;
-  /** The query that gives the events that are loaded, with the tables beside them. */
-  #relation = "";
-  #loaded: Int32Array | undefined;
 
   /**
    * @param fields columns by field name, of all fields that the SQL reads
@@ -112,6 +121,8 @@ export class Evaluation {
     });
     this.#fields = [...read.map(([name]) => name), ...(lookups?.names ?? [])].map(quote);
     this.#events = new EventTable(read, name);
+    this.#few = new FewEvents(read);
+    this.#columns = fields;
     const texts = read.map(([, , column]) => column).filter((column) => column.kind === "text");
     // What a lookup gives changes with time: it is never remembered.
     if (lookups === undefined && texts.length > 0 && texts.length === read.length)
@@ -137,35 +148,72 @@ export class Evaluation {
 
   async #runRows(rows: Int32Array): Promise<Evaluated> {
     const { flight, origin } = this.#host;
-    const duckdb = await this.#host.duckdb();
     const passed: number[] = [];
     const findings = new Map<number, Finding>();
     const alone = (row: number, error: unknown): void => {
       findings.set(row, finding("EvaluationFailed", messageOf(error)));
     };
-    const evaluate = async (some: Int32Array): Promise<void> => {
-      const evaluated = await this.#bounded(duckdb, some);
+    const evaluate = async (duckdb: DuckDB, some: Int32Array, loaded: Loaded): Promise<void> => {
+      const evaluated = await this.#bounded(duckdb, some, loaded);
       for (const row of evaluated.rows) passed.push(row);
       for (const [row, why] of evaluated.findings) findings.set(row, why);
     };
-    const loadAndEvaluate = async (some: Int32Array): Promise<void> => {
-      const events = await this.#events.load(duckdb, some);
+    const evaluateFew = async (some: Int32Array): Promise<void> => {
+      const duckdb = await this.#host.duckdb();
       await this.#lookups?.load(duckdb);
-      this.#relation = this.#lookups?.joined(events) ?? events;
-      this.#loaded = some;
-      await apart(some, evaluate, alone);
+      await evaluate(duckdb, some, await this.#fewOf(some));
     };
+    const evaluateMany = async (some: Int32Array): Promise<void> => {
+      let has: DuckDB | undefined;
+      let query = "";
+      const attempt = async (part: Int32Array): Promise<void> => {
+        const duckdb = await this.#host.duckdb();
+        // One that failed may have given way to another.
+        if (duckdb !== has) query = await this.#load(duckdb, some);
+        has = duckdb;
+        await evaluate(duckdb, part, { query, among: part === some ? undefined : part });
+      };
+      await apart(some, this.#renewing(attempt), alone);
+    };
+    const attempt = async (some: Int32Array): Promise<void> =>
+      await (this.#few.holds(some) ? evaluateFew(some) : evaluateMany(some));
     const { runs, condemned } = flight?.divide(rows, origin) ?? { runs: [rows], condemned: [] };
     for (const row of condemned) findings.set(row, FATAL);
-    for (const run of runs) await apart(run, loadAndEvaluate, alone);
+    for (const run of runs) await apart(run, this.#renewing(attempt), alone);
     flight?.survived(rows, origin);
     return { rows: Int32Array.from(passed), findings };
   }
 
+  /** What follows an error after which DuckDB is of no use, or holds what others need, has another one. */
+  #renewing(attempt: Attempt): Attempt {
+    return async (some) => {
+      try {
+        await attempt(some);
+      } catch (error) {
+        if (isSpent(error)) await this.#host.renew();
+        throw error;
+      }
+    };
+  }
+
+  /** Gives DuckDB many events. @returns the query that gives them back, with the tables beside them */
+  async #load(duckdb: DuckDB, rows: Int32Array): Promise<string> {
+    const events = await this.#events.load(duckdb, rows);
+    await this.#lookups?.load(duckdb);
+    return this.#lookups?.joined(events) ?? events;
+  }
+
+  /** A few events, as parameters of a statement that stays planned. */
+  async #fewOf(rows: Int32Array): Promise<Loaded> {
+    const beside = this.#lookups?.beside(this.#columns, rows);
+    const { query, bind } = await this.#few.relation(rows, beside);
+    return { query: beside === undefined ? (this.#lookups?.joined(query) ?? query) : query, bind };
+  }
+
   /** Evaluates within the limit of time, with a note of it for the next life of this process. */
-  async #bounded(duckdb: DuckDB, some: Int32Array): Promise<Evaluated> {
+  async #bounded(duckdb: DuckDB, some: Int32Array, loaded: Loaded): Promise<Evaluated> {
     const { flight, origin, limits } = this.#host;
-    const evaluate = async () => await this.#evaluate(duckdb, some === this.#loaded ? "true" : among(some));
+    const evaluate = async () => await this.#evaluate(duckdb, loaded);
     if (flight === undefined) return await withinTime(duckdb, some.length, limits, evaluate, () => undefined);
     return await flight.during(
       some,
@@ -177,36 +225,37 @@ export class Evaluation {
   /**
    * Evaluates over events that are loaded, and fills the columns.
    *
-   * @param some condition over the rows that are loaded
    * @returns the rows that passed, and those that no table could keep
    */
-  async #evaluate(duckdb: DuckDB, some: string): Promise<Evaluated> {
-    const from = `(${this.#query(some)}) as evaluated`;
+  async #evaluate(duckdb: DuckDB, loaded: Loaded): Promise<Evaluated> {
+    const from = `(${this.#query(loaded)}) as evaluated`;
     const unfit = this.#checks.map(isTrue).join(" or ");
-    const source = { from, row: ROW, isLasting: some === "true", ...(unfit === "" ? {} : { unless: unfit }) };
-    const rows = await readColumns(duckdb, source, this.#wanted);
+    const how = { row: ROW, isLasting: loaded.among === undefined, ...bindOf(loaded) };
+    const rows = await readColumns(duckdb, { ...how, from, ...(unfit === "" ? {} : { unless: unfit }) }, this.#wanted);
     if (rows !== undefined) return { rows: Int32Array.from(rows), findings: new Map() };
-    const findings = await this.#findUnfit(duckdb, from);
-    const fit = await readColumns(duckdb, { from: `${from} where not (${unfit})`, row: ROW }, this.#wanted);
+    const findings = await this.#findUnfit(duckdb, from, loaded);
+    const fit = await readColumns(duckdb, { ...how, from: `${from} where not (${unfit})` }, this.#wanted);
     return { rows: Int32Array.from(fit ?? []), findings };
   }
 
-  /** @param some condition over the rows that are loaded */
-  #query(some: string): string {
+  #query({ query, among: rows }: Loaded): string {
     const guarded = ({ sql, when }: Computed) => (when === null ? `(${sql})` : `case when ${when} then (${sql}) end`);
     const columns = (list: readonly Computed[]) =>
       list.map((computed) => `${guarded(computed)}::${computed.duckdbType} as ${computed.name}`);
+    const some = rows === undefined ? "true" : among(rows);
     return `select ${[ROW, ...this.#conditions.map(({ name }) => name), ...columns(this.#values)].join(", ")}
-from (select ${[ROW, ...this.#fields, ...columns(this.#conditions)].join(", ")} from (${this.#relation}) as event where ${some} and ${this.#where === undefined ? "true" : `(${this.#where})`})`;
+from (select ${[ROW, ...this.#fields, ...columns(this.#conditions)].join(", ")} from (${query}) as event where ${some} and ${this.#where === undefined ? "true" : `(${this.#where})`})`;
   }
 
   /** The values that no table could keep. */
-  async #findUnfit(duckdb: DuckDB, from: string): Promise<ReadonlyMap<number, Finding>> {
+  async #findUnfit(duckdb: DuckDB, from: string, { bind }: Loaded): Promise<ReadonlyMap<number, Finding>> {
     const found = new Map<number, Finding>();
     const conditions = this.#checks.map(isTrue);
-    const rows = await duckdb.rows(
+    const statement = await duckdb.prepared(
       `select ${ROW} as n, list_position([${conditions.join(", ")}], true) as c from ${from} where ${conditions.join(" or ")}`,
     );
+    bind?.(statement);
+    const rows = (await statement.runAndReadAll()).getRowObjectsJson();
     for (const { n, c } of rows) {
       const check = this.#checks[Number(c) - 1];
       if (check !== undefined) found.set(Number(n), check.found);
@@ -214,6 +263,15 @@ from (select ${[ROW, ...this.#fields, ...columns(this.#conditions)].join(", ")} 
     return found;
   }
 }
+
+/** Events that DuckDB has, or gets with the query. */
+interface Loaded extends Partial<BoundQuery> {
+  readonly query: string;
+  /** Of them, those that are to be evaluated; without it, all. */
+  readonly among?: Int32Array | undefined;
+}
+
+const bindOf = ({ bind }: Loaded) => (bind === undefined ? {} : { bind });
 
 /** What no table could keep: NUL in text, numbers that are not finite, times out of range. */
 interface Check {

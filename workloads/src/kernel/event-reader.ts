@@ -1,6 +1,6 @@
 /** Slices of a block as columns of events: what the scanner is certain of, and the strict reader's verdict on the rest. */
 import { pathOf, type TopicConfig } from "@caudal/crds";
-import type { RecordBlock } from "../kafka/record-block.ts";
+import { partitionOf, type Records } from "../kafka/record-block.ts";
 import { type Finding, NO_TIME } from "../sql/bad-rows.ts";
 import { type DuckDB, openDuckDB } from "../sql/duckdb.ts";
 import { duckdbTypeOf } from "../sql/fields.ts";
@@ -51,7 +51,7 @@ export class EventReader implements EvaluationHost {
   readonly limits: TimeLimits;
   readonly flight: Flight | undefined;
   /** Of what was read last. */
-  origin: Origin = { topic: "", partition: 0, offset: (row) => row };
+  origin: Origin = { topic: "", partition: () => 0, offset: (row) => row };
   readonly memory = new ScanMemory();
   /** By field name, of those that are used. */
   readonly columns: ReadonlyMap<string, Placed<Column>>;
@@ -118,10 +118,14 @@ export class EventReader implements EvaluationHost {
     return this.#undecided;
   }
 
-  /** Reads rows [from, to) of the block into the columns, from row 0 on. @returns by row of the slice, why it is no event */
-  read(block: RecordBlock, from: number, to: number): Map<number, Finding> {
-    const { topic, partition, offsets } = block;
-    this.origin = { topic, partition, offset: (row) => offsets[from + row] as number };
+  /** Reads rows [from, to) of the records into the columns, from row 0 on. @returns by row of the slice, why it is no event */
+  read(block: Records, from: number, to: number): Map<number, Finding> {
+    const { topic, offsets } = block;
+    this.origin = {
+      topic,
+      partition: (row) => partitionOf(block, from + row),
+      offset: (row) => offsets[from + row] as number,
+    };
     for (const column of this.columns.values()) if (column.kind === "number") column.bigs.clear();
     const undecided = this.#scanner.scan(block, from, to);
     this.#undecided = undecided;
@@ -144,6 +148,12 @@ export class EventReader implements EvaluationHost {
     }
   }
 
+  async renew(): Promise<void> {
+    const spent = this.#duckdb;
+    this.#duckdb = undefined;
+    (await spent)?.close();
+  }
+
   /** Begins large dictionaries anew; codes from before have no meaning any more. @param more columns besides the fields' */
   renewTexts(more: readonly Column[]): void {
     for (const column of [...this.columns.values(), ...more])
@@ -158,7 +168,7 @@ export class EventReader implements EvaluationHost {
     (await this.#duckdb)?.close();
   }
 
-  #decide(block: RecordBlock, from: number, to: number, rows: readonly number[]): Map<number, Finding> {
+  #decide(block: Records, from: number, to: number, rows: readonly number[]): Map<number, Finding> {
     if (this.#written === undefined) return this.#strict.read(block, from, rows);
     if (isTooLarge(block, from, to)) this.slice.hold(block, from, to);
     const rewritten = new Rewritten(this.memory, this.slice, block, from);
@@ -185,7 +195,7 @@ export class EventReader implements EvaluationHost {
     if (repeats && this.#written?.whole === true) rewritten.addRecord(row);
   }
 
-  #takeRecordTimes(block: RecordBlock, from: number, to: number, findings: Map<number, Finding>): void {
+  #takeRecordTimes(block: Records, from: number, to: number, findings: Map<number, Finding>): void {
     for (let row = from; row < to; row++) {
       const time = block.timestamps[row] as number;
       this.timeMs.values[row - from] = time;
@@ -205,7 +215,7 @@ function isLarge({ dictionary }: TextColumn): boolean {
 }
 
 /** Where the slice ends that begins at a row. */
-export function endOfSlice({ starts, ends }: RecordBlock, from: number, to: number): number {
+export function endOfSlice({ starts, ends }: Records, from: number, to: number): number {
   const most = (starts[from] ?? 0) + SLICE_BYTES;
   let end = Math.min(to, from + SLICE_ROWS);
   if ((ends[end - 1] ?? 0) <= most && (starts[end - 1] ?? 0) <= most) return end;

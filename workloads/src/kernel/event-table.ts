@@ -4,11 +4,9 @@ import { quote } from "../sql/quote.ts";
 import { BIG, type Column, type TextColumn } from "./columns.ts";
 import type { Dictionary } from "./dictionary.ts";
 import { ROW } from "./event-columns.ts";
+import { type EventField, valueOf } from "./few-events.ts";
 import { storageOf } from "./storage.ts";
 import { writeColumns } from "./transfer.ts";
-
-/** Up to here texts are given as they are: a statement for the new ones of a dictionary would cost more. */
-const FEW_ROWS = 64;
 
 interface Field {
   readonly name: string;
@@ -21,25 +19,23 @@ interface Field {
 }
 
 export class EventTable {
-  /** Tables of rows: with the codes of texts, and with the texts of a few. */
+  /** Table of rows, with the codes of texts. */
   readonly #raw: string;
-  readonly #few: string;
   readonly #fields: readonly Field[];
   readonly #query: string;
-  readonly #fewQuery: string;
   /** Gets the rows where some have numbers that a double does not hold. */
   readonly #exact: string;
   /** What of each text column's dictionary DuckDB has. */
   readonly #loaded = new Map<TextColumn, { readonly dictionary: Dictionary; size: number }>();
-  #opened = false;
+  /** Which DuckDB has the tables. */
+  #home: DuckDB | undefined;
 
   /**
    * @param fields name, DuckDB type and column of each
    * @param name of this one among those of the same DuckDB
    */
-  constructor(fields: readonly (readonly [name: string, duckdbType: string, column: Column])[], name = "") {
+  constructor(fields: readonly EventField[], name = "") {
     this.#raw = `raw ${name}`;
-    this.#few = `few ${name}`;
     this.#fields = fields.map(([field, duckdbType, column], index) => ({
       name: field,
       duckdbType,
@@ -48,42 +44,33 @@ export class EventTable {
       texts: quote(`texts ${name} ${index}`),
     }));
     this.#query = this.#queryOf();
-    this.#fewQuery = this.#queryOfFew();
     this.#exact = quote(`exact ${name}`);
   }
 
   /**
    * Gives DuckDB these rows of the columns.
    *
-   * @returns the query that gives them: one of two for few and for many, unless there are numbers that a double does not hold
+   * @returns the query that gives them: the same each time, unless there are numbers that a double does not hold
    */
   async load(duckdb: DuckDB, rows: Int32Array): Promise<string> {
-    if (!this.#opened) await this.#open(duckdb);
-    const few = rows.length <= FEW_ROWS;
-    const table = few ? this.#few : this.#raw;
-    await (await duckdb.prepared(`truncate ${quote(table)}`)).run();
+    if (this.#home !== duckdb) await this.#open(duckdb);
+    await (await duckdb.prepared(`truncate ${quote(this.#raw)}`)).run();
     const columns = this.#fields.map(({ column }) => column);
-    await writeColumns(duckdb, table, rows, columns, few ? "texts" : "codes");
-    if (!few)
-      for (const field of this.#fields)
-        if (field.column.kind === "text") await this.#loadTexts(duckdb, field, field.column);
-    const query = few ? this.#fewQuery : this.#query;
+    await writeColumns(duckdb, this.#raw, rows, columns);
+    for (const field of this.#fields)
+      if (field.column.kind === "text") await this.#loadTexts(duckdb, field, field.column);
     const large = this.#fields.filter(({ column }) => column.kind === "number" && column.bigs.size > 0);
-    if (large.length === 0) return query;
-    await duckdb.connection.run(`create or replace temp table ${this.#exact} as ${query}`);
+    if (large.length === 0) return this.#query;
+    await duckdb.connection.run(`create or replace temp table ${this.#exact} as ${this.#query}`);
     for (const field of large) await this.#setLarge(duckdb, field, rows);
     return `select * from ${this.#exact}`;
   }
 
   async #open(duckdb: DuckDB): Promise<void> {
-    for (const [table, text] of [
-      [this.#raw, "integer"],
-      [this.#few, "varchar"],
-    ] as const) {
-      const columns = this.#fields.map(({ raw, column }) => `${raw} ${column.kind === "text" ? text : "double"}`);
-      await duckdb.connection.run(`create table ${quote(table)} (${[`${ROW} integer`, ...columns].join(", ")})`);
-    }
-    this.#opened = true;
+    const columns = this.#fields.map(({ raw, column }) => `${raw} ${column.kind === "text" ? "integer" : "double"}`);
+    await duckdb.connection.run(`create table ${quote(this.#raw)} (${[`${ROW} integer`, ...columns].join(", ")})`);
+    this.#loaded.clear();
+    this.#home = duckdb;
   }
 
   #queryOf(): string {
@@ -91,16 +78,11 @@ export class EventTable {
       column.kind === "text" ? [`left join ${texts} on ${texts}.code = raw.${raw}`] : [],
     );
     const values = this.#fields.map((field) =>
-      field.column.kind === "text" ? `${field.texts}.value as ${quote(field.name)}` : numberOf(field),
+      field.column.kind === "text"
+        ? `${field.texts}.value as ${quote(field.name)}`
+        : `${valueOf(field.raw, field.duckdbType, field.column)} as ${quote(field.name)}`,
     );
     return `select ${[ROW, ...values].join(", ")} from ${quote(this.#raw)} as raw ${joins.join(" ")}`;
-  }
-
-  #queryOfFew(): string {
-    const values = this.#fields.map((field) =>
-      field.column.kind === "text" ? `${field.raw}::${field.duckdbType} as ${quote(field.name)}` : numberOf(field),
-    );
-    return `select ${[ROW, ...values].join(", ")} from ${quote(this.#few)}`;
   }
 
   async #loadTexts(duckdb: DuckDB, { texts, duckdbType }: Field, column: TextColumn): Promise<void> {
@@ -140,10 +122,6 @@ from (select unnest(string_split($1, ','))::integer as place, unnest(string_spli
       statement.destroySync();
     }
   }
-}
-
-function numberOf({ raw, duckdbType, name }: Field): string {
-  return `case when not isnan(${raw}) and isfinite(${raw}) then ${storageOf(duckdbType).value(raw)} end as ${quote(name)}`;
 }
 
 /** Digits with a point before the last `scale` of them. */

@@ -11,7 +11,11 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const rows = Int32Array.of(0, 1, 2, 3);
-const origin = (partition: number) => ({ topic: "events", partition, offset: (row: number) => 100 + row });
+const origin = (partition: number) => ({
+  topic: "events",
+  partition: () => partition,
+  offset: (row: number) => 100 + row,
+});
 
 /** What a life that is killed while it evaluates all rows leaves, with as many slots as partitions, the last one busy. */
 async function killedIn(file: string, partitions: number): Promise<Buffer> {
@@ -42,7 +46,7 @@ describe("the next life", () => {
       const left = await killedIn(`${file}-before`, count);
       writeFileSync(file, left);
       const next = new Flights(file);
-      expect(next.suspects).toEqual([{ topic: "events", partition: count - 1, first: 100, last: 103, deaths: 0 }]);
+      expect(next.suspects).toEqual([{ topic: "events", ranges: [[count - 1, 100, 103]], deaths: 0 }]);
       const { runs } = next.slot().divide(rows, origin(count - 1));
       expect(runs.map((run) => [...run])).toEqual([
         [0, 1],
@@ -51,14 +55,55 @@ describe("the next life", () => {
     },
   );
 
+  test("finds the deadly event of several partitions, whatever comes together then", async () => {
+    // Rows of three partitions, four each, in turn; the sixth event of partition 1 kills whoever evaluates it.
+    const all = Array.from({ length: 12 }, (_, index) => ({ partition: index % 3, offset: Math.floor(index / 3) + 4 }));
+    const deadly = (row: { partition: number; offset: number } | undefined) => row?.partition === 1 && row.offset === 6;
+    const file = join(folder, "mixed");
+    const condemned: unknown[] = [];
+    let lives = 0;
+    for (; lives < 12 && condemned.length === 0; lives++) {
+      const flights = new Flights(file);
+      const flight = flights.slot();
+      // Each life fetches them in another order.
+      const order = lives % 2 === 0 ? all : [...all].sort((a, b) => a.partition - b.partition || a.offset - b.offset);
+      const from = {
+        topic: "events",
+        partition: (row: number) => order[row]?.partition ?? 0,
+        offset: (row: number) => order[row]?.offset ?? 0,
+      };
+      const { runs, condemned: found } = flight.divide(Int32Array.from(order.keys()), from);
+      condemned.push(...found.map((row) => order[row]));
+      let left: Buffer | undefined;
+      for (const run of runs)
+        await flight.during(run, from, async () => {
+          if ([...run].some((row) => deadly(order[row]))) left ??= readFileSync(file);
+          return await Promise.resolve();
+        });
+      flights.close();
+      if (left !== undefined) writeFileSync(file, left);
+    }
+    expect(condemned).toEqual([{ partition: 1, offset: 6 }]);
+    expect(lives).toBeLessThan(10);
+  });
+
   test("begins whatever the file holds, also where the last one died while it wrote", async () => {
     const whole = await killedIn(join(folder, "whole"), 2);
     const file = join(folder, "torn");
-    for (let length = 0; length < whole.length; length++) {
+    for (let length = 0; length < whole.length; length += length % 4096 < 100 ? 1 : 499) {
       writeFileSync(file, whole.subarray(0, length));
       expect(suspectsIn(file).length).toBeLessThan(2);
     }
-    for (const text of ["null", "[]", "7", '{"topic":"events"}', '{"topic":1,"partition":0}', "\u0000\ufffd", "{"]) {
+    for (const text of [
+      "null",
+      "[]",
+      "7",
+      '{"topic":"events"}',
+      '{"topic":1,"partition":0}',
+      "\u0000\ufffd",
+      "{",
+      '{"topic":"events","ranges":[[0]],"deaths":0}',
+    ]) {
       writeFileSync(file, `${text}\n`);
       expect(suspectsIn(file)).toEqual([]);
     }

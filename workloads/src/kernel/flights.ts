@@ -5,16 +5,14 @@
  */
 import { closeSync, constants, openSync, readFileSync, writeSync } from "node:fs";
 
-/** Events of a partition, by their offsets. */
-export interface Range {
-  readonly topic: string;
-  readonly partition: number;
-  readonly first: number;
-  readonly last: number;
-}
+/** Events of a partition, by the offsets of the first and the last. */
+type Range = readonly [partition: number, first: number, last: number];
 
-/** A range over which the last life ended. */
-interface Suspect extends Range {
+/** Events over which the last life ended. */
+interface Suspect {
+  readonly topic: string;
+  /** One a partition. */
+  readonly ranges: readonly Range[];
   /** Lives that ended while it was one event, and nothing else was evaluated beside it. */
   readonly deaths: number;
 }
@@ -22,8 +20,8 @@ interface Suspect extends Range {
 /** Where rows of a slice come from. */
 export interface Origin {
   readonly topic: string;
-  readonly partition: number;
   /** Of each row of the slice. */
+  partition(row: number): number;
   offset(row: number): number;
 }
 
@@ -33,7 +31,10 @@ export interface Division {
   readonly condemned: readonly number[];
 }
 
-const SLOT_BYTES = 512;
+/** Room for what some dozens of partitions gave: see {@link MAX_RANGES}. */
+const SLOT_BYTES = 4096;
+/** Partitions whose events may be evaluated together. */
+export const MAX_RANGES = 48;
 /** Lives that an event may cost: the first end may have had another cause. */
 const MAX_DEATHS = 2;
 /** What has not come again after so long is another process's now. */
@@ -72,11 +73,17 @@ export class Flights {
   }
 
   /** What the rows have been evaluated for is suspected no more. */
-  survived({ topic, partition, first, last }: Range): void {
+  survived(topic: string, survivors: readonly Range[]): void {
+    const left = (range: Range): readonly Range[] => {
+      const [partition, first, last] = range;
+      const done = survivors.find(([other, from, to]) => other === partition && last >= from && first <= to);
+      if (done === undefined) return [range];
+      return last > done[2] ? [[partition, done[2] + 1, last]] : [];
+    };
     this.#suspects = this.#suspects.flatMap((suspect) => {
-      if (suspect.topic !== topic || suspect.partition !== partition || suspect.last < first || suspect.first > last)
-        return [suspect];
-      return suspect.last > last ? [{ ...suspect, first: last + 1 }] : [];
+      if (suspect.topic !== topic) return [suspect];
+      const ranges = suspect.ranges.flatMap(left);
+      return ranges.length === 0 ? [] : [{ ...suspect, ranges }];
     });
   }
 
@@ -121,10 +128,14 @@ export class Flight {
 
   /** @param rows of a slice, ascending */
   divide(rows: Int32Array, origin: Origin): Division {
-    const suspects = this.#flights.suspects.filter((suspect) => isOf(suspect, origin));
+    const suspects = this.#flights.suspects.filter(({ topic }) => topic === origin.topic);
     if (suspects.length === 0 || rows.length === 0) return { runs: [rows], condemned: [] };
-    const suspectOf = (row: number) =>
-      suspects.find(({ first, last }) => origin.offset(row) >= first && origin.offset(row) <= last);
+    const suspectOf = (row: number) => {
+      const [of, at] = [origin.partition(row), origin.offset(row)];
+      return suspects.find(({ ranges }) =>
+        ranges.some(([partition, first, last]) => partition === of && at >= first && at <= last),
+      );
+    };
     const condemned = [...rows].filter((row) => (suspectOf(row)?.deaths ?? 0) >= MAX_DEATHS);
     const groups = Map.groupBy(
       [...rows].filter((row) => !condemned.includes(row)),
@@ -141,12 +152,11 @@ export class Flight {
   /** Evaluates rows, with a note of it in the file. */
   async during<T>(rows: Int32Array, origin: Origin, evaluate: () => Promise<T>): Promise<T> {
     if (rows.length === 0) return await evaluate();
-    const { topic, partition } = origin;
-    const [first, last] = [origin.offset(rows[0] as number), origin.offset(rows.at(-1) as number)];
-    const suspect = this.#flights.suspects.find((one) => isOf(one, origin) && one.first === first && one.last === last);
-    const deaths = this.#flights.suspects.length > 0 && first === last ? (suspect?.deaths ?? 0) + 1 : 0;
+    const { topic } = origin;
+    const ranges = rangesOf(rows, origin);
+    const deaths = this.#flights.suspects.length > 0 && rows.length === 1 ? this.#deathsOf(topic, ranges) + 1 : 0;
     return await this.#flights.inTurn(async () => {
-      this.#flights.write(this.#slot, { topic, partition, first, last, deaths });
+      this.#flights.write(this.#slot, { topic, ranges, deaths });
       try {
         return await evaluate();
       } finally {
@@ -156,10 +166,15 @@ export class Flight {
   }
 
   /** All rows of the slice have been evaluated. */
-  survived(rows: Int32Array, { topic, partition, offset }: Origin): void {
+  survived(rows: Int32Array, origin: Origin): void {
     if (rows.length === 0 || this.#flights.suspects.length === 0) return;
-    const [first, last] = [offset(rows[0] as number), offset(rows.at(-1) as number)];
-    this.#flights.survived({ topic, partition, first, last });
+    this.#flights.survived(origin.topic, rangesOf(rows, origin));
+  }
+
+  /** Lives that the same range alone has cost. */
+  #deathsOf(topic: string, ranges: readonly Range[]): number {
+    const same = (one: Suspect) => one.topic === topic && JSON.stringify(one.ranges) === JSON.stringify(ranges);
+    return this.#flights.suspects.find(same)?.deaths ?? 0;
   }
 
   /** See {@link Flights.beginAnew}. */
@@ -173,8 +188,17 @@ export class Flight {
   }
 }
 
-function isOf(suspect: Range, { topic, partition }: Origin): boolean {
-  return suspect.topic === topic && suspect.partition === partition;
+/** Where the rows come from: those of one partition ascend. */
+function rangesOf(rows: Int32Array, { partition, offset }: Origin): readonly Range[] {
+  const ranges = new Map<number, [partition: number, first: number, last: number]>();
+  let range: [partition: number, first: number, last: number] | undefined;
+  for (const row of rows) {
+    const of = partition(row);
+    if (range?.[0] !== of) range = ranges.get(of);
+    if (range === undefined) ranges.set(of, (range = [of, offset(row), 0]));
+    range[2] = offset(row);
+  }
+  return [...ranges.values()];
 }
 
 /**
@@ -195,6 +219,8 @@ function read(fd: number): readonly Suspect[] {
 }
 
 function isSuspect(entry: unknown): entry is Suspect {
-  const { topic, partition, first, last, deaths } = (entry ?? {}) as Partial<Record<keyof Suspect, unknown>>;
-  return typeof topic === "string" && [partition, first, last, deaths].every((value) => Number.isSafeInteger(value));
+  const { topic, ranges, deaths } = (entry ?? {}) as Partial<Record<keyof Suspect, unknown>>;
+  const isRange = (range: unknown) =>
+    Array.isArray(range) && range.length === 3 && range.every((value) => Number.isSafeInteger(value));
+  return typeof topic === "string" && Number.isSafeInteger(deaths) && Array.isArray(ranges) && ranges.every(isRange);
 }

@@ -1,10 +1,10 @@
 /** A slice of a block in the scanner's memory: its records, and where in them each row's key, value and headers are. */
-import type { RecordBlock } from "../kafka/record-block.ts";
+import type { Records } from "../kafka/record-block.ts";
 import type { ScanMemory } from "./scan-memory.ts";
 import { ScanRoom } from "./scan-room.ts";
 
 export class HeldSlice {
-  /** Lists with a word a row, counted from {@link base}: see RecordBlock. */
+  /** Lists with a word a row, counted from {@link base}: see Records. */
   readonly starts: number;
   readonly ends: number;
   readonly heads: number;
@@ -29,7 +29,7 @@ export class HeldSlice {
   }
 
   /** Holds rows [from, to) of the block instead of what was held before. */
-  hold(block: RecordBlock, from: number, to: number): void {
+  hold(block: Records, from: number, to: number): void {
     const first = block.heads[from] ?? 0;
     this.#base = this.#room.put(block.bytes.subarray(first, first + sliceBytes(block, from, to))) - first;
     const { words } = this.#memory;
@@ -41,6 +41,6 @@ export class HeldSlice {
 }
 
 /** Bytes from the first row's key to the last one's headers, with what is between them in the log. */
-export function sliceBytes({ heads, tails }: RecordBlock, from: number, to: number): number {
+export function sliceBytes({ heads, tails }: Records, from: number, to: number): number {
   return (tails[to - 1] ?? 0) - (heads[from] ?? 0);
 }

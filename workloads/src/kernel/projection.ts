@@ -1,6 +1,6 @@
 /** The kernel of a transform: blocks of records in, rows of the selected columns out. */
 import { type JsonPath, pathOf, type TopicConfig } from "@caudal/crds";
-import type { RecordBlock } from "../kafka/record-block.ts";
+import { partitionOf, type Records } from "../kafka/record-block.ts";
 import type { BadRow } from "../sql/plan.ts";
 import type { ProjectedColumn, TransformPlan } from "../sql/transform-plan.ts";
 import { quote } from "../sql/quote.ts";
@@ -13,7 +13,7 @@ import type { ScanMemory } from "./scan-memory.ts";
 import type { Rows, Want } from "./rows.ts";
 import { SplitEvaluation } from "./split-evaluation.ts";
 
-/** What one block gave. */
+/** What some records gave. */
 export interface Projected {
   /** Records that became events, those that `where` leaves out among them. records = accepted + bad. */
   readonly accepted: number;
@@ -121,8 +121,8 @@ export class Projection {
     return this.#pending.reduce((sum, { bytes }) => sum + bytes, lists);
   }
 
-  /** Projects rows [from, to) of a block; what passes waits to be taken. */
-  async add(block: RecordBlock, { from, to }: { readonly from: number; readonly to: number }): Promise<Projected> {
+  /** Projects rows [from, to) of some records; what passes waits to be taken. */
+  async add(block: Records, { from, to }: { readonly from: number; readonly to: number }): Promise<Projected> {
     const bad: BadRow[] = [];
     for (let first = from; first < to;) {
       const end = endOfSlice(block, first, to);
@@ -158,7 +158,7 @@ export class Projection {
     await this.#events.close();
   }
 
-  async #addSlice(block: RecordBlock, from: number, to: number): Promise<BadRow[]> {
+  async #addSlice(block: Records, from: number, to: number): Promise<BadRow[]> {
     for (const column of this.#evaluation.columns) if (column.kind === "number") column.bigs.clear();
     const findings = this.#events.read(block, from, to);
     const rows = await this.#evaluation.run(goodRows(to - from, findings), findings);
@@ -170,13 +170,13 @@ export class Projection {
   }
 
   /** @param rows of the slice that pass, ascending */
-  #gather(block: RecordBlock, from: number, rows: Int32Array): void {
+  #gather(block: Records, from: number, rows: Int32Array): void {
     const count = rows.length;
-    this.#partitions.room(count).fill(block.partition, this.#partitions.length, this.#partitions.length + count);
-    this.#partitions.length += count;
+    const partitions = this.#partitions.room(count);
     const offsets = this.#offsets.room(count);
     const times = this.#times.room(count);
     for (const row of rows) {
+      partitions[this.#partitions.length++] = partitionOf(block, from + row);
       offsets[this.#offsets.length++] = block.offsets[from + row] as number;
       times[this.#times.length++] = this.#events.timeMs.values[row] as number;
     }

@@ -1,7 +1,7 @@
 /** Fields that are beside a record's value: its key, its headers, where it is and when it was written. */
 import { isUtf8 } from "node:buffer";
 import { type Field, type FieldPlace, fieldPlace, type TopicConfig } from "@caudal/crds";
-import type { OriginalRecord, RecordBlock } from "../kafka/record-block.ts";
+import { type OriginalRecord, partitionOf, type Records } from "../kafka/record-block.ts";
 import { type Finding, finding } from "../sql/bad-rows.ts";
 import { type Column, setNull } from "./columns.ts";
 
@@ -25,7 +25,7 @@ export class RecordFields {
   }
 
   /** Reads rows [from, to) of the block into the columns, from row 0 on. @param findings of rows that are no events; more may join */
-  read(block: RecordBlock, from: number, to: number, findings: Map<number, Finding>): void {
+  read(block: Records, from: number, to: number, findings: Map<number, Finding>): void {
     for (const { field, place, column } of this.#fields)
       for (let row = 0; row < to - from; row++) {
         if (findings.has(row)) continue;
@@ -37,10 +37,10 @@ export class RecordFields {
 }
 
 /** @returns null for what the record lacks; a time in microseconds since 1970 */
-function valueOf(block: RecordBlock, row: number, place: Beside): number | Buffer | null {
+function valueOf(block: Records, row: number, place: Beside): number | Buffer | null {
   switch (place.kind) {
     case "partition":
-      return block.partition;
+      return partitionOf(block, row);
     case "offset":
       return block.offsets[row] as number;
     case "timestamp": {

@@ -1,6 +1,6 @@
 /** Values and records of a slice that go on in another form than they came in, because their own has two meanings. */
 import { normalForm } from "../json/normal-form.ts";
-import type { RecordBlock } from "../kafka/record-block.ts";
+import type { Records } from "../kafka/record-block.ts";
 import type { HeldSlice } from "./held-slice.ts";
 import type { ScanMemory } from "./scan-memory.ts";
 import type { ScanRoom } from "./scan-room.ts";
@@ -8,7 +8,7 @@ import type { ScanRoom } from "./scan-room.ts";
 export class Rewritten {
   readonly #memory: ScanMemory;
   readonly #slice: HeldSlice;
-  readonly #block: RecordBlock;
+  readonly #block: Records;
   readonly #from: number;
   readonly #texts: Buffer[] = [];
   /** Words that say where something is, by where that is among the texts. */
@@ -16,7 +16,7 @@ export class Rewritten {
   #bytes = 0;
 
   /** @param slice that is held, and begins at row `from` of the block */
-  constructor(memory: ScanMemory, slice: HeldSlice, block: RecordBlock, from: number) {
+  constructor(memory: ScanMemory, slice: HeldSlice, block: Records, from: number) {
     this.#memory = memory;
     this.#slice = slice;
     this.#block = block;

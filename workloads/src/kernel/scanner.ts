@@ -1,6 +1,6 @@
 /** Runs the WebAssembly scanner over slices of a block: bytes of JSON in, columns out. */
 import type { TimeUnit, TopicConfig } from "@caudal/crds";
-import type { RecordBlock } from "../kafka/record-block.ts";
+import type { Records } from "../kafka/record-block.ts";
 import type { Column, NumberColumn } from "./columns.ts";
 import { fieldTree, rootSize, type TreeNode } from "./field-tree.ts";
 import { HeldSlice, sliceBytes } from "./held-slice.ts";
@@ -85,7 +85,7 @@ export class Scanner {
    *
    * @returns rows of the slice, counted from 0, that the strict reader has to decide; their elements hold anything
    */
-  scan(block: RecordBlock, from: number, to: number): number[] {
+  scan(block: Records, from: number, to: number): number[] {
     const rows = to - from;
     const isTooMuch = isTooLarge(block, from, to);
     if (!isTooMuch) this.slice.hold(block, from, to);
@@ -156,6 +156,6 @@ function writtenKey(name: string): string {
 }
 
 /** A slice that is left to the strict reader: it has one value, or values far apart. */
-export function isTooLarge(block: RecordBlock, from: number, to: number): boolean {
+export function isTooLarge(block: Records, from: number, to: number): boolean {
   return sliceBytes(block, from, to) > MAX_INPUT;
 }

@@ -1,6 +1,6 @@
 /** From JSON to columns, one record after the other: the judge of all rows that the scanner is not certain of. */
 import { pathOf, type TopicConfig } from "@caudal/crds";
-import { NULL_VALUE, type RecordBlock } from "../kafka/record-block.ts";
+import { NULL_VALUE, type Records } from "../kafka/record-block.ts";
 import { FieldReader, isFinding } from "../json/field-values.ts";
 import { JsonReader } from "../json/json-reader.ts";
 import { type Finding, finding } from "../sql/bad-rows.ts";
@@ -57,7 +57,7 @@ export class StrictReader {
    * @returns why the others are no events
    */
   read(
-    block: RecordBlock,
+    block: Records,
     from: number,
     rows: readonly number[],
     located?: (row: number, values: Located) => void,
@@ -72,7 +72,7 @@ export class StrictReader {
   }
 
   /** @param to row of the columns */
-  #readRow({ bytes, starts, ends }: RecordBlock, row: number, to: number): Finding | undefined {
+  #readRow({ bytes, starts, ends }: Records, row: number, to: number): Finding | undefined {
     const end = ends[row] ?? NULL_VALUE;
     if (end === NULL_VALUE) return finding("Tombstone", "the value is null");
     const found = this.#json.read(bytes, starts[row] ?? 0, end);

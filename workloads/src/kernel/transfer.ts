@@ -3,6 +3,7 @@ import type { DuckDBBlobVector, DuckDBDataChunk, DuckDBVector } from "@duckdb/no
 import type { DuckDB } from "../sql/duckdb.ts";
 import { type Column, setInteger, setNull, type TextColumn } from "./columns.ts";
 import { NULL_CODE } from "./dictionary.ts";
+import type { BoundQuery } from "./few-events.ts";
 import { storageOf } from "./storage.ts";
 
 /** What DuckDB's vectors hold at most. */
@@ -26,6 +27,8 @@ export interface Source {
   readonly unless?: string;
   /** The same will be read again and again. */
   readonly isLasting?: boolean;
+  /** Gives the parameters of a query that has some their values. */
+  readonly bind?: BoundQuery["bind"];
 }
 
 /**
@@ -54,9 +57,7 @@ export async function readColumns(
   });
   const unless = source.unless === undefined ? [] : [source.unless];
   const sql = `select ${[`${source.row}::double`, ...selected, ...texts, ...unless].join(", ")} from ${source.from}`;
-  const result =
-    source.isLasting === true ? await (await duckdb.prepared(sql)).run() : await duckdb.connection.run(sql);
-  const chunks = await result.fetchAllChunks();
+  const chunks = await chunksOf(duckdb, sql, source);
   if (unless.length > 0 && chunks.some((chunk) => holdsTrue(chunk, chunk.columnCount - 1))) return undefined;
   for (const chunk of chunks) {
     const count = chunk.rowCount;
@@ -71,6 +72,19 @@ export async function readColumns(
       fillLarge(column, rows, chunk.getColumnVector(1 + wanted.length + index));
   }
   return found;
+}
+
+async function chunksOf(
+  duckdb: DuckDB,
+  sql: string,
+  { isLasting = false, bind }: Source,
+): Promise<readonly DuckDBDataChunk[]> {
+  if (!isLasting && bind === undefined) return await (await duckdb.connection.run(sql)).fetchAllChunks();
+  const statement = await duckdb.prepared(sql);
+  bind?.(statement);
+  const result = await statement.run();
+  // All of it is there: asking for it chunk by chunk would take a thread for each.
+  return Array.from({ length: result.chunkCount }, (_, index) => result.getChunk(index));
 }
 
 function holdsTrue(chunk: DuckDBDataChunk, index: number): boolean {
@@ -107,19 +121,17 @@ function fillLarge(column: Column, rows: readonly number[], vector: DuckDBVector
 }
 
 /**
- * Fills an empty table with the rows: the first column is the row, then one an entry: texts as VARCHAR, or their codes as
- * INTEGER; numbers as DOUBLE with NaN for NULL.
+ * Fills an empty table with the rows: the first column is the row, then one an entry: codes of texts as INTEGER, numbers
+ * as DOUBLE with NaN for NULL.
  */
 export async function writeColumns(
   duckdb: DuckDB,
   table: string,
   rows: Int32Array,
   columns: readonly Column[],
-  texts: "texts" | "codes",
 ): Promise<void> {
-  const { DOUBLE, DuckDBDataChunk, INTEGER, VARCHAR } = await import("../sql/duckdb-library.ts");
-  const text = texts === "texts" ? VARCHAR : INTEGER;
-  const types = [INTEGER, ...columns.map(({ kind }) => (kind === "text" ? text : DOUBLE))];
+  const { DOUBLE, DuckDBDataChunk, INTEGER } = await import("../sql/duckdb-library.ts");
+  const types = [INTEGER, ...columns.map(({ kind }) => (kind === "text" ? INTEGER : DOUBLE))];
   const appender = await duckdb.connection.createAppender(table);
   try {
     for (let from = 0; from < rows.length; from += CHUNK_ROWS) {
@@ -129,12 +141,7 @@ export async function writeColumns(
         (_, index) => chunk.getColumnVector(index) as DuckDBVector & { items: Int32Array | Float64Array },
       );
       vectors[0]?.items.set(part);
-      for (const [index, column] of columns.entries()) {
-        if (column.kind === "text" && texts === "texts") {
-          writeTexts(column, part, vectors[index + 1]);
-          continue;
-        }
-        const { values } = column;
+      for (const [index, { values }] of columns.entries()) {
         const items = vectors[index + 1]?.items;
         if (items !== undefined) for (let i = 0; i < part.length; i++) items[i] = values[part[i] as number] as number;
       }
@@ -143,12 +150,5 @@ export async function writeColumns(
     }
   } finally {
     appender.closeSync();
-  }
-}
-
-function writeTexts({ dictionary, values }: TextColumn, rows: Int32Array, vector: DuckDBVector | undefined): void {
-  for (let i = 0; i < rows.length; i++) {
-    const code = values[rows[i] as number] as number;
-    vector?.setItem(i, code === NULL_CODE ? null : dictionary.text(code));
   }
 }

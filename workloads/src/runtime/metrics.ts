@@ -33,6 +33,9 @@ export interface Metrics {
   readonly rebalances: Counter;
 }
 
+/** How often the event loop is looked at: a process at rest would wake for nothing else a hundred times a second. */
+const LOOP_MS = 100;
+
 /** Which process the numbers are of: on every metric. */
 export interface MetricLabels {
   readonly namespace: string;
@@ -49,7 +52,7 @@ export interface MetricLabels {
 export function createMetrics(labels: MetricLabels, withProcess = false): Metrics {
   const registry = new Registry();
   registry.setDefaultLabels({ ...labels });
-  if (withProcess) collectDefaultMetrics({ register: registry });
+  if (withProcess) collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: LOOP_MS });
   const registers = [registry];
   const partition = ["topic", "partition"] as const;
   const retries = new Counter({

@@ -7,5 +7,7 @@ export {
   DuckDBTimestampTZValue,
   DuckDBVarCharType,
   INTEGER,
+  LIST,
+  listValue,
   VARCHAR,
 } from "@duckdb/node-api";

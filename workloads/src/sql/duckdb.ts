@@ -25,11 +25,18 @@ export interface DuckDB {
   close(): void;
 }
 
+/**
+ * How DuckDB's allocator (jemalloc) deals with what is freed: it goes back soon, address space and all. Kept, it would
+ * count as allocated, and after an expression that took all that there was nothing else in the process could allocate.
+ */
+const ALLOCATOR = "retain:false,dirty_decay_ms:1000";
+
 /** Statements that are kept prepared; those of one evaluation are a handful. */
 const PREPARED = 64;
 
 /** Opens an empty in-memory database. The native library is loaded here and not on import. */
 export async function openDuckDB(options: DuckDBOptions): Promise<DuckDB> {
+  process.env["DUCKDB_JE_MALLOC_CONF"] ??= ALLOCATOR;
   const { DuckDBInstance } = await import("./duckdb-library.ts");
   const instance = await DuckDBInstance.create(":memory:", {
     threads: "1",
@@ -74,6 +81,14 @@ export async function openDuckDB(options: DuckDBOptions): Promise<DuckDB> {
       instance.closeSync();
     },
   };
+}
+
+/** Whether an error leaves a database that refuses everything, or one that holds the memory that was asked for. */
+export function isSpent(error: unknown): boolean {
+  const message = error instanceof Error ? error.message : String(error);
+  return /^(Out of Memory|FATAL|INTERNAL) Error|invalidated because of a previous fatal error|bad.?alloc/i.test(
+    message,
+  );
 }
 
 /** Makes an empty table whose columns are given as name and type. */

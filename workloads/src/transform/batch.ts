@@ -1,5 +1,7 @@
 /** What is gathered in memory between two commits of an output. */
-import type { RecordBlock } from "../kafka/record-block.ts";
+import { GatheredRecords } from "../kafka/gathered-records.ts";
+import { partitionOf, type RecordBlock, type Records } from "../kafka/record-block.ts";
+import { MAX_RANGES } from "../kernel/flights.ts";
 import type { Projection } from "../kernel/projection.ts";
 import type { BatchSize } from "../stage/core/bounds.ts";
 import { type Letter, letterBytes } from "../stage/letter.ts";
@@ -18,12 +20,20 @@ export interface SealedBatch {
 export type BatchProjection = Pick<Projection, "add" | "take" | "discard" | "pendingRows" | "pendingBytes">;
 
 const MAX_LINKS = 128;
+/** Pieces up to here wait for each other: evaluating each by itself would cost more than its events do. */
+const SMALL_ROWS = 256;
+const SMALL_BYTES = 64 * 1024;
+/** What waits is bounded, as are the partitions that one note of what is evaluated has room for. */
+const GATHERED_ROWS = 1024;
+const GATHERED_BYTES = 512 * 1024;
 
 export class OpenBatch {
   readonly #projection: BatchProjection;
   readonly #tellsBadRows: boolean;
   readonly #moves = new Map<number, OutputMove>();
   readonly #traceparents = new Set<string>();
+  /** Read, and not projected yet. */
+  readonly #gathered = new GatheredRecords();
   #letters: Letter[] = [];
   #events = 0;
   #letterBytes = 0;
@@ -41,24 +51,35 @@ export class OpenBatch {
 
   size(now: number): BatchSize {
     return {
-      rows: this.#projection.pendingRows,
-      bytes: this.#projection.pendingBytes + this.#letterBytes,
+      rows: this.#projection.pendingRows + this.#gathered.count,
+      bytes: this.#projection.pendingBytes + this.#letterBytes + this.#gathered.bytes,
       ageMs: this.#since === undefined ? 0 : now - this.#since,
     };
   }
 
-  /** Projects a piece of a block and notes its move. @returns where the partition goes on after it */
+  /**
+   * Takes a piece of a block and notes its move: one that is small waits for others of all partitions.
+   *
+   * @returns where the partition goes on after it
+   */
   async add(position: Position, piece: Piece, now: number): Promise<Position> {
     const { block, from, to } = piece;
     if (to > from) {
-      const { accepted, bad } = await this.#projection.add(block, { from, to });
-      this.#events += accepted;
-      if (this.#tellsBadRows)
-        for (const { row, reason, detail } of bad)
-          this.#addLetter({ partition: block.partition, record: block.original(row), reason, detail });
+      const bytes = (block.tails[to - 1] as number) - (block.heads[from] as number);
+      const small = to - from <= SMALL_ROWS && bytes <= SMALL_BYTES;
+      if (small) this.#gathered.add(block, from, to);
+      // In the order in which they were read.
+      if (!small || this.#isFull) await this.project();
+      if (!small) await this.#project(block, from, to);
     }
     this.#link(block);
     return this.#move(position, piece, now);
+  }
+
+  /** Projects what waits. */
+  async project(): Promise<void> {
+    const { count } = this.#gathered;
+    if (count > 0) await this.#project(this.#gathered.take(), 0, count);
   }
 
   /** Moves past one record that the output does not take, with it in the dead letters. */
@@ -68,7 +89,8 @@ export class OpenBatch {
   }
 
   /** Takes everything out; the batch is empty then and can be filled again. */
-  seal(): SealedBatch {
+  async seal(): Promise<SealedBatch> {
+    await this.project();
     const sealed = {
       rows: {
         ...this.#projection.take(),
@@ -87,7 +109,21 @@ export class OpenBatch {
     this.#reset();
   }
 
+  get #isFull(): boolean {
+    const { count, bytes, pieces } = this.#gathered;
+    return count >= GATHERED_ROWS || bytes >= GATHERED_BYTES || pieces >= MAX_RANGES;
+  }
+
+  async #project(records: Records, from: number, to: number): Promise<void> {
+    const { accepted, bad } = await this.#projection.add(records, { from, to });
+    this.#events += accepted;
+    if (!this.#tellsBadRows) return;
+    for (const { row, reason, detail } of bad)
+      this.#addLetter({ partition: partitionOf(records, row), record: records.original(row), reason, detail });
+  }
+
   #reset(): void {
+    this.#gathered.clear();
     this.#moves.clear();
     this.#traceparents.clear();
     this.#letters = [];

@@ -106,6 +106,10 @@ export class Lookups implements Joined {
     return this.#tables.joined(events);
   }
 
+  beside(...[fields, rows]: Parameters<Joined["beside"]>): ReturnType<Joined["beside"]> {
+    return this.#tables.beside(fields, rows);
+  }
+
   async close(): Promise<void> {
     this.#ended.abort();
     await this.#refreshing;

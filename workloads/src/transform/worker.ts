@@ -7,7 +7,7 @@ import { withSpan } from "../runtime/telemetry.ts";
 import { beating } from "../stage/beating.ts";
 import type { CommitMemory } from "../stage/commit-memory.ts";
 import { CommitChain } from "../stage/commit-chain.ts";
-import { BOUNDS, type CommitBounds, isDue, isFull } from "../stage/core/bounds.ts";
+import { BOUNDS, collectsFor, type CommitBounds, isDue, isFull } from "../stage/core/bounds.ts";
 import { commitAround } from "../stage/culprits.ts";
 import { LogMisread, PlaceMoved } from "../stage/errors.ts";
 import { type DeadLetters, type Piece, type Position, type Reader, received } from "../stage/ports.ts";
@@ -35,6 +35,8 @@ export interface WorkerParts {
 /** How often it is looked whether what was committed is still there. */
 const LOOK_MS = 2_000;
 
+/** How long a round waits for records: with nothing to do, with a commit under way, and with a batch that waits for it. */
+const REST_MS = 2_000;
 const WAIT_MS = 500;
 const WAIT_WITH_BATCH_MS = 10;
 /**
@@ -98,12 +100,28 @@ export class Worker {
     const { reader, context, report } = this.#parts;
     context.health.beat();
     if (performance.now() - this.#lookedAt >= LOOK_MS) await this.#look();
-    const { blocks, ends } = await received(reader, this.#batch.empty ? WAIT_MS : WAIT_WITH_BATCH_MS, wake);
+    const { blocks, ends } = await received(reader, this.#patience(), wake);
     for (const end of ends) this.#ends.set(end.partition, end);
     for (const block of blocks) await this.#take(block);
     await this.#sealDue();
     if (this.#chain.failure !== undefined) throw this.#chain.failure.error;
     report.seen(ends, this.#chain.length === 0 && this.#batch.empty);
+  }
+
+  /** How long this round may wait for records: a batch is sealed when it is due. */
+  #patience(): number {
+    const busy = this.#chain.length > 0;
+    if (this.#batch.empty) return busy ? WAIT_MS : REST_MS;
+    if (busy) return WAIT_WITH_BATCH_MS;
+    const { ageMs } = this.#batch.size(performance.now());
+    const left = collectsFor(this.#isLagging, this.#lastCommitMs, this.#limits) - ageMs;
+    return Math.min(Math.max(1, left), WAIT_MS);
+  }
+
+  get #isLagging(): boolean {
+    return [...this.#positions.values()].some(
+      ({ partition, offset }) => offset < (this.#ends.get(partition)?.lastStableOffset ?? 0),
+    );
   }
 
   /** Without commits, too, it is noticed that the store has lost some, or that others have moved on. */
@@ -157,7 +175,7 @@ export class Worker {
           const before = this.#positionOf(block);
           await this.#add({ block, from, to, nextOffset: nextOffset(to) });
           try {
-            await this.#commit(this.#batch.seal());
+            await this.#commit(await this.#sealed());
             return undefined;
           } catch (error) {
             if (!(error instanceof OutputRefused)) throw error;
@@ -171,7 +189,7 @@ export class Worker {
           const detail = `output ${name}: ${message}`;
           const letter = { partition: block.partition, record: block.original(row), reason: letterReason, detail };
           this.#positions.set(block.partition, this.#batch.bury(position, piece, letter, performance.now()));
-          const sealed = this.#batch.seal();
+          const sealed = await this.#sealed();
           // Before the dead letter: what stands in the way of everything is no fault of this record.
           await output.rehearse?.(source, sealed.rows);
           await this.#commit(sealed);
@@ -189,11 +207,8 @@ export class Worker {
 
   async #sealDue(): Promise<void> {
     if (this.#batch.empty) return;
-    const lagging = [...this.#positions.values()].some(
-      ({ partition, offset }) => offset < (this.#ends.get(partition)?.lastStableOffset ?? 0),
-    );
     const size = this.#batch.size(performance.now());
-    if (!isDue(size, lagging, this.#lastCommitMs, this.#limits)) return;
+    if (!isDue(size, this.#isLagging, this.#lastCommitMs, this.#limits)) return;
     // While one commits the next one grows, up to its bounds.
     if (this.#chain.length > 0 && !isFull(size, this.#limits)) return;
     await this.#seal();
@@ -202,7 +217,12 @@ export class Worker {
   async #seal(): Promise<void> {
     if (this.#batch.empty) return;
     await this.#waitForCommits(1);
-    this.#chain.push(this.#batch.seal());
+    this.#chain.push(await this.#sealed());
+  }
+
+  /** What small pieces have gathered is evaluated first. */
+  async #sealed(): Promise<SealedBatch> {
+    return await beating(this.#parts.context.health, async () => await this.#batch.seal());
   }
 
   /** Waits until at most `count` batches are in flight. */

@@ -37,11 +37,14 @@ export const BOUNDS: CommitBounds = {
 
 /** @param lagging whether the broker has more than was fetched */
 export function isDue(size: BatchSize, lagging: boolean, lastCommitMs: number, bounds: CommitBounds = BOUNDS): boolean {
-  if (size.rows >= bounds.maxRows || size.bytes >= bounds.maxBytes) return true;
-  const wait = lagging
+  return isFull(size, bounds) || size.ageMs >= collectsFor(lagging, lastCommitMs, bounds);
+}
+
+/** How old a batch becomes that is not full, in milliseconds. */
+export function collectsFor(lagging: boolean, lastCommitMs: number, bounds: CommitBounds): number {
+  return lagging
     ? clamp(bounds.lagFactor * lastCommitMs, bounds.lagMinMs, bounds.lagMaxMs)
     : clamp(bounds.caughtUpFactor * lastCommitMs, bounds.caughtUpMinMs, bounds.caughtUpMaxMs);
-  return size.ageMs >= wait;
 }
 
 function clamp(value: number, least: number, most: number): number {
