@@ -49,9 +49,9 @@ export async function transform(
   const letters: Letter[] = [];
   try {
     for (const section of log.sections) {
-      const { bad } = await projection.add(section.block, { from: 0, to: section.block.count });
+      const { bad, unwritten } = await projection.add(section.block, { from: 0, to: section.block.count });
       passed.push(...passedOf(projection.take(), plan, section));
-      for (const { row, reason, detail } of bad)
+      for (const { row, reason, detail } of [...bad, ...unwritten])
         letters.push({
           ...{ stage, place: section.place(row), reason, detail, tables: [] },
           value: section.block.original(row).value,

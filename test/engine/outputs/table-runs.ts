@@ -150,7 +150,7 @@ class Projected implements BatchProjection {
   }
   async add(block: RecordBlock, { from, to }: { readonly from: number; readonly to: number }) {
     for (let row = from; row < to; row++) this.#pending.push(block.offsets[row] as number);
-    return await Promise.resolve({ accepted: to - from, bad: [] });
+    return await Promise.resolve({ accepted: to - from, bad: [], unwritten: [] });
   }
   take() {
     const rows = this.#pending.map((offset) => ({ partition: 0, offset, time: 0, values: this.#all[offset] ?? [] }));

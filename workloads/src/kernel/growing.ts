@@ -1,4 +1,4 @@
-/** Lists that grow while rows are gathered, and are then given away whole. */
+/** Lists that grow while rows are gathered, and are then given away whole; what was added since a mark can be taken back. */
 import type { DeltaColumn } from "./delta.ts";
 import type { Column } from "./columns.ts";
 import { BIG } from "./columns.ts";
@@ -26,6 +26,12 @@ export class GrowingList<T extends Numbers> {
       this.#values = longer;
     }
     return this.#values;
+  }
+
+  /** @returns what takes back all that is added from now on */
+  mark(): () => void {
+    const { length } = this;
+    return () => void (this.length = length);
   }
 
   /** Gives the elements away. */
@@ -73,6 +79,16 @@ export class GrowingValues {
       places[this.ends.length++] = start = this.at + (ends[i] as number);
     }
     this.at += source.length;
+  }
+
+  /** See {@link GrowingList.mark}. */
+  mark(): () => void {
+    const { at } = this;
+    const back = [this.starts.mark(), this.ends.mark()];
+    return () => {
+      this.at = at;
+      for (const take of back) take();
+    };
   }
 
   take(): Values {
@@ -123,6 +139,16 @@ export class GrowingColumn {
       if (value === BIG) this.#bigs.set(this.#numbers.length, column.bigs.get(row) ?? 0n);
       values[this.#numbers.length++] = value;
     }
+  }
+
+  /** See {@link GrowingList.mark}. */
+  mark(): () => void {
+    const { length } = this.#numbers;
+    const back = [this.#numbers.mark(), this.#lengths.mark(), this.#texts.mark()];
+    return () => {
+      for (const take of back) take();
+      for (const row of this.#bigs.keys()) if (row >= length) this.#bigs.delete(row);
+    };
   }
 
   take(): DeltaColumn {

@@ -1,9 +1,12 @@
 /** The kernel of a transform: blocks of records in, rows of the selected columns out. */
 import { type JsonPath, pathOf, type TopicConfig } from "@caudal/crds";
 import { partitionOf, type Records } from "../kafka/record-block.ts";
+import { describeError } from "../runtime/errors.ts";
+import { type Finding, finding } from "../sql/bad-rows.ts";
 import type { BadRow } from "../sql/plan.ts";
 import type { ProjectedColumn, TransformPlan } from "../sql/transform-plan.ts";
 import { quote } from "../sql/quote.ts";
+import { apart } from "./apart.ts";
 import { type Column, makeColumn } from "./columns.ts";
 import type { Computed, Joined } from "./evaluation.ts";
 import { endOfSlice, type EvaluationBounds, EventReader, goodRows, SLICE_ROWS } from "./event-reader.ts";
@@ -18,6 +21,8 @@ export interface Projected {
   /** Records that became events, those that `where` leaves out among them. records = accepted + bad. */
   readonly accepted: number;
   readonly bad: readonly BadRow[];
+  /** Events that passed and cannot be written in the forms that are wanted; they are among the accepted. */
+  readonly unwritten: readonly BadRow[];
 }
 
 /** What an output wants of the rows. */
@@ -124,12 +129,15 @@ export class Projection {
   /** Projects rows [from, to) of some records; what passes waits to be taken. */
   async add(block: Records, { from, to }: { readonly from: number; readonly to: number }): Promise<Projected> {
     const bad: BadRow[] = [];
+    const unwritten: BadRow[] = [];
     for (let first = from; first < to;) {
       const end = endOfSlice(block, first, to);
-      bad.push(...(await this.#addSlice(block, first, end)));
+      const slice = await this.#addSlice(block, first, end);
+      bad.push(...slice.bad);
+      unwritten.push(...slice.unwritten);
       first = end;
     }
-    return { accepted: to - from - bad.length, bad };
+    return { accepted: to - from - bad.length, bad, unwritten };
   }
 
   /** Gives what waits, and forgets it. */
@@ -149,24 +157,47 @@ export class Projection {
 
   /** Forgets what waits. */
   discard(): void {
-    for (const list of [this.#partitions, this.#offsets, this.#times, this.#timestamps, this.#hashes]) list.clear();
-    for (const values of [this.#json, this.#records]) values.clear();
-    for (const column of this.#pending) column.clear();
+    for (const list of this.#lists) list.clear();
   }
 
   async close(): Promise<void> {
     await this.#events.close();
   }
 
-  async #addSlice(block: Records, from: number, to: number): Promise<BadRow[]> {
+  async #addSlice(block: Records, from: number, to: number): Promise<Omit<Projected, "accepted">> {
     for (const column of this.#evaluation.columns) if (column.kind === "number") column.bigs.clear();
     const findings = this.#events.read(block, from, to);
     const rows = await this.#evaluation.run(goodRows(to - from, findings), findings);
-    if (rows.length > 0) this.#gather(block, from, rows);
+    const unwritten = new Map<number, Finding>();
+    if (rows.length > 0)
+      await apart(
+        rows,
+        async (some) => await Promise.resolve(this.#gatherOrNot(block, from, some)),
+        (row, error) => unwritten.set(row, finding("RefusedByOutput", `cannot be written: ${describeError(error)}`)),
+      );
     this.#events.renewTexts(this.#evaluation.columns);
-    return [...findings]
-      .sort(([a], [b]) => a - b)
-      .map(([row, { reason, detail }]) => ({ row: from + row, reason, detail }));
+    const told = (found: ReadonlyMap<number, Finding>) =>
+      [...found].sort(([a], [b]) => a - b).map(([row, { reason, detail }]) => ({ row: from + row, reason, detail }));
+    return { bad: told(findings), unwritten: told(unwritten) };
+  }
+
+  /** Leaves nothing behind when it throws. */
+  #gatherOrNot(block: Records, from: number, rows: Int32Array): void {
+    const back = this.#lists.map((list) => list.mark());
+    try {
+      this.#gather(block, from, rows);
+    } catch (error) {
+      for (const take of back) take();
+      throw error;
+    }
+  }
+
+  get #lists() {
+    return [
+      ...[this.#partitions, this.#offsets, this.#times, this.#timestamps, this.#hashes],
+      ...[this.#json, this.#records],
+      ...this.#pending,
+    ];
   }
 
   /** @param rows of the slice that pass, ascending */

@@ -1,9 +1,12 @@
 import type { TopicConfig } from "@caudal/crds";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { decodeBlock } from "../kafka/block.ts";
 import { encodeBatch } from "../kafka/record-batch.fixture.ts";
 import type { RecordBlock } from "../kafka/record-block.ts";
+import { ComputedTexts } from "../kernel/computed-texts.ts";
+import { GrowingColumn } from "../kernel/growing.ts";
 import { Projection } from "../kernel/projection.ts";
+import { RowWriter } from "../kernel/row-writer.ts";
 import { compileTransformPlan } from "../sql/compile-transform.ts";
 import { OpenBatch } from "./batch.ts";
 
@@ -40,11 +43,11 @@ function fetched(partition: number, first: number, sent: readonly Sent[]): Recor
   }).block;
 }
 
-async function batchOf(select: readonly string[], where?: string) {
+async function batchOf(select: readonly string[], where?: string, tells = true) {
   const more = where === undefined ? {} : { where };
   const config = { topic, lookups: [], deadLetterTopic: "d", to: [], replicas: 1, select: [...select], ...more };
   const plan = await compileTransformPlan(config);
-  const projection = await Projection.open(plan, topic, { wants: new Set(["json", "records"] as const) });
+  const projection = await Projection.open(plan, topic, { wants: new Set(["json", "records", "columns"] as const) });
   let calls = 0;
   const counted = {
     add: async (...args: Parameters<Projection["add"]>) => {
@@ -60,7 +63,7 @@ async function batchOf(select: readonly string[], where?: string) {
       return projection.pendingBytes;
     },
   };
-  return { batch: new OpenBatch(counted, true), projection, calls: () => calls };
+  return { batch: new OpenBatch(counted, "out", tells), projection, calls: () => calls };
 }
 
 const event = (n: number, s = "a"): Sent => ({ key: `k${n}`, value: JSON.stringify({ n, s }) });
@@ -130,6 +133,46 @@ describe("what has come in all partitions", () => {
     ]);
     await projection.close();
   });
+
+  // A double: no value is known that a writer throws on.
+  it.each([
+    ["a value as JSON", RowWriter.prototype, "writeValues"],
+    ["a record", RowWriter.prototype, "writeRecords"],
+    ["a computed text", ComputedTexts.prototype, "write"],
+    ["a column", GrowingColumn.prototype, "add"],
+  ] as const)(
+    "loses the one row of which %s cannot be written, to every output's dead letters",
+    async (_, of, name) => {
+      const { batch, projection } = await batchOf(["n", "upper(s) as t"], undefined, false);
+      const write = (of as unknown as Record<string, (...args: unknown[]) => unknown>)[name];
+      const spy = vi.spyOn(of as unknown as Record<string, (...args: unknown[]) => unknown>, name);
+      spy.mockImplementation(function (this: unknown, ...args: unknown[]) {
+        const rows = args.find((arg) => arg instanceof Int32Array);
+        const result = write?.apply(this, args);
+        if (rows?.includes(3) === true) throw new RangeError("no such text");
+        return result;
+      });
+      await add(batch, fetched(2, 10, [event(1), event(2)]));
+      await add(batch, fetched(1, 50, [event(3), event(4), event(5)]));
+      const { rows, letters, events } = await batch.seal();
+      spy.mockRestore();
+      expect([...rows.offsets]).toEqual([10, 11, 50, 52]);
+      expect([...rows.partitions]).toEqual([2, 2, 1, 1]);
+      const json = Array.from({ length: rows.count }, (_, row) =>
+        rows.json?.bytes.toString("utf8", rows.json.starts[row], rows.json.ends[row]),
+      );
+      expect(json).toEqual([1, 2, 3, 5].map((n) => `{"n":${n},"t":"A"}`));
+      expect([rows.records?.hashes.length, rows.records?.values.ends.length]).toEqual([4, 4]);
+      expect(
+        rows.columns.map((column) => (column.kind === "text" ? column.bytes.toString() : [...column.values])),
+      ).toEqual([[1, 2, 3, 5], "AAAA"]);
+      expect(
+        letters.map(({ partition, record, reason, detail }) => [partition, record.offset, reason, detail]),
+      ).toEqual([[1, 51, "RefusedByOutput", "output out: cannot be written: no such text"]]);
+      expect(events).toBe(5);
+      await projection.close();
+    },
+  );
 
   it("keeps the order of a partition where a large piece follows a small one", async () => {
     const { batch, projection, calls } = await batchOf(["n", "n + 1 as m"], "n >= 0");

@@ -3,6 +3,7 @@ import { GatheredRecords } from "../kafka/gathered-records.ts";
 import { partitionOf, type RecordBlock, type Records } from "../kafka/record-block.ts";
 import { MAX_RANGES } from "../kernel/flights.ts";
 import type { Projection } from "../kernel/projection.ts";
+import type { BadRow } from "../sql/plan.ts";
 import type { BatchSize } from "../stage/core/bounds.ts";
 import { type Letter, letterBytes } from "../stage/letter.ts";
 import type { Piece, Position } from "../stage/ports.ts";
@@ -29,6 +30,7 @@ const GATHERED_BYTES = 512 * 1024;
 
 export class OpenBatch {
   readonly #projection: BatchProjection;
+  readonly #output: string;
   readonly #tellsBadRows: boolean;
   readonly #moves = new Map<number, OutputMove>();
   readonly #traceparents = new Set<string>();
@@ -39,9 +41,13 @@ export class OpenBatch {
   #letterBytes = 0;
   #since: number | undefined;
 
-  /** @param tellsBadRows whether records that are no events go to the dead letters: of one output of the stage alone */
-  constructor(projection: BatchProjection, tellsBadRows: boolean) {
+  /**
+   * @param output its name
+   * @param tellsBadRows whether records that are no events go to the dead letters: of one output of the stage alone
+   */
+  constructor(projection: BatchProjection, output: string, tellsBadRows: boolean) {
     this.#projection = projection;
+    this.#output = output;
     this.#tellsBadRows = tellsBadRows;
   }
 
@@ -115,11 +121,13 @@ export class OpenBatch {
   }
 
   async #project(records: Records, from: number, to: number): Promise<void> {
-    const { accepted, bad } = await this.#projection.add(records, { from, to });
+    const { accepted, bad, unwritten } = await this.#projection.add(records, { from, to });
     this.#events += accepted;
-    if (!this.#tellsBadRows) return;
-    for (const { row, reason, detail } of bad)
+    const tell = ({ row, reason, detail }: BadRow) =>
       this.#addLetter({ partition: partitionOf(records, row), record: records.original(row), reason, detail });
+    // What is no event is so for every output; what cannot be written is this one's to tell.
+    if (this.#tellsBadRows) bad.forEach(tell);
+    for (const one of unwritten) tell({ ...one, detail: `output ${this.#output}: ${one.detail}` });
   }
 
   #reset(): void {

@@ -13,7 +13,7 @@ import { migrate } from "../postgres/schema.ts";
 import { pause } from "../runtime/retry.ts";
 import type { Member } from "../kafka/group.ts";
 import type { Position } from "../stage/ports.ts";
-import { OutputRefused, OutputStandsBy } from "./errors.ts";
+import { madeOf, OutputRefused, OutputStandsBy } from "./errors.ts";
 import type { Output, OutputBatch, Source } from "./output.ts";
 
 export interface TableOutputOptions {
@@ -100,7 +100,7 @@ export class TableOutput implements Output {
     const { table, onRetry } = this.#options;
     const statements = [
       this.#move(source, batch),
-      ...(batch.count === 0 ? [] : [insertRows(table, batch.columns, this.#target)]),
+      ...(batch.count === 0 ? [] : [madeOf(batch, "a row", ({ columns }) => insertRows(table, columns, this.#target))]),
     ];
     this.#connection?.check();
     const began = performance.now();

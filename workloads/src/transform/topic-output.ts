@@ -12,7 +12,7 @@ import { Group, type GroupOffset, type Member } from "../kafka/group.ts";
 import { openWriter, takeOverPlaces, whenStable } from "../kafka/take-over.ts";
 import type { TopicBatches, TransactionalWriter } from "../kafka/transactions.ts";
 import type { Position } from "../stage/ports.ts";
-import { OutputRefused } from "./errors.ts";
+import { madeOf, OutputRefused } from "./errors.ts";
 import type { Output, OutputBatch, Source } from "./output.ts";
 import { RecordBatches } from "./record-batches.ts";
 
@@ -154,7 +154,7 @@ export class TopicOutput implements Output {
     if (batch.count === 0) return new Map();
     const { cluster, topic } = this.#options;
     const { partitions } = await cluster.topic(topic.name);
-    return this.#batches.encode(batch, partitions.length, this.#batchBytes);
+    return madeOf(batch, "a record", (rows) => this.#batches.encode(rows, partitions.length, this.#batchBytes));
   }
 }
 

@@ -68,7 +68,7 @@ export class Worker {
     this.#parts = parts;
     this.#positions = new Map(positions.map((position) => [position.partition, position]));
     this.#limits = limitsOf(parts.output);
-    this.#batch = new OpenBatch(parts.projection, parts.tellsBadRows);
+    this.#batch = new OpenBatch(parts.projection, parts.name, parts.tellsBadRows);
     this.#chain = new CommitChain(async (batch) => await this.#commit(batch));
   }
 

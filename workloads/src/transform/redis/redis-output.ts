@@ -3,7 +3,7 @@ import { keyOf, type KeyTemplate, parseKeyTemplate, PROGRESS_KEYS } from "@cauda
 import { TopicRecreated } from "../../kafka/errors.ts";
 import { jsonTextAt, type TextAt } from "../../kernel/delta-text.ts";
 import type { Owner } from "../../postgres/core/table-decision.ts";
-import { OutputRefused } from "../errors.ts";
+import { madeOf, OutputRefused } from "../errors.ts";
 import type { Output, OutputBatch, OutputColumn, OutputMove, Position, Source } from "../output.ts";
 import { RedisConnection, type RedisConnectionOptions } from "./connection.ts";
 import { rowsByPartition, stepsOf } from "./core/steps.ts";
@@ -89,7 +89,7 @@ export class RedisOutput implements Output {
   /** Partitions are independent of each other, as their progress is. */
   async commit(source: Source, batch: OutputBatch): Promise<void> {
     // Before anything is written: a row without a key refuses the whole batch.
-    const keys = this.#keys(batch);
+    const keys = madeOf(batch, "a key", (rows) => this.#keys(rows));
     const connection = await this.#connected();
     const sent: Promise<void>[] = [];
     try {
@@ -144,7 +144,10 @@ export class RedisOutput implements Output {
         const args = this.#head(source, step);
         // Of events with the same key the last one stays: only that one is sent.
         const last = new Map(own.map((row) => [keys[row] ?? "", row]));
-        for (const [key, row] of last) write(args, key, row);
+        // Each partition is written by itself: those before it stay, and are not written again.
+        madeOf({ ...batch, count: last.size }, "a value", ({ count }) => {
+          if (count > 0) for (const [key, row] of last) write(args, key, row);
+        });
         yield { key: this.#progressKey(source, move.partition), args };
       }
   }
