@@ -17,7 +17,8 @@ export async function boundAllocations(log: Logger): Promise<void> {
   if (!(limit > 0 && limit < totalmem())) return;
   try {
     const bytes = limit + untouchedBytes(readFileSync("/proc/self/status", "utf8"));
-    await promisify(execFile)("prlimit", ["--pid", String(process.pid), `--data=${bytes}`], { timeout: TIMEOUT_MS });
+    // The soft limit alone: this process's next life in its place sets its own, which may be higher.
+    await promisify(execFile)("prlimit", ["--pid", String(process.pid), `--data=${bytes}:`], { timeout: TIMEOUT_MS });
   } catch (error) {
     log.warn(
       { error: describeError(error) },

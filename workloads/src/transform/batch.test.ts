@@ -105,7 +105,7 @@ describe("what has come in all partitions", () => {
   });
 
   it.each([
-    ["no event", { key: "bad", value: "{" }, "InvalidJson"],
+    ["no event", { key: "bad", value: "{" }, "MalformedJson"],
     ["a tombstone", { key: "bad", value: null }, "Tombstone"],
     ["an event that an expression fails on", { key: "bad", value: '{"n":0,"s":"x"}' }, "EvaluationFailed"],
   ])("has %s in the dead letters as it came, with its partition and offset", async (_, bad, reason) => {
