@@ -43,7 +43,7 @@ describe("parseOptions", () => {
     [["--events", "1e6"], /--events is "1e6": write a whole number of at least 10000/],
     [["--latency", "--generator"], /one at a time/],
     [["--latency", "--only", "flink-rocksdb"], /flink-rocksdb writes a window only when it closes/],
-    [["caudal"], /names are for --growth, --transform and for --only/],
+    [["caudal"], /names are for --growth, --transform, --small and --only/],
     [["--growth", "rows"], /--growth: there is no "rows"; there are usual, keys,/],
     [["--transform", "all"], /--transform: there is no "all"; there are filter, rare,/],
     [["--docs", "--profile", "x"], /--profile costs speed/],
