@@ -33,6 +33,16 @@ export default defineConfig({
       {
         test: {
           ...oneCopy,
+          name: "hostile",
+          globalSetup: "test/api/support/shared-server.ts",
+          include: ["test/hostile/**/*.test.ts"],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+        },
+      },
+      {
+        test: {
+          ...oneCopy,
           name: "engine",
           globalSetup: ["test/bundle.ts", "test/engine/shared-broker.ts"],
           include: ["test/engine/**/*.test.ts", "test/cli/engine/**/*.test.ts"],

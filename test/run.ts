@@ -77,6 +77,7 @@ const parts: readonly Part[] = [
     commands: [{ vitest: "chaos", filesAtOnce: 2 }],
   },
   { name: "api", what: "the operator on a real API server", commands: [{ vitest: "api", filesAtOnce: 2 }] },
+  { name: "hostile", what: "a tenant who means harm", commands: [{ vitest: "hostile", filesAtOnce: 2 }] },
   { name: "unit", what: "pure parts, beside the code", commands: [{ vitest: "unit" }] },
   { name: "telemetry", what: "traces to a collector", commands: [{ vitest: "telemetry" }] },
 ];
@@ -243,7 +244,7 @@ async function prepare(): Promise<() => Promise<void>> {
   const progress = progressTo();
   if (runs("engine", "telemetry", "chaos")) await ensureTestPrograms(progress);
   const programs = async () => {
-    if (runs("api", "charts"))
+    if (runs("api", "hostile", "charts"))
       await progress.step("building Kubernetes (some 4 minutes the first time)", kubernetesBinaries);
     if (runs("charts")) await progress.step("building helm (a minute the first time)", helmBinary);
     if (runs("engine", "chaos")) await progress.step("building an S3 server (a minute the first time)", s3ServerBinary);

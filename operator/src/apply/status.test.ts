@@ -93,3 +93,16 @@ test("where topics end waits longer than a lag, and that a topic is another one 
   await statusWriter.write(pipeline(topics("b", 0, 0)), topics("b", 20, 30), 760_000);
   expect(patches).toHaveLength(3);
 });
+
+test("other words alone are written six times a minute, and a changed state at once", async () => {
+  const { writer: statusWriter, patches } = writer();
+  const said = (message: string, state = "Running"): PipelineStatus => ({ stages: [{ ...stage, state, message }] });
+  for (let time = 0; time < 20; time++)
+    await statusWriter.write(pipeline(said("before")), said(`now ${time}`), 1_000 * time);
+  expect(patches).toHaveLength(6);
+  expect(await statusWriter.write(pipeline(said("before")), said("again"), 30_000)).toEqual({ laterMs: 30_000 });
+  await statusWriter.write(pipeline(said("before")), said("failed", "Failed"), 30_000);
+  expect(patches).toHaveLength(7);
+  await statusWriter.write(pipeline(said("before")), said("later"), 61_000);
+  expect(patches).toHaveLength(8);
+});

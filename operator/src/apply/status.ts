@@ -1,4 +1,7 @@
-/** Writes status where it differs; where only what is measured does, such as lag, at most every 30 seconds. */
+/**
+ * Writes status where it differs; where only what is measured does, such as lag, at most every 30 seconds. Where only the
+ * words of its messages do, six times a minute: a pod may say something else each time that it is asked.
+ */
 import type { PipelineStatus, StreamPipeline } from "@caudal/crds";
 import type { KubeClient } from "../kube/client.ts";
 import { Conflict } from "../kube/errors.ts";
@@ -6,6 +9,8 @@ import { type KubeObject, resources } from "../kube/object.ts";
 import { canonical } from "../plan/hash.ts";
 
 const LAG_EVERY_MS = 30_000;
+const WORDS_MS = 60_000;
+const WORDS_AT_MOST = 6;
 /** Where topics end changes with every event, and is needed when one is lost. */
 const ENDS_EVERY_MS = 10 * 60_000;
 
@@ -18,6 +23,8 @@ export interface StatusWritten {
 export class StatusWriter {
   readonly #client: KubeClient;
   readonly #writtenAt = new Map<string, number>();
+  /** By uid, how often other words alone have been written since. */
+  readonly #words = new Map<string, { readonly since: number; readonly times: number }>();
 
   constructor(client: KubeClient) {
     this.#client = client;
@@ -31,6 +38,8 @@ export class StatusWriter {
     const since = clock - (this.#writtenAt.get(uid) ?? -Infinity);
     const heldBack = holdMs(before, status);
     if (since < heldBack) return { laterMs: heldBack - since };
+    const silentMs = this.#silence(uid, before, status, clock);
+    if (silentMs !== undefined) return { laterMs: silentMs };
     // A merge patch leaves what it does not name: what is gone is named.
     const gone = Object.keys(before).filter((key) => !(key in status));
     const write = async (version: string | undefined): Promise<KubeObject> =>
@@ -54,8 +63,19 @@ export class StatusWriter {
     return { object };
   }
 
+  /** @returns for how long other words alone are held back; undefined where they are not */
+  #silence(uid: string, before: PipelineStatus, status: PipelineStatus, clock: number): number | undefined {
+    if (canonical(withoutWords(before)) !== canonical(withoutWords(status))) return undefined;
+    const known = this.#words.get(uid);
+    const open = known !== undefined && clock - known.since < WORDS_MS ? known : { since: clock, times: 0 };
+    if (open.times >= WORDS_AT_MOST) return WORDS_MS - (clock - open.since);
+    this.#words.set(uid, { ...open, times: open.times + 1 });
+    return undefined;
+  }
+
   forget(uid: string): void {
     this.#writtenAt.delete(uid);
+    this.#words.delete(uid);
   }
 }
 
@@ -77,5 +97,17 @@ function withoutMeasures(status: PipelineStatus): unknown {
   return {
     ...rest,
     stages: stages?.map(({ lag: _stageLag, undecided: _undecided, slot, ...stage }) => ({ ...stage, wal: slot?.wal })),
+  };
+}
+
+function withoutWords(status: PipelineStatus): unknown {
+  const { conditions, stages, lag: _lag, ...rest } = status;
+  return {
+    ...rest,
+    conditions: conditions?.map(({ message: _message, ...condition }) => condition),
+    stages: stages?.map(({ message: _message, lag: _stageLag, undecided: _undecided, slot, ...stage }) => ({
+      ...stage,
+      wal: slot?.wal,
+    })),
   };
 }
