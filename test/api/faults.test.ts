@@ -8,7 +8,7 @@ import {
 } from "../../operator/src/kube/errors.ts";
 import { pathOf, resources } from "../../operator/src/kube/object.ts";
 import { eventually } from "./support/eventually.ts";
-import { failSome, faulty } from "./support/faults.ts";
+import { failSome, faulty, type Write } from "./support/faults.ts";
 import { TestServer } from "./support/server.ts";
 import { World } from "./support/world.ts";
 
@@ -54,6 +54,41 @@ describe("answers", () => {
     const objects = await drive(world);
     expect(faults.failed).toBeGreaterThan(3);
     expect(objects).toBeGreaterThan(5);
+  });
+});
+
+describe("409 without an end", () => {
+  let world: World;
+  let refuses: (write: Write) => boolean;
+  beforeEach(async () => {
+    world = await World.create(server);
+    const before = (write: Write) => {
+      if (refuses(write)) throw new Conflict("PATCH: 409");
+    };
+    await world.operator({ client: faulty(server.client, { before }) });
+  });
+  afterEach(async () => await world.stop());
+
+  test("to an object is told in status, and got over when it ends", async () => {
+    refuses = ({ kind }) => kind === "KafkaTopic";
+    await world.kafka();
+    await world.apply("app-events");
+    const { message } = await world.expectCondition("app-events", "TopicsReady", "False", "Conflict");
+    expect(message).toContain("KafkaTopic/app-events");
+    refuses = () => false;
+    await eventually("it exists", async () => (await world.get(resources.kafkaTopic, "app-events")) !== undefined);
+  });
+
+  test("to status is told in an event, while the rest goes on", async () => {
+    refuses = ({ isStatus }) => isStatus;
+    await world.kafka();
+    await world.apply("app-events");
+    await eventually("it is told", async () =>
+      (await world.list(resources.event)).some((event) => event["reason"] === "StatusNotWritten"),
+    );
+    expect(await world.get(resources.kafkaTopic, "app-events")).toBeDefined();
+    refuses = () => false;
+    await world.expectCondition("app-events", "ConfigValid", "True");
   });
 });
 

@@ -56,7 +56,7 @@ const answers: Readonly<Record<string, RequestListener>> = {
       JSON.stringify(
         healthyStage({
           state: "Failed",
-          error: { reason: ESCAPE, message: `${ESCAPE}${"m".repeat(100_000)}`, at: Date.now() },
+          error: { reason: ESCAPE, message: `${ESCAPE}${"m".repeat(100_000)}`, at: 1_700_000_000_000 },
           slot: { wal: ESCAPE, retained: 2 ** 52, behind: 2 ** 52 },
           lagUnknown: ESCAPE,
           columns: [{ name: ESCAPE, type: ESCAPE }],
