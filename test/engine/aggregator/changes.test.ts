@@ -117,7 +117,7 @@ describe("partitions", () => {
   });
 
   it("whose records retention removed before they were read stop the stage with the place", async () => {
-    const { broker, topic, config } = await newScene(1);
+    const { broker, topic, database, config } = await newScene(1);
     await topic.send(lines(6, 100));
     const before = await startWorker(config());
     await expect.poll(async () => (await before.status()).events, soon).toBe(100);
@@ -133,6 +133,11 @@ describe("partitions", () => {
     await expect.poll(async () => await reason(after), soon).toBe("OffsetOutOfRange");
     expect((await after.status()).error?.message).toContain("50 offsets");
     expect((await after.get("/livez")).status).toBe(200);
+    // As it says: the tables begin anew with what is left.
+    expect((await after.status()).error?.message).toContain("select caudal.forget_table('name')");
+    for (const { name } of tables) await database.query("select caudal.forget_table($1)", [name]);
+    await expect.poll(async () => (await after.status()).events, soon).toBe(50);
+    await expect.poll(async () => await ready(after), soon).toBe(200);
   });
 
   it("of a topic that was deleted and made again stop the stage", async () => {

@@ -74,6 +74,11 @@ export class TopicRecreated extends WorkloadError {
   }
 }
 
+/** What a person can do where the log does not go on at a place: nothing is left out without their word. */
+const HOW_TO_GO_ON =
+  "nothing more is read there until a person decides: select caudal.forget_table('name') drops a table, which is made " +
+  "anew from what the log still holds; an output under another name begins at the log's start too";
+
 /** The log does not hold the offset that is to be read next. We never jump. */
 export class OffsetOutOfRange extends WorkloadError {
   readonly code = "OFFSET_OUT_OF_RANGE";
@@ -92,7 +97,7 @@ export class OffsetOutOfRange extends WorkloadError {
         (lost
           ? `retention removed ${logStartOffset - offset} offsets before they were read`
           : "the log was cut or replaced") +
-        "; say explicitly how to go on",
+        `; ${HOW_TO_GO_ON}`,
     );
     this.place = place;
     this.offset = offset;
@@ -112,7 +117,7 @@ export class LogTruncated extends WorkloadError {
     super(
       `${place.topic}/${place.partition} was read to offset ${offset} in leader epoch ${epoch}, ` +
         `and its leader's log ends that epoch at ${divergesAt}: records that were read are gone ` +
-        "(an unclean leader election); say explicitly how to go on",
+        `(an unclean leader election); ${HOW_TO_GO_ON}`,
     );
     this.place = place;
   }
