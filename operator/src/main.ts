@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
 import { checkFakeName } from "@caudal/workloads/generator/core/fake";
 import { createLog } from "@caudal/workloads/runtime/log";
+import { logWhatIsPrinted } from "@caudal/workloads/runtime/printed";
 import { startTelemetry, withSpan } from "@caudal/workloads/runtime/telemetry";
 import { checkSql } from "@caudal/workloads/sql/check";
 import { ConfigError, help, type OperatorConfig, readConfig } from "./config.ts";
@@ -42,6 +43,7 @@ function sqlCheckCommand(): [string, ...string[]] {
 
 const config = configure();
 const log = createLog({ role: "operator" }, config.logLevel);
+logWhatIsPrinted(log);
 const metrics = new Metrics();
 const telemetry = await startTelemetry("operator", process.env);
 const kubeConfig = new KubeConfig();

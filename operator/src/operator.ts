@@ -19,6 +19,7 @@ import { type Clock, monotonic } from "./kube/clock.ts";
 import { KubeError } from "./kube/errors.ts";
 import { EventRecorder } from "./kube/events.ts";
 import { LeaderElection } from "./kube/lease.ts";
+import { severityOf } from "./kube/severity.ts";
 import { type KubeObject, type Resource, resources } from "./kube/object.ts";
 import { Caches } from "./observe/caches.ts";
 import { type AskStage, askOverHttp } from "./observe/ask-stage.ts";
@@ -147,6 +148,7 @@ export class Operator {
   async #compete(): Promise<void> {
     const { config, client, log } = this.#options;
     const backoff = new Backoff(500, 15_000);
+    const begun = this.#clock();
     while (!this.#stopping.signal.aborted) {
       try {
         this.#hmacKey = await ensureHmacKey(client, config.ownNamespace, config.hmacSecretName);
@@ -155,7 +157,10 @@ export class Operator {
         return;
       } catch (error) {
         if (!(error instanceof KubeError)) throw error;
-        log.warn({ reason: error.reason, error: error.message }, "the key of the HMACs could not be read; tried again");
+        log[severityOf(error, this.#clock() - begun)](
+          { reason: error.reason, error: error.message },
+          "the key of the HMACs could not be read; tried again",
+        );
         await sleep(backoff.next(), undefined, { signal: this.#stopping.signal }).catch(() => undefined);
       }
     }

@@ -45,11 +45,20 @@ test("the same fact after ten minutes is a new event", async () => {
 });
 
 test.each([
-  [500, "etcd is away", 40],
-  [403, "may not", 40],
+  [422, "a note that is too long", 40],
+  [500, "etcd is away", 30],
+  [403, "may not", 30],
   [403, 'events "a.1" is forbidden: unable to create new content in namespace ns because it is being terminated', 30],
 ])("an event that cannot be written stops nothing: %d %s is told at level %d", async (status, said, level) => {
   const { events, levels } = recorder(errorOf(status, "POST", said, 0));
   await events.record(about, fact);
   expect(levels).toEqual([level]);
+});
+
+test("that events are not written for a minute is a warning", async () => {
+  const { events, levels, pass } = recorder(errorOf(403, "POST", "may not", 0));
+  await events.record(about, fact);
+  pass(61_000);
+  await events.record(about, { ...fact, note: "another" });
+  expect(levels).toEqual([30, 40]);
 });

@@ -7,6 +7,7 @@ import { NamespaceEnds, NotFound } from "./errors.ts";
 import { plainText } from "./plain-text.ts";
 import { microTime } from "./lease.ts";
 import { type KubeObject, resources } from "./object.ts";
+import { severityOf } from "./severity.ts";
 
 export interface Fact {
   readonly type: "Normal" | "Warning";
@@ -37,6 +38,7 @@ export class EventRecorder {
   readonly #now: () => number;
   readonly #clock: Clock;
   readonly #series = new Map<string, Series>();
+  #failingSince: number | undefined;
 
   constructor(options: { client: KubeClient; reporter: string; log: Logger; now?: () => number; clock?: Clock }) {
     this.#client = options.client;
@@ -55,10 +57,12 @@ export class EventRecorder {
     try {
       if (known === undefined) await this.#create(key, about, fact, now);
       else await this.#repeat(known, about.metadata.namespace, now);
+      this.#failingSince = undefined;
     } catch (error) {
       if (error instanceof NotFound) this.#series.delete(key);
+      this.#failingSince ??= now;
       // In a namespace that ends nothing can be made: nobody will look there.
-      const level = error instanceof NamespaceEnds ? "info" : "warn";
+      const level = error instanceof NamespaceEnds ? "info" : severityOf(error, now - this.#failingSince);
       this.#log[level]({ reason: fact.reason, error: String(error) }, "the event was not written");
     }
   }

@@ -6,7 +6,8 @@ import { promisify } from "node:util";
 import { describeError } from "./errors.ts";
 import type { Logger } from "./log.ts";
 
-const TIMEOUT_MS = 5_000;
+/** A machine that starts a cluster is busy. */
+const TIMEOUT_MS = 60_000;
 
 /**
  * Lets allocations fail that would go beyond the container's limit of memory: DuckDB makes an error of it, which costs one

@@ -9,6 +9,7 @@ import { ExitCode } from "./exit.ts";
 import { Health } from "./health.ts";
 import { serveHttp } from "./http.ts";
 import { createLog } from "./log.ts";
+import { logWhatIsPrinted } from "./printed.ts";
 import { createMetrics } from "./metrics.ts";
 import type { Role, RuntimeContext } from "./role.ts";
 import { pause } from "./retry.ts";
@@ -41,6 +42,7 @@ export async function runRole(options: RunOptions): Promise<ExitCode> {
     const { namespace, name: pipeline } = config.pipeline;
     const labels = { namespace, pipeline, stage: config.stage.name, role };
     log = createLog(labels, env["LOG_LEVEL"]);
+    logWhatIsPrinted(log);
     await boundAllocations(log);
     const telemetry = await startTelemetry(role, env);
     const context: RuntimeContext = {
