@@ -317,6 +317,8 @@ function keyOf({ metadata }: StreamPipeline): string {
 async function afterPipeline(context: ReconcileContext, namespace: string, name: string): Promise<Outcome> {
   context.metrics.forgetPipeline(namespace, name);
   const pipeline = tombstone(namespace, name);
+  context.statusWriter.forget(keyOf(pipeline));
+  for (const what of [keyOf(pipeline), `status ${keyOf(pipeline)}`]) context.conflicts.forget(what);
   for (const object of await observeOrphans(context, namespace, name)) {
     try {
       await releaseObject({ client: context.client, pipeline, writes: context.writes }, object);

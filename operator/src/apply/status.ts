@@ -23,7 +23,7 @@ export interface StatusWritten {
 export class StatusWriter {
   readonly #client: KubeClient;
   readonly #writtenAt = new Map<string, number>();
-  /** By uid, how often other words alone have been written since. */
+  /** By pipeline, how often other words alone have been written since. */
   readonly #words = new Map<string, { readonly since: number; readonly times: number }>();
 
   constructor(client: KubeClient) {
@@ -35,10 +35,11 @@ export class StatusWriter {
     const before = pipeline.status ?? {};
     if (canonical(before) === canonical(status)) return {};
     const { namespace, name, uid, resourceVersion } = pipeline.metadata;
-    const since = clock - (this.#writtenAt.get(uid) ?? -Infinity);
+    const key = `${namespace}/${name}`;
+    const since = clock - (this.#writtenAt.get(key) ?? -Infinity);
     const heldBack = holdMs(before, status);
     if (since < heldBack) return { laterMs: heldBack - since };
-    const silentMs = this.#silence(uid, before, status, clock);
+    const silentMs = this.#silence(key, before, status, clock);
     if (silentMs !== undefined) return { laterMs: silentMs };
     // A merge patch leaves what it does not name: what is gone is named.
     const gone = Object.keys(before).filter((key) => !(key in status));
@@ -59,23 +60,24 @@ export class StatusWriter {
       if (!same || canonical(live.status ?? {}) !== canonical(before)) throw error;
       return await write(live.metadata.resourceVersion);
     });
-    this.#writtenAt.set(uid, clock);
+    this.#writtenAt.set(key, clock);
     return { object };
   }
 
   /** @returns for how long other words alone are held back; undefined where they are not */
-  #silence(uid: string, before: PipelineStatus, status: PipelineStatus, clock: number): number | undefined {
+  #silence(key: string, before: PipelineStatus, status: PipelineStatus, clock: number): number | undefined {
     if (canonical(withoutWords(before)) !== canonical(withoutWords(status))) return undefined;
-    const known = this.#words.get(uid);
+    const known = this.#words.get(key);
     const open = known !== undefined && clock - known.since < WORDS_MS ? known : { since: clock, times: 0 };
     if (open.times >= WORDS_AT_MOST) return WORDS_MS - (clock - open.since);
-    this.#words.set(uid, { ...open, times: open.times + 1 });
+    this.#words.set(key, { ...open, times: open.times + 1 });
     return undefined;
   }
 
-  forget(uid: string): void {
-    this.#writtenAt.delete(uid);
-    this.#words.delete(uid);
+  /** A pipeline, as `namespace/name`, is gone. */
+  forget(key: string): void {
+    this.#writtenAt.delete(key);
+    this.#words.delete(key);
   }
 }
 
