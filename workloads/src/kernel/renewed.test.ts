@@ -53,7 +53,12 @@ const INVALID =
 it.each([
   ["an internal error", 4, "INTERNAL Error: Attempted to access index 3 within vector of size 3", INVALID],
   ["a fatal error", 4, "FATAL Error: Failed to create checkpoint", INVALID],
-  ["no memory", 4, "Out of Memory Error: Failed to allocate block of 16777216 bytes (bad allocation)", "bad allocation"],
+  [
+    "no memory",
+    4,
+    "Out of Memory Error: Failed to allocate block of 16777216 bytes (bad allocation)",
+    "bad allocation",
+  ],
   ["no memory, among many", 200, "Out of Memory Error: could not allocate block of size 256.0 KiB", "bad allocation"],
 ])("after %s among %i events another DuckDB evaluates all of them", async (_, count, first, then) => {
   const { host, opened } = hostOf((call) => call === 1, first, then);
