@@ -265,7 +265,7 @@ describe.each(lives)("an operator that dies at every write, of a pipeline %s", (
   test.each(steps)("$name: the same objects as without a crash", async ({ name, act, until }) => {
     const take = async (in_: World): Promise<unknown[]> => {
       await act(in_);
-      await eventually(name, async () => await until(in_), 20);
+      await eventually(name, async () => await until(in_));
       const secret = await in_.get(resources.secret, `${NAME}-database`);
       return [...essence((await in_.children()).values(), in_.namespace), secret?.metadata.uid !== undefined];
     };
