@@ -4,11 +4,11 @@
  */
 import { build, type Plugin } from "esbuild";
 import { existsSync, globSync, readFileSync } from "node:fs";
-import { cp, link, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { cp, link, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 
 const root = join(import.meta.dirname, "..");
 const [HASH, BANG] = Buffer.from("#!");
@@ -49,21 +49,37 @@ async function duckdbLibrary(): Promise<string> {
 
 /**
  * Packages whose modules only define things, though they do not say so: what of them nobody uses is left out. Else a
- * program that only talks to a broker would compile the schemas of every option of every client when it starts.
+ * program that only talks to a broker would compile the schemas of every option of every client when it starts. They have
+ * a namespace of their own, so that the bundler asks for their modules alone.
  */
-const DEFINING = /[\\/]node_modules[\\/](@platformatic[\\/]kafka|@kubernetes[\\/]client-node)[\\/]/;
+const DEFINING = "defining";
 const withoutUnused: Plugin = {
   name: "without-unused",
-  setup({ onResolve, resolve: find }) {
-    const seen = Symbol("seen");
-    onResolve({ filter: /^(\.|@platformatic\/kafka$|@kubernetes\/client-node$)/ }, async ({ path, ...from }) => {
-      if (from.pluginData === seen) return undefined;
-      const { importer, resolveDir, kind } = from;
-      const found = await find(path, { importer, resolveDir, kind, pluginData: seen });
-      return DEFINING.test(found.path) ? { ...found, sideEffects: false } : undefined;
+  setup({ onLoad, onResolve, resolve: find }) {
+    const module = (path: string) => ({ path, namespace: DEFINING, sideEffects: false });
+    onResolve(
+      { filter: /^(@platformatic\/kafka|@kubernetes\/client-node)$/ },
+      async ({ path, resolveDir, kind, pluginData }) => {
+        if (pluginData === DEFINING) return undefined;
+        const found = await find(path, { resolveDir, kind, pluginData: DEFINING });
+        return found.errors.length > 0 ? { errors: found.errors } : module(found.path);
+      },
+    );
+    onResolve({ filter: /^\.{1,2}\//, namespace: DEFINING }, ({ path, importer }) => {
+      const target = resolve(dirname(importer), path);
+      return /\.m?js$/.test(target) && existsSync(target) ? module(target) : undefined;
     });
+    onLoad({ filter: /./, namespace: DEFINING }, async ({ path }) => ({
+      contents: await readFile(path),
+      resolveDir: dirname(path),
+    }));
   },
 };
+
+/** A bundle's input as a path from the root of the repository. */
+function sourceOf(input: string): string {
+  return input.startsWith(`${DEFINING}:`) ? relative(root, input.slice(DEFINING.length + 1)) : input;
+}
 
 /** A bundle that could not be made: sources that do not compile, or are missing. */
 export class BundleFailed extends Error {
@@ -117,7 +133,7 @@ export async function bundle({ dist, entries }: Bundle): Promise<readonly string
   // What begins with #! is a program of its own.
   for (const { path, contents } of result.outputFiles)
     await writeFile(path, contents, { mode: contents[0] === HASH && contents[1] === BANG ? 0o755 : 0o644 });
-  const inputs = Object.keys(result.metafile.inputs);
+  const inputs = Object.keys(result.metafile.inputs).map(sourceOf);
   await copyAssets(inputs, outdir);
   return inputs;
 }
