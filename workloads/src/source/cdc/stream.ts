@@ -11,7 +11,7 @@
 import type { Client } from "pg";
 import { connectClient, destroySocket } from "../../postgres/client.ts";
 import { identifier, literal } from "../../postgres/core/identifiers.ts";
-import { databaseError, DatabaseUnavailable } from "../../postgres/errors.ts";
+import { databaseError, DatabaseExhausted, DatabaseUnavailable } from "../../postgres/errors.ts";
 import { readSecret } from "../../postgres/secret.ts";
 import { WorkloadError } from "../../runtime/errors.ts";
 import { AS_THEY_ARE, VALUE_SETTINGS } from "../catalog.ts";
@@ -68,7 +68,7 @@ export class ReplicationStream {
       await stream.command(AS_THEY_ARE);
       return stream;
     } catch (error) {
-      throw databaseError(error, "connect for replication");
+      throw replicationError(error, "connect for replication");
     }
   }
 
@@ -78,7 +78,7 @@ export class ReplicationStream {
       const { rows } = await this.#client.query<Record<string, string | null>>(text);
       return rows[0] ?? {};
     } catch (error) {
-      throw databaseError(error, text.split(" ").slice(0, 2).join(" "));
+      throw replicationError(error, text.split(" ").slice(0, 2).join(" "));
     }
   }
 
@@ -203,8 +203,28 @@ const ASKS_AGAIN = new Set([
   "XX000", // the catalog has changed under the decoding, such as when the slot was dropped meanwhile
 ]);
 
+/** What to do about what a server has too few of, by SQLSTATE: PostgreSQL's own words name the setting at most. */
+const ADVICE: Readonly<Record<string, string>> = {
+  "53300":
+    "end a connection that nobody needs (select pid, application_name, state from pg_stat_replication), or raise " +
+    "max_wal_senders, or max_connections, and restart the server",
+  "53400":
+    "remove a slot that nobody needs (select slot_name, active from pg_replication_slots; select " +
+    "pg_drop_replication_slot(…)), or raise max_replication_slots and restart the server",
+};
+
+function replicationError(error: unknown, doing: string): WorkloadError {
+  const known = databaseError(error, doing);
+  const advice = ADVICE[stateOf(error)];
+  return advice === undefined ? known : new DatabaseExhausted(`${known.message}: ${advice}`, { cause: error });
+}
+
+function stateOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
+}
+
 function streamError(error: unknown): WorkloadError {
-  const known = databaseError(error, "START_REPLICATION");
-  const state = error instanceof Error && "code" in error ? String(error.code) : "";
+  const known = replicationError(error, "START_REPLICATION");
+  const state = stateOf(error);
   return ASKS_AGAIN.has(state) ? new DatabaseUnavailable(known.message, { cause: error }) : known;
 }
