@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { databaseError, DatabaseRefused, rowsError } from "./errors.ts";
+import { databaseError, DatabaseRefused, loginError, rowsError } from "./errors.ts";
 
 const failed = (code?: string) => Object.assign(new Error("text"), code === undefined ? {} : { code });
 
@@ -24,6 +24,22 @@ it.each([
   const error = databaseError(failed(code), "commit");
   expect([error.reason, error.retryable]).toEqual([reason, retryable]);
   expect(error.message).toContain("commit: text");
+});
+
+it.each([
+  ["28P01", "correct username and password there"],
+  ["28000", "correct username there"],
+  ["3D000", "create the database"],
+  ["42501", "grant the user CONNECT"],
+])("a login that is refused with %s may come, and says what to do where it does not", (code, advice) => {
+  const error = loginError(failed(code), "database d as user u (Secret/s)");
+  expect([error.reason, error.retryable]).toEqual(["DatabaseRefused", true]);
+  expect(error.message).toContain("connect to database d as user u (Secret/s): text");
+  expect(error.message).toContain(advice);
+});
+
+it("a Secret that is no login needs a person", () => {
+  expect(loginError(new DatabaseRefused("no readable key username"), "x").retryable).toBe(false);
 });
 
 it("keeps an error that has its class already", () => {

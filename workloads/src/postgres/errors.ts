@@ -66,6 +66,16 @@ export class DatabaseRefused extends DatabaseError {
   readonly retryable = false;
 }
 
+/**
+ * The server does not let us in, now: a role gets its password, and a database is made, a moment after the Secret that
+ * names them. Where it lasts, a person has to change something.
+ */
+export class LoginRefused extends DatabaseError {
+  readonly code = "ELOGINREFUSED";
+  readonly reason = "DatabaseRefused";
+  readonly retryable = true;
+}
+
 /** The server is too old, or its `caudal` schema too new. */
 export class DatabaseUnsupported extends DatabaseError {
   readonly code = "EDATABASEUNSUPPORTED";
@@ -132,7 +142,7 @@ export function loginError(error: unknown, where: string): DatabaseError {
   const typed = databaseError(error, `connect to ${where}`);
   const advice = LOGIN_ADVICE[sqlState(error) ?? ""];
   if (advice === undefined) return typed;
-  return new (typed.constructor as ErrorClass)(`${typed.message}: ${advice}`, { cause: error });
+  return new LoginRefused(`${typed.message}: ${advice}`, { cause: error });
 }
 
 /**
