@@ -181,8 +181,18 @@ describe("customers", () => {
     expect(await readme.run("from customers_now where id = 1")).toContain("+1 202-555-0100");
     expect(await readme.run("kafka-console-consumer")).toMatch(/"id":2,.*"op":"delete"/);
     const statements = [...text.matchAll(/^ +caudal> ((?:show|print) .*;)$/gm)].map(([, statement = ""]) => statement);
-    const session = await runPrinted(withBundle(`npm run -s caudal -- sql customers -e "${statements.join(" ")}"`));
-    expect(session).toMatch(/psg-customers\s+\d+[\s\S]*customers\s.*RUNNING[\s\S]*"nome":/);
+    const command = withBundle(`npm run -s caudal -- sql customers -e "${statements.join(" ")}"`);
+    // A pod that has just begun has not told its status yet.
+    let session = "";
+    await until(
+      "the session of the README",
+      180,
+      async () => {
+        session = await runPrinted(command);
+        return /psg-customers\s+\d+[\s\S]*customers\s.*RUNNING[\s\S]*"nome":/.test(session);
+      },
+      () => session,
+    );
   });
 
   it("the replication slot goes with its pipeline", async () => {
