@@ -2,6 +2,8 @@ import { defineConfig } from "vitest/config";
 
 /** What a file of tests leaves in a module harms no other: one copy of all modules serves the files that a process runs. */
 const oneCopy = { isolate: false };
+/** What takes its time: `npm test -- --long`. */
+const LONG = "test/engine/**/*.long.test.ts";
 
 /** Unit tests lie beside the code; the slower suites have their own projects and are run by `npm test` in turn. */
 export default defineConfig({
@@ -46,8 +48,19 @@ export default defineConfig({
           name: "engine",
           globalSetup: ["test/bundle.ts", "test/engine/shared-broker.ts"],
           include: ["test/engine/**/*.test.ts", "test/cli/engine/**/*.test.ts"],
+          exclude: [LONG],
           testTimeout: 300_000,
           // Alone, without `npm test`, the first one builds the S3 server.
+          hookTimeout: 900_000,
+        },
+      },
+      {
+        test: {
+          ...oneCopy,
+          name: "engine-long",
+          globalSetup: ["test/bundle.ts", "test/engine/shared-broker.ts"],
+          include: [LONG],
+          testTimeout: 300_000,
           hookTimeout: 900_000,
         },
       },

@@ -1,7 +1,8 @@
 /**
  * `npm test`: every check and every suite, from nothing to one line `N passed, N failed`.
  *
- *   npm test                      all of it
+ *   npm test                      all but the long parts
+ *   npm test -- --long            all of it
  *   npm test -- unit api          only these parts
  *   npm test -- --keep            leave the cluster up afterwards
  */
@@ -25,6 +26,8 @@ interface Part {
   what: string;
   /** One after another, in this order. The others run beside them, and go on where these leave a processor. */
   onCluster?: true;
+  /** Left out unless it is asked for, by --long or by its name. */
+  long?: true;
   commands: readonly Command[];
 }
 /** A command that is one test by its exit code, or a vitest project that counts its own. */
@@ -72,8 +75,15 @@ const parts: readonly Part[] = [
     commands: [{ vitest: "engine", filesAtOnce: 2 }],
   },
   {
+    name: "engine-long",
+    what: "the workloads, while they, their brokers and servers are killed",
+    long: true,
+    commands: [{ vitest: "engine-long", filesAtOnce: 2 }],
+  },
+  {
     name: "chaos",
     what: "random faults, and every guard taken out once",
+    long: true,
     commands: [{ vitest: "chaos", filesAtOnce: 2 }],
   },
   { name: "api", what: "the operator on a real API server", commands: [{ vitest: "api", filesAtOnce: 2 }] },
@@ -190,27 +200,35 @@ async function runPart(part: Part): Promise<{ count: Count; line: string }> {
   const count: Count = { passed: 0, failed: 0, skipped: 0 };
   for (const command of part.commands) add(count, await runCommand(command, log));
   const numbers = `${String(count.passed).padStart(4)} passed ${String(count.failed).padStart(3)} failed ${String(count.skipped).padStart(3)} skipped`;
-  const line = `${part.name.padEnd(10)} ${numbers} ${String(seconds(start)).padStart(5)} s`;
+  const line = `${part.name.padEnd(12)} ${numbers} ${String(seconds(start)).padStart(5)} s`;
   console.log(`\n═══ ${line}\n${readFileSync(log, "utf8")}`);
   return { count, line };
 }
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { keep: { type: "boolean", default: false }, help: { type: "boolean", short: "h", default: false } },
+  options: {
+    keep: { type: "boolean", default: false },
+    long: { type: "boolean", default: false },
+    help: { type: "boolean", short: "h", default: false },
+  },
 });
 const unknown = positionals.filter((name) => !parts.some((part) => part.name === name));
 if (values.help || unknown.length > 0) {
   if (unknown.length > 0) console.error(`test: no part is named ${unknown.join(", ")}`);
   console.log(
-    `npm test -- [--keep] [part …]\n\n${parts.map((part) => `  ${part.name.padEnd(10)} ${part.what}`).join("\n")}`,
+    `npm test -- [--long] [--keep] [part …]\n\n${parts
+      .map(({ name, what, long }) => `  ${name.padEnd(12)} ${what}${long === true ? " (with --long)" : ""}`)
+      .join("\n")}`,
   );
   process.exit(unknown.length > 0 ? 2 : 0);
 }
 
 rmSync(results, { recursive: true, force: true });
 mkdirSync(results, { recursive: true });
-const chosen = parts.filter((part) => positionals.length === 0 || positionals.includes(part.name));
+const chosen = parts.filter(({ name, long }) =>
+  positionals.length === 0 ? long !== true || values.long : positionals.includes(name),
+);
 /** Whether one of these parts was chosen. */
 function runs(...names: readonly string[]): boolean {
   return chosen.some(({ name }) => names.includes(name));
@@ -242,18 +260,21 @@ async function runNext(queue: Part[]): Promise<void> {
  */
 async function prepare(): Promise<() => Promise<void>> {
   const progress = progressTo();
-  if (runs("engine", "telemetry", "chaos")) await ensureTestPrograms(progress);
+  if (runs("engine", "engine-long", "telemetry", "chaos")) await ensureTestPrograms(progress);
   const programs = async () => {
     if (runs("api", "hostile", "charts"))
       await progress.step("building Kubernetes (some 4 minutes the first time)", kubernetesBinaries);
     if (runs("charts")) await progress.step("building helm (a minute the first time)", helmBinary);
-    if (runs("engine", "chaos")) await progress.step("building an S3 server (a minute the first time)", s3ServerBinary);
+    if (runs("engine", "engine-long", "chaos"))
+      await progress.step("building an S3 server (a minute the first time)", s3ServerBinary);
   };
   const images = async () => {
     if (runs("demo") && !(await dockerAnswers())) await buildBaseImages(progress);
   };
   await Promise.all([programs(), images()]);
-  return runs("unit", "telemetry", "engine", "chaos", "e2e") ? await bundlePrograms() : async () => undefined;
+  return runs("unit", "telemetry", "engine", "engine-long", "chaos", "e2e")
+    ? await bundlePrograms()
+    : async () => undefined;
 }
 
 let removeBundle: () => Promise<void>;
@@ -279,5 +300,7 @@ if (!values.keep && chosen.some((part) => part.onCluster)) {
 await removeBundle();
 for (const failure of failures) console.log(`\n✗ ${failure}`);
 console.log(`\n${lines.join("\n")}\n${seconds(began)} s in all\n`);
+const left = parts.filter((part) => !chosen.includes(part) && positionals.length === 0).map(({ name }) => name);
+if (left.length > 0) console.log(`left out: ${left.join(", ")}; npm test -- --long runs them too\n`);
 console.log(`${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ""}`);
 process.exitCode = total.failed === 0 ? 0 : 1;
