@@ -32,7 +32,8 @@ async function newTopic(partitions = 1, config: Record<string, string> = {}): Pr
 }
 
 async function produce(topic: string, messages: Parameters<Producer["send"]>[0]["messages"]): Promise<void> {
-  const producer = kafkajs(broker.bootstrap).producer();
+  // A broker on a busy machine may take a send and answer too late: it is sent again, and there once all the same.
+  const producer = kafkajs(broker.bootstrap).producer({ idempotent: true, maxInFlightRequests: 1 });
   await producer.connect();
   await producer.send({ topic, messages });
   await producer.disconnect();
