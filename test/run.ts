@@ -60,6 +60,13 @@ const parts: readonly Part[] = [
   },
   { name: "e2e", what: "end to end, with faults", onCluster: true, commands: [{ vitest: "e2e", filesAtOnce: 2 }] },
   {
+    name: "e2e-long",
+    what: "200,000 events with kills, and operators that take their time",
+    onCluster: true,
+    long: true,
+    commands: [{ vitest: "e2e-long", filesAtOnce: 2 }],
+  },
+  {
     name: "static",
     what: "generated files, types, lint, formatting",
     commands: [
@@ -85,6 +92,12 @@ const parts: readonly Part[] = [
     what: "random faults, and every guard taken out once",
     long: true,
     commands: [{ vitest: "chaos", filesAtOnce: 2 }],
+  },
+  {
+    name: "api-long",
+    what: "the operator crashes at every write",
+    long: true,
+    commands: [{ vitest: "api-long" }],
   },
   { name: "api", what: "the operator on a real API server", commands: [{ vitest: "api", filesAtOnce: 2 }] },
   { name: "hostile", what: "a tenant who means harm", commands: [{ vitest: "hostile", filesAtOnce: 2 }] },
@@ -262,7 +275,7 @@ async function prepare(): Promise<() => Promise<void>> {
   const progress = progressTo();
   if (runs("engine", "engine-long", "telemetry", "chaos")) await ensureTestPrograms(progress);
   const programs = async () => {
-    if (runs("api", "hostile", "charts"))
+    if (runs("api", "api-long", "hostile", "charts"))
       await progress.step("building Kubernetes (some 4 minutes the first time)", kubernetesBinaries);
     if (runs("charts")) await progress.step("building helm (a minute the first time)", helmBinary);
     if (runs("engine", "engine-long", "chaos"))
@@ -272,7 +285,7 @@ async function prepare(): Promise<() => Promise<void>> {
     if (runs("demo") && !(await dockerAnswers())) await buildBaseImages(progress);
   };
   await Promise.all([programs(), images()]);
-  return runs("unit", "telemetry", "engine", "engine-long", "chaos", "e2e")
+  return runs("unit", "telemetry", "engine", "engine-long", "chaos", "e2e", "e2e-long")
     ? await bundlePrograms()
     : async () => undefined;
 }
