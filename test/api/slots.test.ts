@@ -153,9 +153,11 @@ test("a password that is wrong is tried again when it has changed, however long 
   await world.operator({ identity: "operator-2", slotsLimitMs: 60_000 });
   await eventually("it was tried", async () => (await eventsOf(world.namespace)).includes("SlotNotRemoved"));
   expect(await isGone()).toBe(false);
-  const { message } = await world.expectCondition("app-events", "Ready", "False", "Deleting");
-  expect(message).toContain(`the replication slot ${name}`);
-  expect(message).toMatch(/waits up to \d+ s more/);
+  await eventually("the condition says how long it waits", async () => {
+    const { message } = await world.expectCondition("app-events", "Ready", "False", "Deleting");
+    expect(message).toContain(`the replication slot ${name}`);
+    return /waits up to \d+ s more/.test(message);
+  });
   await world.patch(resources.secret, "shop", { stringData: { dbname: database.name } });
   await eventually("the pipeline is gone", isGone);
   expect(await leftOf(name)).toBe(0);
