@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { repository } from "../cluster/host/paths.ts";
 
 const address = /[\w.%+-]+@((?:[a-z0-9-]+\.)+[a-z]{2,})\b/gi;
-/** (11) 98684-0475, +55 11 98684-0475, 202-555-0147, +12025550147. */
+/** With and without a country, an area in brackets, spaces: 202-555-0147, +1 (202) 555-0147, +12025550147. */
 const number = /(?<![\w.:-])(?:\+\d{1,3}[ -]?)?(?:\(\d{2,3}\) ?|\d{2,3}[ -])?\d{3,5}-\d{4}(?![\w-])|\+\d{10,13}\b/g;
 const reserved = /555-?01\d\d$/;
 /** What faker makes unless it is told otherwise. */

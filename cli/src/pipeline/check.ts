@@ -30,7 +30,7 @@ export async function checkPipeline(written: WrittenPipeline): Promise<Checked> 
     const found = validate({ pipeline: rest, checkFakeName });
     const sql = await findSqlProblems(found.length === 0 ? rest : repaired(rest), checkAll);
     problems.push(...[...found, ...beside(found, sql.problems)].map(({ message }) => message));
-  }
+  } else problems.push(...problemsOfParts(pipeline.spec));
   const places = placesOf(written);
   return { pipeline, problems: problems.map((problem) => located(problem, places?.of(problem))) };
 }
@@ -91,6 +91,15 @@ function checkStructure(written: WrittenPipeline, pipeline: StreamPipeline): str
 function ruleProblems(pipeline: StreamPipeline): string[] {
   const { status: _status, ...stored } = pipeline;
   return checkRules(stored, { ...rootSchema(), properties: { spec: specSchema() } }, "");
+}
+
+/** Of a spec that lacks what it must have: the rules of what it has, each part for itself. */
+function problemsOfParts(spec: unknown): string[] {
+  if (!isObject(spec)) return [];
+  return Object.entries(specSchema().properties ?? {}).flatMap(([name, schema]) => {
+    const part = prune(spec[name], schema);
+    return part === undefined ? [] : checkRules(part, schema, `spec.${name}`);
+  });
 }
 
 function rootSchema() {
