@@ -99,6 +99,8 @@ export async function openCustomers(round: CustomersRound, parts: Parts): Promis
       await Promise.all([fleets.cdc.scale(0), fleets.timestamp.scale(0)]);
       ends = await topics.cdc.seal();
       await untilWritten(deliver, { topic: topics.cdc, database, redis: servers.redis?.server }, ends, seconds);
+      // A broker that was killed may have forgotten the end of a transaction: the stage that lives on ends it.
+      await topics.out.readTo(await topics.out.seal());
       await fleets.deliver.scale(0);
     },
     judge: async () => {
