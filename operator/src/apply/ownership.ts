@@ -49,18 +49,16 @@ function refusal(
       "managed: false for it in spec.topics, without partitions, replicas and config (also for a topic of dead letters); or " +
       "use another name"
     );
-  const other = controller === undefined ? pipeline : `${controller.kind}/${controller.name}`;
-  const whose = other === undefined ? "is not this pipeline's" : `belongs to ${other}`;
+  if (pipeline !== undefined)
+    return `${title} exists and belongs to the pipeline ${pipeline}, which keeps it: use another name`;
+  const [whose, take] =
+    controller === undefined
+      ? ["is not this pipeline's", `annotate it with ${annotation.adopt}: "true" to let this pipeline take it over`]
+      : [`belongs to ${controller.kind}/${controller.name}`, "remove its owner"];
   const unmanaged =
     kind === "KafkaTopic"
       ? "to use the topic as it is, set managed: false for it in spec.topics, without partitions, replicas and config; or "
       : "";
-  const take =
-    controller === undefined
-      ? `annotate it with ${annotation.adopt}: "true" to let this pipeline take it over`
-      : "remove its owner";
-  if (pipeline !== undefined)
-    return `${title} exists and belongs to the pipeline ${pipeline}, which keeps it: use another name`;
   return `${title} exists and ${whose}: ${unmanaged}use another name, delete it if nobody needs it, or ${take}`;
 }
 

@@ -3,10 +3,8 @@
  * that restarts, a definition that is being installed, two writers that meet) is information; what lasts is a warning;
  * what no answer of a server explains is an error.
  */
+import { LASTING_MS } from "@caudal/workloads/runtime/failure-log";
 import { Conflict, KubeError } from "./errors.ts";
-
-/** A fresh cluster has made all that it needs within it. */
-const LASTING_MS = 60_000;
 
 /** @param lastsMs since the first failure after the last success */
 export function severityOf(error: unknown, lastsMs: number): "debug" | "info" | "warn" | "error" {

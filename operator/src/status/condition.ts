@@ -8,6 +8,12 @@ export interface Finding {
   readonly message: string;
 }
 
+/** One of several things that make a condition False. */
+export interface Cause {
+  readonly reason: string;
+  readonly message: string;
+}
+
 const MESSAGE_LIMIT = 8_000;
 /** As many causes as a person reads. */
 const CAUSES = 5;
@@ -16,7 +22,7 @@ export const holds = (reason: string, message: string): Finding => ({ status: "T
 export const fails = (reason: string, message: string): Finding => ({ status: "False", reason, message });
 
 /** The first cause gives the reason; the message names them all, up to a few. */
-export function failsFor(causes: readonly { reason: string; message: string }[]): Finding {
+export function failsFor(causes: readonly Cause[]): Finding {
   const [first] = causes;
   if (first === undefined) return { status: "Unknown", reason: "Unknown", message: "" };
   const rest = causes.length > CAUSES ? `; and ${causes.length - CAUSES} more` : "";

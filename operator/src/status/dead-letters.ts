@@ -1,7 +1,7 @@
 /** Records that a stage has put aside and that nobody expected: how many, why, since when, and where they are to be read. */
 import type { StreamPipeline } from "@caudal/crds";
 import { readingStagesOf } from "../plan/stages.ts";
-import { minute } from "./condition.ts";
+import { type Cause, minute } from "./condition.ts";
 import type { StageView } from "./stages.ts";
 
 /** Told for this long after the last one. */
@@ -16,11 +16,7 @@ interface Letters {
   at: number;
 }
 
-export function deadLetterCause(
-  { stage, pods }: StageView,
-  pipeline: StreamPipeline,
-  clock: number,
-): { readonly reason: string; readonly message: string }[] {
+export function deadLetterCause({ stage, pods }: StageView, pipeline: StreamPipeline, clock: number): Cause[] {
   const reasons = new Map<string, Letters>();
   let isRecent = false;
   for (const { status, terminating } of pods) {

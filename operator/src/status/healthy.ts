@@ -1,7 +1,7 @@
 /** Whether events flow: what stages report beyond that they live. */
 import { lagOf } from "@caudal/crds";
 import type { PodObservation } from "../observe/observation.ts";
-import { failsFor, type Finding, holds, minute, seconds } from "./condition.ts";
+import { type Cause, failsFor, type Finding, holds, minute, seconds } from "./condition.ts";
 import { deadLetterCause } from "./dead-letters.ts";
 import type { Facts } from "./facts.ts";
 import { coarse, type StageView, undecidedOf } from "./stages.ts";
@@ -19,11 +19,6 @@ const LOST_MS = 60 * 60_000;
 const LOST_PLACES = 6;
 /** A watermark this far behind the others holds back what should be final. */
 const WATERMARK_BEHIND_MS = 10 * 60_000;
-
-export interface Cause {
-  readonly reason: string;
-  readonly message: string;
-}
 
 export function findHealthy(facts: Facts, stages: readonly StageView[], lost: readonly LostTopic[]): Finding {
   const { pipeline, clock, now } = facts.observation;

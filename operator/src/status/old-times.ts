@@ -1,8 +1,7 @@
 /** Times that are all long past: as a rule numbers that count something else than they are read as. */
 import type { StreamPipeline } from "@caudal/crds";
 import type { PodObservation } from "../observe/observation.ts";
-import { day } from "./condition.ts";
-import type { Cause } from "./healthy.ts";
+import { type Cause, day } from "./condition.ts";
 
 /** Before it hardly anything was recorded that streams now: a number of seconds, read as milliseconds, is in January 1970. */
 const OLD_MS = Date.UTC(1990, 0, 1);

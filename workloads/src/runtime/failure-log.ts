@@ -9,7 +9,7 @@ import { isRetryable } from "./retry.ts";
 /** Replicas that race, a group that forms, a server that is restarted: what lasts longer stands in the way. */
 export const PATIENCE_MS = 5_000;
 /** A fresh cluster has made all that it needs within it. */
-const LASTING_MS = 60_000;
+export const LASTING_MS = 60_000;
 
 export class FailureLog {
   readonly #log: Logger;
