@@ -15,7 +15,7 @@ import { eventually } from "./support/eventually.ts";
 import { faulty } from "./support/faults.ts";
 import { Lives } from "./support/lives.ts";
 import { TestServer } from "./support/server.ts";
-import { World } from "./support/world.ts";
+import { cdcSource, World } from "./support/world.ts";
 
 const NAME = "app-events";
 
@@ -147,22 +147,7 @@ const shared: Change = (spec) => {
 };
 const source: Change = (spec) => {
   shared(spec);
-  spec.topics.push({
-    name: "psg-customers",
-    managed: true,
-    fields: [
-      { name: "id", type: "integer", nullable: false },
-      { name: "name", type: "string", nullable: true },
-    ],
-  });
-  const connectionSecretRef = { name: "shop" };
-  spec.sources = [
-    {
-      name: "customers",
-      topic: "psg-customers",
-      postgres: { connectionSecretRef, table: "public.customers", mode: "cdc", resync: 0 },
-    },
-  ];
+  cdcSource(spec);
 };
 
 /** What the source's pod makes in the database. */
@@ -191,16 +176,7 @@ const sharedDatabase: readonly Step[] = [
     ...step("create with clusterRef, a KafkaUser and a topic that is adopted", shared),
     act: async (world) => {
       await world.kafka();
-      await world.create(
-        {
-          apiVersion: resources.databaseCluster.apiVersion,
-          kind: "Cluster",
-          metadata: { name: "shared" },
-          spec: { instances: 1, storage: { size: "1Gi" } },
-        },
-        resources.databaseCluster,
-      );
-      await world.authority("shared");
+      await world.sharedCluster();
       await world.secret("platform-cluster-ca-cert", { "ca.crt": "pem" });
       await world.secret(`${NAME}-kafka`, { password: "secret" });
       const keys = ["host", "port", "dbname", "username", "password", "sslmode"];

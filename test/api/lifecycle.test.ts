@@ -251,16 +251,7 @@ describe("a shared database", () => {
   test("gets a role, a database and a Secret that is made once", async () => {
     await world.operator();
     await world.kafka();
-    await world.create(
-      {
-        apiVersion: resources.databaseCluster.apiVersion,
-        kind: "Cluster",
-        metadata: { name: "shared" },
-        spec: { instances: 1, storage: { size: "1Gi" } },
-      },
-      resources.databaseCluster,
-    );
-    await world.authority("shared");
+    await world.sharedCluster();
     await world.apply("app-events", (spec) => {
       spec.database = { clusterRef: { name: "shared" } };
     });

@@ -8,7 +8,7 @@ import { slotsOf } from "../../operator/src/plan/slots.ts";
 import { type Database, type Postgres, startPostgres } from "../engine/postgres.ts";
 import { eventually } from "./support/eventually.ts";
 import { TestServer } from "./support/server.ts";
-import { World } from "./support/world.ts";
+import { cdcSource, World } from "./support/world.ts";
 
 let server: TestServer;
 let postgres: Postgres;
@@ -25,25 +25,6 @@ beforeEach(async () => {
   world = await World.create(server);
 });
 afterEach(async () => await world.stop());
-
-const source = (spec: StreamPipeline["spec"]): void => {
-  spec.topics.push({
-    name: "psg-customers",
-    managed: true,
-    fields: [
-      { name: "id", type: "integer", nullable: false },
-      { name: "name", type: "string", nullable: true },
-    ],
-  });
-  const connectionSecretRef = { name: "shop" };
-  spec.sources = [
-    {
-      name: "customers",
-      topic: "psg-customers",
-      postgres: { connectionSecretRef, table: "public.customers", mode: "cdc", resync: 0 },
-    },
-  ];
-};
 
 async function secret(): Promise<void> {
   const keys = ["host", "port", "dbname", "username", "password", "sslmode"];
@@ -76,7 +57,7 @@ test("slot and publication go with the pipeline", async () => {
   await secret();
   await world.operator();
   await world.kafka();
-  await world.apply("app-events", source);
+  await world.apply("app-events", cdcSource);
   await eventually("the stage is planned", async () => (await recordOf()) !== undefined);
   const pipeline = await world.pipeline("app-events");
   expect(pipeline.metadata.finalizers).toEqual(["caudal.dev/cleanup"]);
@@ -91,11 +72,11 @@ test("slot and publication go with their stage, and the finalizer with them", as
   await secret();
   await world.operator();
   await world.kafka();
-  await world.apply("app-events", source);
+  await world.apply("app-events", cdcSource);
   await eventually("the stage is planned", async () => (await recordOf()) !== undefined);
   const name = await makeSlot(await world.pipeline("app-events"));
   await world.apply("app-events", (spec) => {
-    source(spec);
+    cdcSource(spec);
     spec.sources = [];
   });
   await eventually("the slot is gone", async () => (await leftOf(name)) === 0);
@@ -110,14 +91,14 @@ test("a slot that cannot be removed is told of, and kept on record until it can"
   await secret();
   const operator = await world.operator();
   await world.kafka();
-  await world.apply("app-events", source);
+  await world.apply("app-events", cdcSource);
   await eventually("the stage is planned", async () => (await recordOf()) !== undefined);
   const name = await makeSlot(await world.pipeline("app-events"));
   // Another operator, which has never seen the login.
   await operator.stop();
   await world.remove(resources.secret, "shop");
   await world.apply("app-events", (spec) => {
-    source(spec);
+    cdcSource(spec);
     spec.sources = [];
   });
   await world.operator({ identity: "operator-2" });
@@ -131,7 +112,7 @@ test("a slot goes also when its Secret went first, as in a namespace that ends",
   await secret();
   await world.operator();
   await world.kafka();
-  await world.apply("app-events", source);
+  await world.apply("app-events", cdcSource);
   await eventually("the stage is planned", async () => (await recordOf()) !== undefined);
   const name = await makeSlot(await world.pipeline("app-events"));
   await world.remove(resources.secret, "shop");
@@ -144,7 +125,7 @@ test("a password that is wrong is tried again when it has changed, however long 
   await secret();
   const operator = await world.operator();
   await world.kafka();
-  await world.apply("app-events", source);
+  await world.apply("app-events", cdcSource);
   await eventually("the stage is planned", async () => (await recordOf()) !== undefined);
   const name = await makeSlot(await world.pipeline("app-events"));
   await operator.stop();
@@ -167,7 +148,7 @@ test("a deletion goes on without a database that is gone, and what stays is told
   await secret();
   const operator = await world.operator({ slotsLimitMs: 1_500 });
   await world.kafka();
-  await world.apply("app-events", source);
+  await world.apply("app-events", cdcSource);
   await eventually("the stage is planned", async () => (await recordOf()) !== undefined);
   await postgres.kill();
   await world.remove(resources.streamPipeline, "app-events");

@@ -202,6 +202,14 @@ export class World {
     await this.authority(`${pipeline}-db`);
   }
 
+  /** A Cluster `shared` of somebody else's, for `clusterRef`. */
+  async sharedCluster(): Promise<void> {
+    const spec = { instances: 1, storage: { size: "1Gi" } };
+    const { apiVersion } = resources.databaseCluster;
+    await this.create({ apiVersion, kind: "Cluster", metadata: { name: "shared" }, spec }, resources.databaseCluster);
+    await this.authority("shared");
+  }
+
   /** The Secret of the authority that CloudNativePG makes for a Cluster. */
   async authority(cluster: string): Promise<void> {
     await this.secret(`${cluster}-ca`, { "ca.crt": "certificates", "ca.key": "never mounted" });
@@ -248,6 +256,26 @@ export class World {
     await this.pod(name, "metrics");
     await this.expectCondition(name, "Ready", "True");
   }
+}
+
+/** Adds a source of the table `public.customers` in cdc mode, with the Secret `shop`. */
+export function cdcSource(spec: Spec): void {
+  spec.topics.push({
+    name: "psg-customers",
+    managed: true,
+    fields: [
+      { name: "id", type: "integer", nullable: false },
+      { name: "name", type: "string", nullable: true },
+    ],
+  });
+  const connectionSecretRef = { name: "shop" };
+  spec.sources = [
+    {
+      name: "customers",
+      topic: "psg-customers",
+      postgres: { connectionSecretRef, table: "public.customers", mode: "cdc", resync: 0 },
+    },
+  ];
 }
 
 export function database(): Record<string, string> {
