@@ -55,6 +55,7 @@ export class Worker {
   readonly #back: Reader;
   #lanes: readonly Lane[];
   #lastCommitMs = 0;
+  #sealedAt = -Infinity;
   #lookedAt = performance.now();
 
   constructor(parts: WorkerParts, assignment: Assignment) {
@@ -229,7 +230,8 @@ export class Worker {
     );
     const now = performance.now();
     const open = [...this.#batches.values()].filter((batch) => !batch.empty);
-    if (!open.some((batch) => isDue(batch.size(now), lagging, this.#lastCommitMs))) return;
+    const moment = { lagging, lastCommitMs: this.#lastCommitMs, sinceSealMs: now - this.#sealedAt };
+    if (!open.some((batch) => isDue(batch.size(now), moment))) return;
     // While one commits the next one grows, up to its bounds: that merges more, the slower commits are.
     if (this.#chain.length > 0 && !open.some((batch) => isFull(batch.size(now)))) return;
     await this.#sealAll();
@@ -240,6 +242,7 @@ export class Worker {
    * which alone sends the dead letters.
    */
   async #sealAll(): Promise<void> {
+    this.#sealedAt = performance.now();
     const foremost = new Set(this.#lanes.filter((lane) => this.#isForemost(lane)).map(laneKey));
     const keys = [...this.#batches.keys()].sort((a, b) => Number(foremost.has(b)) - Number(foremost.has(a)));
     for (const key of keys) {

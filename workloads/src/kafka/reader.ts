@@ -33,12 +33,8 @@ export interface ReaderOptions {
   readonly metrics: Pick<Metrics, "bytes" | "retries">;
   /** Told of each failure that is tried again: log, beat, set the error in status. */
   readonly onProblem: (error: Error, delayMs: number) => void;
-  /** Milliseconds a leader may wait for data: 500. */
+  /** Milliseconds a leader may wait for data at most, whatever comes: 2,000. */
   readonly maxWaitMs?: number;
-  /** The same while records trickle in: 30. What waits for a commit anyway is fetched as often as that is due. */
-  readonly trickleWaitMs?: number;
-  /** The same once nothing has come for half a minute; as long as ever without. A fetch ends with the first record. */
-  readonly restWaitMs?: number;
   /** Most bytes of one response, and of one partition in it: 4 MiB and 1 MiB. Of each leader one response waits while another is used. */
   readonly maxBytes?: number;
   readonly maxBytesPerPartition?: number;
@@ -64,11 +60,19 @@ const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 5_000;
 /** A checksum may fail on the way; one that fails this often is wrong on the broker's disk. */
 const CORRUPT_LIMIT = 5;
-const FLOWING_WAIT_MS = 30;
-const FLOWING_BYTES = 128 * 1024;
-/** An answer with less is of a trickle. */
+/** For how long a leader may wait, and until how many bytes have come. */
+interface Patience {
+  readonly maxWaitMs: number;
+  readonly minBytes: number;
+}
+const FLOWING: Patience = { maxWaitMs: 30, minBytes: 128 * 1024 };
+/** An answer with less is of a trickle: fetching and committing a handful costs about as much as hundreds. */
 const TRICKLE_BYTES = 16 * 1024;
-const REST_AFTER_MS = 30_000;
+const TRICKLE: Patience = { maxWaitMs: 400, minBytes: 8 * 1024 };
+/** Where nothing comes, the first record ends the wait. Another assignment may have to wait for the answer. */
+const QUIET: Patience = { maxWaitMs: 500, minBytes: 1 };
+const REST: Patience = { maxWaitMs: 2_000, minBytes: 1 };
+const REST_AFTER_MS = 5_000;
 /** What the compressed batches of one response may become; a single one may become more. */
 const UNPACKED_BYTES = 8 << 20;
 const LEAST_BYTES = 64 << 10;
@@ -274,14 +278,17 @@ export class TopicReader {
   }
 
   /** While records come, a leader collects some for a moment: an answer for each handful costs more than all else. */
-  #patience(leader: number): { readonly maxWaitMs: number; readonly minBytes: number } {
-    const { maxWaitMs = 500, trickleWaitMs = FLOWING_WAIT_MS, restWaitMs = maxWaitMs } = this.#options;
+  #patience(leader: number): Patience {
     const { bytes, at } = this.#flow.get(leader) ?? { bytes: 0, at: this.#since };
-    if (bytes > 0) {
-      const wait = bytes < TRICKLE_BYTES ? trickleWaitMs : FLOWING_WAIT_MS;
-      return { maxWaitMs: Math.min(wait, maxWaitMs), minBytes: FLOWING_BYTES };
-    }
-    return { maxWaitMs: performance.now() - at > REST_AFTER_MS ? restWaitMs : maxWaitMs, minBytes: 1 };
+    const { maxWaitMs, minBytes } =
+      bytes >= TRICKLE_BYTES
+        ? FLOWING
+        : bytes > 0
+          ? TRICKLE
+          : performance.now() - at > REST_AFTER_MS
+            ? REST
+            : QUIET;
+    return { maxWaitMs: Math.min(maxWaitMs, this.#options.maxWaitMs ?? maxWaitMs), minBytes };
   }
 
   /** One partition's answer as a block, or what it says went wrong. */

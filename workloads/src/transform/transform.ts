@@ -18,7 +18,6 @@ import { compileTransformPlan } from "../sql/compile-transform.ts";
 import type { TransformPlan } from "../sql/transform-plan.ts";
 import { Assignments } from "../stage/assignments.ts";
 import { checkLog } from "../stage/check-log.ts";
-import { BOUNDS } from "../stage/core/bounds.ts";
 import { stageFlights } from "../stage/flights.ts";
 import { CommitMemory } from "../stage/commit-memory.ts";
 import { Holding } from "../stage/holding.ts";
@@ -33,9 +32,6 @@ import type { Output } from "./output.ts";
 import { isWriterOf, makeOutput } from "./outputs.ts";
 import { Report, StageReport } from "./report.ts";
 import { Worker } from "./worker.ts";
-
-/** A fetch of partitions in which nothing comes waits for so long: another assignment may have to wait for its answer. */
-const REST_WAIT_MS = 2_000;
 
 export const transformRole: Role = {
   async run(context) {
@@ -148,11 +144,7 @@ async function serve(service: Service): Promise<void> {
         tellLost({ ...context, log }, storeOf(output), topic, memory.compare(places));
         report.assigned(positions, await listOffsets(cluster, info, "latest", partitions));
         if (partitions.length === 0) trouble.clear();
-        const reader = new TopicReader(
-          cluster,
-          { name: topic, topicId: info.topicId },
-          { metrics, onProblem, trickleWaitMs: BOUNDS.caughtUpMaxMs, restWaitMs: REST_WAIT_MS },
-        );
+        const reader = new TopicReader(cluster, { name: topic, topicId: info.topicId }, { metrics, onProblem });
         const parts = { source, output: writer, projection, reader, deadLetters, report, refused, memory };
         await new Worker(
           { ...parts, context: { tracer: context.tracer, drain, health }, name: output.name, tellsBadRows: isFirst },

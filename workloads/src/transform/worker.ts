@@ -7,7 +7,7 @@ import { withSpan } from "../runtime/telemetry.ts";
 import { beating } from "../stage/beating.ts";
 import type { CommitMemory } from "../stage/commit-memory.ts";
 import { CommitChain } from "../stage/commit-chain.ts";
-import { BOUNDS, collectsFor, type CommitBounds, isDue, isFull } from "../stage/core/bounds.ts";
+import { BOUNDS, type CommitBounds, dueIn, isDue, isFull, type Moment } from "../stage/core/bounds.ts";
 import { commitAround } from "../stage/culprits.ts";
 import { LogMisread, PlaceMoved } from "../stage/errors.ts";
 import { type DeadLetters, type Piece, type Position, type Reader, received } from "../stage/ports.ts";
@@ -40,8 +40,8 @@ const REST_MS = 2_000;
 const WAIT_MS = 500;
 const WAIT_WITH_BATCH_MS = 10;
 /**
- * Rows are held as they are, not merged: what an output takes at once is worth no more memory. A commit, which may be a
- * transaction of Kafka, costs about as much with one row as with hundreds: a worker that has caught up does ten a second.
+ * Rows are held as they are, not merged: what an output takes at once is worth no more memory. A commit may be a
+ * transaction of Kafka: a worker that has caught up does ten a second at most.
  */
 const LIMITS = { ...BOUNDS, maxBytes: 16 * 1024 * 1024, lagMaxMs: 1_000, caughtUpMinMs: BOUNDS.caughtUpMaxMs };
 /** Of an output that gathers: many small files are worse than some memory. */
@@ -50,8 +50,7 @@ const GATHERED_BYTES = 64 * 1024 * 1024;
 function limitsOf({ gather }: Pick<Output, "gather">): CommitBounds {
   if (gather === undefined) return LIMITS;
   const { ms, events } = gather;
-  const waits = { caughtUpMinMs: ms, caughtUpMaxMs: ms, lagMinMs: ms, lagMaxMs: ms };
-  return { ...LIMITS, ...waits, maxRows: events, maxBytes: GATHERED_BYTES };
+  return { ...LIMITS, gatherMs: ms, maxRows: events, maxBytes: GATHERED_BYTES };
 }
 
 export class Worker {
@@ -62,6 +61,7 @@ export class Worker {
   readonly #ends = new Map<number, PartitionEnd>();
   readonly #positions: Map<number, Position>;
   #lastCommitMs = 0;
+  #sealedAt = -Infinity;
   #lookedAt = performance.now();
 
   constructor(parts: WorkerParts, positions: readonly Position[]) {
@@ -113,15 +113,15 @@ export class Worker {
     const busy = this.#chain.length > 0;
     if (this.#batch.empty) return busy ? WAIT_MS : REST_MS;
     if (busy) return WAIT_WITH_BATCH_MS;
-    const { ageMs } = this.#batch.size(performance.now());
-    const left = collectsFor(this.#isLagging, this.#lastCommitMs, this.#limits) - ageMs;
-    return Math.min(Math.max(1, left), WAIT_MS);
+    const now = performance.now();
+    return Math.min(Math.max(1, dueIn(this.#batch.size(now), this.#moment(now), this.#limits)), WAIT_MS);
   }
 
-  get #isLagging(): boolean {
-    return [...this.#positions.values()].some(
+  #moment(now: number): Moment {
+    const lagging = [...this.#positions.values()].some(
       ({ partition, offset }) => offset < (this.#ends.get(partition)?.lastStableOffset ?? 0),
     );
+    return { lagging, lastCommitMs: this.#lastCommitMs, sinceSealMs: now - this.#sealedAt };
   }
 
   /** Without commits, too, it is noticed that the store has lost some, or that others have moved on. */
@@ -207,8 +207,9 @@ export class Worker {
 
   async #sealDue(): Promise<void> {
     if (this.#batch.empty) return;
-    const size = this.#batch.size(performance.now());
-    if (!isDue(size, this.#isLagging, this.#lastCommitMs, this.#limits)) return;
+    const now = performance.now();
+    const size = this.#batch.size(now);
+    if (!isDue(size, this.#moment(now), this.#limits)) return;
     // While one commits the next one grows, up to its bounds.
     if (this.#chain.length > 0 && !isFull(size, this.#limits)) return;
     await this.#seal();
@@ -217,6 +218,7 @@ export class Worker {
   async #seal(): Promise<void> {
     if (this.#batch.empty) return;
     await this.#waitForCommits(1);
+    this.#sealedAt = performance.now();
     this.#chain.push(await this.#sealed());
   }
 
