@@ -32,8 +32,9 @@ export interface SmallOptions {
   readonly names: readonly string[];
 }
 
-/** What comes after the start is compiled and settled before anything is measured. */
-const WARM_UP_SECONDS = 15;
+/** What runs all the time is measured when it has settled: after its start, and after the first events. */
+const SETTLE_SECONDS = 45;
+const WARM_UP_SECONDS = 25;
 const ROWS_EVERY_MS = 100;
 /** For the last events to arrive. */
 const TAIL_SECONDS = 15;
@@ -83,7 +84,7 @@ async function observe(
   progress: Progress,
 ): Promise<readonly SmallResult[]> {
   const atRest = await progress.step(`at rest for ${seconds} s`, async () => {
-    await sleep(WARM_UP_SECONDS * 1000);
+    await sleep(SETTLE_SECONDS * 1000);
     return await coresOf(started, seconds);
   });
   const { bootstrap } = bench.servers.broker;

@@ -31,6 +31,9 @@ import { watchEnds } from "../stage/watch-ends.ts";
 import { WatermarkKeeper } from "./watermark-keeper.ts";
 import { Worker, type WorkerParts } from "./worker.ts";
 
+/** Idleness is known of what a broker has answered a moment ago. */
+const ANSWER_MS = 1_000;
+
 export const aggregatorRole: Role = {
   async run(context) {
     const { aggregator, database } = context.config;
@@ -97,7 +100,7 @@ async function aggregate(context: RuntimeContext, config: AggregatorConfig, secr
     context,
     memory,
     latePolicy: config.lateEvents,
-    openReader: (of) => new TopicReader(cluster, of, { metrics, onProblem }),
+    openReader: (of) => new TopicReader(cluster, of, { metrics, onProblem, maxWaitMs: ANSWER_MS }),
     deadLetters: {
       send: async ({ topic: name, topicId }, letters) => {
         const addressed = letters.map((letter) => ({ ...letter, topic: name, topicId }));

@@ -15,6 +15,9 @@ export interface KeeperOptions {
 }
 
 const EVERY_MS = 1_000;
+/** Where nothing has changed for a while, nobody waits for a change. */
+const AT_REST_AFTER_MS = 30_000;
+const AT_REST_EVERY_MS = 3_000;
 
 export class WatermarkKeeper {
   readonly #options: KeeperOptions;
@@ -23,6 +26,7 @@ export class WatermarkKeeper {
   #floors: ReadonlyMap<string, number> = new Map();
   #clocks: readonly PartitionClock[] = [];
   #readAt = -Infinity;
+  #changedAt = -Infinity;
 
   constructor(options: KeeperOptions) {
     this.#options = options;
@@ -53,8 +57,14 @@ export class WatermarkKeeper {
     this.#readAt = -Infinity;
   }
 
+  /** Something is committed: what is stored changes soon. */
+  stir(now: number): void {
+    this.#changedAt = now;
+  }
+
   isDue(now: number): boolean {
-    return now - this.#readAt >= EVERY_MS;
+    const every = now - this.#changedAt > AT_REST_AFTER_MS ? AT_REST_EVERY_MS : EVERY_MS;
+    return now - this.#readAt >= every;
   }
 
   /** What is stored of a partition: its own watermark and whether it is idle. */
@@ -90,6 +100,7 @@ export class WatermarkKeeper {
       }),
     );
     const stored = await readWatermark(control, scope.owner, scope.topic, outputs);
+    if (stored.watermark !== this.#current || !sameTimes(stored.partitions, this.#clocks)) this.stir(now);
     this.#clocks = stored.partitions;
     this.#current = stored.watermark;
     const next = stageWatermark(stored.watermark, stored.partitions, partitionCount, maxDelayMs);
@@ -97,4 +108,19 @@ export class WatermarkKeeper {
     // Another replica may have moved it meanwhile: it is read again at the next turn.
     if (await moveWatermark(control, scope.owner, stored.watermark, next)) this.#current = next;
   }
+}
+
+/** Whether nothing has happened between two readings; how long ago idleness was confirmed changes all the time. */
+function sameTimes(one: readonly PartitionClock[], other: readonly PartitionClock[]): boolean {
+  return (
+    one.length === other.length &&
+    one.every((clock, index) => {
+      const known = other[index];
+      return (
+        clock.partition === known?.partition &&
+        clock.maxEventTime === known.maxEventTime &&
+        isIdle(clock) === isIdle(known)
+      );
+    })
+  );
 }

@@ -123,7 +123,7 @@ class World {
       },
       keeper: {
         isDue: () => this.latePolicy === "DeadLetter",
-        ...{ floors: new Map(), expire: () => undefined },
+        ...{ floors: new Map(), expire: () => undefined, stir: () => undefined },
         get current() {
           return world.watermark;
         },

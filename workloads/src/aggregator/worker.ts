@@ -10,7 +10,7 @@ import { type BatchKernel, type Judgement, OpenBatch, type SealedBatch } from ".
 import { beating } from "../stage/beating.ts";
 import type { CommitMemory } from "../stage/commit-memory.ts";
 import { CommitChain } from "../stage/commit-chain.ts";
-import { isDue, isFull } from "../stage/core/bounds.ts";
+import { isDue, isFull, looksEvery } from "../stage/core/bounds.ts";
 import { ceiling, isForemost, joinLanes, judgedBy, type Lane, laneKey } from "./core/lanes.ts";
 import { rowsBefore } from "../stage/core/rows.ts";
 import { commitAround, type Rows } from "../stage/culprits.ts";
@@ -27,7 +27,7 @@ export interface WorkerParts {
   readonly openReader: (topic: { readonly name: string; readonly topicId: string }) => Reader;
   readonly ledger: Pick<Ledger, "control" | "commit" | "rehearse" | "look">;
   readonly deadLetters: DeadLetters;
-  readonly keeper: Pick<WatermarkKeeper, "current" | "floors" | "expire" | "isDue" | "keep">;
+  readonly keeper: Pick<WatermarkKeeper, "current" | "floors" | "expire" | "isDue" | "keep" | "stir">;
   readonly report: Pick<Report, "assigned" | "seen" | "committed" | "idleDue" | "groupOffsets" | "publish">;
   /** Opens the kernel of some of the tables, or gives the one that is open. */
   readonly kernel: (tables: readonly TablePlan[]) => Promise<BatchKernel>;
@@ -38,8 +38,6 @@ export interface WorkerParts {
   readonly memory: Pick<CommitMemory, "moved" | "of">;
 }
 
-/** How often it is looked whether what was committed is still there. */
-const LOOK_MS = 2_000;
 const WAIT_MS = 500;
 const WAIT_WITH_BATCH_MS = 10;
 
@@ -243,6 +241,7 @@ export class Worker {
    */
   async #sealAll(): Promise<void> {
     this.#sealedAt = performance.now();
+    this.#parts.keeper.stir(this.#sealedAt);
     const foremost = new Set(this.#lanes.filter((lane) => this.#isForemost(lane)).map(laneKey));
     const keys = [...this.#batches.keys()].sort((a, b) => Number(foremost.has(b)) - Number(foremost.has(a)));
     for (const key of keys) {
@@ -279,7 +278,7 @@ export class Worker {
     const { keeper, ledger, report, context } = this.#parts;
     const now = performance.now();
     context.health.beat();
-    if (now - this.#lookedAt >= LOOK_MS) await this.#look(now);
+    if (now - this.#lookedAt >= looksEvery(now - this.#sealedAt)) await this.#look(now);
     if (!keeper.isDue(now)) return;
     const { scope, partitionCount } = this.#assignment;
     await keeper.keep(ledger.control, scope, partitionCount, report.idleDue(now), now);

@@ -28,7 +28,7 @@ export interface MembershipOptions {
   readonly onProblem: (error: unknown, delayMs: number) => void;
   /** Milliseconds: 15,000. A worker that is silent for so long loses its partitions. */
   readonly sessionMs?: number;
-  /** Milliseconds between heartbeats: 1,000. A rebalance is noticed within it. */
+  /** Milliseconds between heartbeats, within which a rebalance is noticed: 1,000 in the first half minute, then 3,000. */
   readonly heartbeatMs?: number;
 }
 
@@ -37,6 +37,10 @@ const REBALANCE_MS = 10_000;
 /** How often a leader looks whether the topic has more partitions. */
 const METADATA_MS = 15_000;
 const LEAVE_MS = 2_000;
+/** Rebalances come in rows: pods that start, or are replaced one by one. */
+const HEARTBEAT_MS = 1_000;
+const SETTLED_AFTER_MS = 30_000;
+const SETTLED_HEARTBEAT_MS = 3_000;
 
 export class Membership {
   readonly #cluster: KafkaCluster;
@@ -131,10 +135,12 @@ export class Membership {
    * @param all of the leader: how many partitions it spread; more of them make it call the group together
    */
   async #stay(all: number | undefined): Promise<void> {
-    let looked = performance.now();
+    const joined = performance.now();
+    let looked = joined;
     let failures = 0;
     while (!this.#stopping) {
-      await this.#bell.wait(this.#options.heartbeatMs ?? 1_000);
+      const settled = performance.now() - joined > SETTLED_AFTER_MS;
+      await this.#bell.wait(this.#options.heartbeatMs ?? (settled ? SETTLED_HEARTBEAT_MS : HEARTBEAT_MS));
       if (this.#stopping) return;
       try {
         if (!(await this.#group.heartbeat(this.#member))) return;

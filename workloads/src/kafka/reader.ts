@@ -281,13 +281,7 @@ export class TopicReader {
   #patience(leader: number): Patience {
     const { bytes, at } = this.#flow.get(leader) ?? { bytes: 0, at: this.#since };
     const { maxWaitMs, minBytes } =
-      bytes >= TRICKLE_BYTES
-        ? FLOWING
-        : bytes > 0
-          ? TRICKLE
-          : performance.now() - at > REST_AFTER_MS
-            ? REST
-            : QUIET;
+      bytes >= TRICKLE_BYTES ? FLOWING : bytes > 0 ? TRICKLE : performance.now() - at > REST_AFTER_MS ? REST : QUIET;
     return { maxWaitMs: Math.min(maxWaitMs, this.#options.maxWaitMs ?? maxWaitMs), minBytes };
   }
 

@@ -33,8 +33,8 @@ export interface Metrics {
   readonly rebalances: Counter;
 }
 
-/** How often the event loop is looked at: a process at rest would wake for nothing else a hundred times a second. */
-const LOOP_MS = 100;
+/** How often the event loop is looked at: by default it would wake a process at rest a hundred times a second. */
+const LOOP_MS = 500;
 
 /** Which process the numbers are of: on every metric. */
 export interface MetricLabels {

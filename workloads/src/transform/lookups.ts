@@ -57,12 +57,14 @@ interface Known {
 export class Lookups implements Joined {
   readonly #known: readonly Known[];
   readonly #tables: LookupTables;
+  readonly #reader: TableReader;
   readonly #ended = new AbortController();
   #refreshing: Promise<void> = Promise.resolve();
 
-  private constructor(known: readonly Known[], tables: LookupTables) {
+  private constructor(known: readonly Known[], tables: LookupTables, reader: TableReader) {
     this.#known = known;
     this.#tables = tables;
+    this.#reader = reader;
   }
 
   get names(): readonly string[] {
@@ -82,16 +84,22 @@ export class Lookups implements Joined {
     onProblem: (error: unknown) => void,
   ): Promise<Lookups | undefined> {
     if (plans.length === 0) return undefined;
+    const reader = new TableReader(context);
     const known: Known[] = [];
     const tables: LookupTable[] = [];
-    for (const plan of plans) {
-      const config = lookups.find(({ name }) => name === plan.name);
-      if (config === undefined) continue;
-      known.push({ plan, config, readAt: performance.now(), why: "" });
-      tables.push({ plan, table: config.table, rows: await readAll(context, plan, config) });
+    try {
+      for (const plan of plans) {
+        const config = lookups.find(({ name }) => name === plan.name);
+        if (config === undefined) continue;
+        known.push({ plan, config, readAt: performance.now(), why: "" });
+        tables.push({ plan, table: config.table, rows: await reader.read(plan, config) });
+      }
+    } catch (error) {
+      await reader.close();
+      throw error;
     }
-    const opened = new Lookups(known, new LookupTables(tables));
-    opened.#refreshing = Promise.all(known.map(async (one) => await opened.#keepFresh(context, one, onProblem))).then(
+    const opened = new Lookups(known, new LookupTables(tables), reader);
+    opened.#refreshing = Promise.all(known.map(async (one) => await opened.#keepFresh(one, onProblem))).then(
       () => undefined,
     );
     return opened;
@@ -113,20 +121,17 @@ export class Lookups implements Joined {
   async close(): Promise<void> {
     this.#ended.abort();
     await this.#refreshing;
+    await this.#reader.close();
   }
 
-  async #keepFresh(
-    context: Pick<RuntimeContext, "metrics" | "config">,
-    known: Known,
-    onProblem: (error: unknown) => void,
-  ): Promise<void> {
+  async #keepFresh(known: Known, onProblem: (error: unknown) => void): Promise<void> {
     const { signal } = this.#ended;
     while (!signal.aborted) {
       await pause(known.config.refreshMs, signal).catch(() => undefined);
       if (signal.aborted) return;
       const readAt = performance.now();
       try {
-        const rows = await readAll(context, known.plan, known.config);
+        const rows = await this.#reader.read(known.plan, known.config);
         this.#tables.replace({ plan: known.plan, table: known.config.table, rows });
         known.readAt = readAt;
       } catch (error) {
@@ -147,40 +152,59 @@ function checkAge(known: Known): void {
     );
 }
 
-/** @throws LookupInvalid when the table has too many rows; LookupUnreadable when the database does not give them */
-async function readAll(
-  { metrics, config: workload }: Pick<RuntimeContext, "metrics" | "config">,
-  plan: LookupPlan,
-  config: LookupConfig,
-): Promise<string> {
-  const values = [...plan.on.map(({ column }) => column), ...plan.columns.map((column) => column.name)];
-  const list = values.map((column) => `${identifier(column)}::text`).join(", ");
-  const { pipeline, stage } = workload;
-  const told = (error: unknown) =>
-    error instanceof DatabaseError ? new LookupUnreadable({ plan, config }, error) : error;
-  const connection = await Connection.open({
-    secret: config.secret,
-    applicationName: `caudal ${pipeline.namespace}/${pipeline.name} ${stage.name} lookup ${plan.name}`,
-    onCall: callObserver(metrics),
-    statementTimeoutMs: STATEMENT_MS,
-  }).catch((error: unknown) => {
-    throw told(error);
-  });
-  try {
-    const { rows } = await connection.query<{ count: string; rows: string }>("read lookup", {
-      text: `select count(*) as count, coalesce(json_agg(r.row)::text, '[]') as rows
-        from (select json_build_array(${list}) as row from ${qualified(placeOf(config.table))}
-          limit ${config.maxRows + 1}) as r`,
+/** Reads the tables of a stage: those of one database one after the other, over a connection that stays open. */
+class TableReader {
+  readonly #context: Pick<RuntimeContext, "metrics" | "config">;
+  readonly #connections = new Map<string, Promise<Connection>>();
+
+  constructor(context: Pick<RuntimeContext, "metrics" | "config">) {
+    this.#context = context;
+  }
+
+  /** @throws LookupInvalid when the table has too many rows; LookupUnreadable when the database does not give them */
+  async read(plan: LookupPlan, config: LookupConfig): Promise<string> {
+    const values = [...plan.on.map(({ column }) => column), ...plan.columns.map((column) => column.name)];
+    const list = values.map((column) => `${identifier(column)}::text`).join(", ");
+    try {
+      const connection = await this.#connection(config.secret);
+      const { rows } = await connection.query<{ count: string; rows: string }>("read lookup", {
+        text: `select count(*) as count, coalesce(json_agg(r.row)::text, '[]') as rows
+          from (select json_build_array(${list}) as row from ${qualified(placeOf(config.table))}
+            limit ${config.maxRows + 1}) as r`,
+      });
+      const [all] = rows;
+      if (Number(all?.count) > config.maxRows)
+        throw new LookupInvalid(
+          `lookup ${plan.name}: table ${config.table} has more than ${config.maxRows} rows: raise maxRows, for they are held in memory, or name a view with fewer`,
+        );
+      return all?.rows ?? "[]";
+    } catch (error) {
+      throw error instanceof DatabaseError ? new LookupUnreadable({ plan, config }, error) : error;
+    }
+  }
+
+  async close(): Promise<void> {
+    const opened = [...this.#connections.values()];
+    this.#connections.clear();
+    await Promise.all(opened.map(async (opening) => await (await opening.catch(() => undefined))?.close()));
+  }
+
+  /** One that was lost, or could not be opened, is opened anew: with the Secret as it is now. */
+  async #connection(secret: string): Promise<Connection> {
+    const known = this.#connections.get(secret);
+    const anew = async (): Promise<Connection> => await this.#open(secret);
+    const connection = known?.then(async (open) => (open.lost ? await anew() : open), anew) ?? anew();
+    this.#connections.set(secret, connection);
+    return await connection;
+  }
+
+  async #open(secret: string): Promise<Connection> {
+    const { metrics, config } = this.#context;
+    return await Connection.open({
+      secret,
+      applicationName: `caudal ${config.pipeline.namespace}/${config.pipeline.name} ${config.stage.name} lookups`,
+      onCall: callObserver(metrics),
+      statementTimeoutMs: STATEMENT_MS,
     });
-    const [all] = rows;
-    if (Number(all?.count) > config.maxRows)
-      throw new LookupInvalid(
-        `lookup ${plan.name}: table ${config.table} has more than ${config.maxRows} rows: raise maxRows, for they are held in memory, or name a view with fewer`,
-      );
-    return all?.rows ?? "[]";
-  } catch (error) {
-    throw told(error);
-  } finally {
-    await connection.close();
   }
 }

@@ -7,7 +7,7 @@ import { withSpan } from "../runtime/telemetry.ts";
 import { beating } from "../stage/beating.ts";
 import type { CommitMemory } from "../stage/commit-memory.ts";
 import { CommitChain } from "../stage/commit-chain.ts";
-import { BOUNDS, type CommitBounds, dueIn, isDue, isFull, type Moment } from "../stage/core/bounds.ts";
+import { BOUNDS, type CommitBounds, dueIn, isDue, isFull, looksEvery, type Moment } from "../stage/core/bounds.ts";
 import { commitAround } from "../stage/culprits.ts";
 import { LogMisread, PlaceMoved } from "../stage/errors.ts";
 import { type DeadLetters, type Piece, type Position, type Reader, received } from "../stage/ports.ts";
@@ -31,9 +31,6 @@ export interface WorkerParts {
   readonly refused: Map<number, number>;
   readonly memory: Pick<CommitMemory, "moved" | "of">;
 }
-
-/** How often it is looked whether what was committed is still there. */
-const LOOK_MS = 2_000;
 
 /** How long a round waits for records: with nothing to do, with a commit under way, and with a batch that waits for it. */
 const REST_MS = 2_000;
@@ -99,7 +96,8 @@ export class Worker {
   async #round(wake: AbortSignal): Promise<void> {
     const { reader, context, report } = this.#parts;
     context.health.beat();
-    if (performance.now() - this.#lookedAt >= LOOK_MS) await this.#look();
+    const now = performance.now();
+    if (now - this.#lookedAt >= looksEvery(now - this.#sealedAt)) await this.#look();
     const { blocks, ends } = await received(reader, this.#patience(), wake);
     for (const end of ends) this.#ends.set(end.partition, end);
     for (const block of blocks) await this.#take(block);

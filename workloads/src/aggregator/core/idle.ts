@@ -11,7 +11,7 @@ interface Quiet {
 
 /**
  * What was seen longer ago says nothing of now: a process that was stopped, or cut off from its broker, does not know
- * whether something has come. Brokers answer every half second.
+ * whether something has come. Brokers answer once a second at least.
  */
 const FRESH_MS = 3_000;
 

@@ -74,3 +74,17 @@ function clamp(value: number, least: number, most: number): number {
 export function isFull(size: BatchSize, bounds: CommitBounds = BOUNDS): boolean {
   return size.rows >= bounds.maxRows || size.bytes >= bounds.maxBytes;
 }
+
+const LOOK_MS = 2_000;
+const LOOK_AT_REST_MS = 5_000;
+/** What a server loses when it fails is mostly what was committed last. */
+const AT_REST_AFTER_MS = 60_000;
+
+/**
+ * How often it is looked whether what was committed is still there, in milliseconds.
+ *
+ * @param sinceSealMs since the last batch was sealed
+ */
+export function looksEvery(sinceSealMs: number): number {
+  return sinceSealMs > AT_REST_AFTER_MS ? LOOK_AT_REST_MS : LOOK_MS;
+}
