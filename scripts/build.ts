@@ -12,6 +12,10 @@ import { dirname, join, relative, resolve } from "node:path";
 
 const root = join(import.meta.dirname, "..");
 const [HASH, BANG] = Buffer.from("#!");
+/** The program that checks SQL in a process of its own, beside those that ask it. */
+const checkSql = { "check-sql": "workloads/src/sql/check-sql.ts" };
+/** The command line. */
+export const caudal = { main: "cli/src/main.ts", ...checkSql };
 
 interface Bundle {
   readonly dist: string;
@@ -23,9 +27,9 @@ interface Bundle {
 export const bundles: readonly Bundle[] = [
   {
     dist: "operator/dist",
-    entries: { main: "operator/src/main.ts", "check-sql": "workloads/src/sql/check-sql.ts" },
+    entries: { main: "operator/src/main.ts", ...checkSql },
   },
-  { dist: "cli/dist", entries: { main: "cli/src/main.ts" } },
+  { dist: "cli/dist", entries: caudal },
   {
     dist: "workloads/dist",
     entries: { main: "workloads/src/main.ts", "fake-customers": "examples/customers/fake-data.ts" },

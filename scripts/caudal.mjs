@@ -49,9 +49,9 @@ function isFresh({ folder, sources }) {
  */
 async function bundleNow(before) {
   process.stderr.write("bundling caudal, as its sources are new\n");
-  const { bundle } = await import("./build.ts");
+  const { bundle, caudal } = await import("./build.ts");
   const folder = `${Date.now()}-${process.pid}`;
-  const inputs = await bundle({ dist: join(cache, folder, "dist"), entries: { main: "cli/src/main.ts" } });
+  const inputs = await bundle({ dist: join(cache, folder, "dist"), entries: caudal });
   // Packages change with the lockfile alone.
   const own = inputs.filter((input) => !input.startsWith("node_modules/"));
   const paths = [...own, "package-lock.json", "scripts/build.ts"];

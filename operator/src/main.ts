@@ -1,6 +1,4 @@
 /** The operator's process. */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
 import { checkFakeName } from "@caudal/workloads/generator/core/fake";
 import { createLog } from "@caudal/workloads/runtime/log";
@@ -34,13 +32,6 @@ function configure(): OperatorConfig {
   }
 }
 
-/** Beside the bundle in an image; from the sources in a checkout. */
-function sqlCheckCommand(): [string, ...string[]] {
-  const bundled = join(import.meta.dirname, "check-sql.js");
-  const source = join(import.meta.dirname, "../../workloads/src/sql/check-sql.ts");
-  return [process.execPath, "--max-old-space-size=128", existsSync(bundled) ? bundled : source];
-}
-
 const config = configure();
 const log = createLog({ role: "operator" }, config.logLevel);
 logWhatIsPrinted(log);
@@ -54,7 +45,7 @@ const operator = new Operator({
   client: new HttpKubeClient(transport),
   metrics,
   log,
-  askSql: (question, bounds) => checkSql(question, { command: sqlCheckCommand(), ...bounds }),
+  askSql: (question, bounds) => checkSql(question, bounds),
   checkFakeName,
   trace: (name, work) => withSpan(telemetry.tracer, name, {}, work),
 });

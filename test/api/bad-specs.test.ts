@@ -24,7 +24,6 @@ interface BadSpec {
 
 const cases = parse(readFileSync(join(import.meta.dirname, "bad-specs.yaml"), "utf8")) as BadSpec[];
 const example = readFileSync(join(import.meta.dirname, "../../examples/app-events/pipeline.yaml"), "utf8");
-const checkSqlFile = join(import.meta.dirname, "../../workloads/src/sql/check-sql.ts");
 
 let server: TestServer;
 let world: World;
@@ -33,7 +32,7 @@ beforeAll(async () => {
   world = await World.create(server);
   await world.kafka();
   await world.operator({
-    askSql: (question) => checkSql(question, { command: [process.execPath, checkSqlFile], cpuMs: 30_000 }),
+    askSql: (question) => checkSql(question, { cpuMs: 30_000 }),
     checkFakeName,
   });
 });

@@ -44,6 +44,28 @@ spec: { topics: [{ name: "a b" }] }`;
   });
 });
 
+/** Constants that are computed while the SQL is bound: more than a container has, and more than anyone waits for. */
+const unending = ["length(repeat('x', 4000000000)) > 0", "list_sum(range(2000000000)) > 0"];
+
+describe.each(unending)("SQL with a constant that is too large to compute is refused in time: %s", (where) => {
+  test.each(["validate", "run"])("by caudal %s", async (command) => {
+    const pipeline = `apiVersion: caudal.dev/v1alpha1
+kind: StreamPipeline
+metadata: { name: large }
+spec:
+  kafka: { clusterRef: { name: kafka, listener: plain } }
+  database: { cluster: { storage: { size: 1Gi } } }
+  topics: [{ name: in, fields: [{ name: id, type: string }] }]
+  transforms:
+    - { name: some, topic: in, where: "${where}", select: [id], to: [{ name: out, table: { name: out } }] }
+`;
+    const { code, stderr } = await caudal([command, "-"], pipeline);
+    expect(stderr).toMatch(/spec.transforms\[some\]/);
+    expect(stderr).not.toContain("    at ");
+    expect(code).toBe(1);
+  });
+});
+
 test("events come from standard input too", async () => {
   const event = { event_id: crypto.randomUUID(), user_id: "u", event_type: "view", event_ts: "2026-01-01T00:00:00Z" };
   const { code, stdout } = await caudal(

@@ -14,7 +14,6 @@ import { TestServer } from "../api/support/server.ts";
 import { CONTROL, shown, type Tenants, tenants, unexpected } from "./support/worlds.ts";
 
 const example = readFileSync(join(import.meta.dirname, "../../examples/app-events/pipeline.yaml"), "utf8");
-const checkSqlFile = join(import.meta.dirname, "../../workloads/src/sql/check-sql.ts");
 
 const names = [
   "../../etc/passwd",
@@ -86,7 +85,7 @@ let all: Tenants;
 beforeAll(async () => {
   server = TestServer.shared();
   all = await tenants(server, {
-    askSql: (question) => checkSql(question, { command: [process.execPath, checkSqlFile], cpuMs: 30_000 }),
+    askSql: (question) => checkSql(question, { cpuMs: 30_000 }),
   });
   await all.mallory.kafka();
 });

@@ -2,6 +2,7 @@ import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import { checkAll } from "@caudal/workloads/sql/check-sql";
 import { checkPipeline } from "./check.ts";
 import { parsePipelines, readPipeline, type WrittenPipeline } from "./read.ts";
 
@@ -25,26 +26,26 @@ const example = readFileSync(join(root, "examples/app-events/pipeline.yaml"), "u
 
 describe("what the API server or the operator refuses is refused of a file, in the same words", () => {
   test.each(cases)("$case", async (bad) => {
-    const { problems } = await checkPipeline(change(bad));
+    const { problems } = await checkPipeline(change(bad), checkAll);
     expect(problems.join("\n")).toContain(bad.message);
   });
 });
 
 test("an unknown field is refused with its place, as by kubectl", async () => {
-  const { problems } = await checkPipeline(change({ set: { "spec.topics.0.retention": "7d" } }));
+  const { problems } = await checkPipeline(change({ set: { "spec.topics.0.retention": "7d" } }), checkAll);
   expect(problems.join("\n")).toContain('unknown field "spec.topics[0].retention"');
 });
 
 test.each(globSync("examples/**/*.yaml", { cwd: root }))("%s is accepted", async (file) => {
   for (const pipeline of parsePipelines(readFileSync(join(root, file), "utf8"), file))
-    expect((await checkPipeline(pipeline)).problems).toEqual([]);
+    expect((await checkPipeline(pipeline, checkAll)).problems).toEqual([]);
 });
 
 test("a word that kubectl reads as true or false is no text, unless it is in quotes", async () => {
   const named = (name: string) => parsePipelines(example.replace("name: user_id, type", `name: ${name}, type`), "x")[0];
-  const { problems } = await checkPipeline(named("n") ?? {});
+  const { problems } = await checkPipeline(named("n") ?? {}, checkAll);
   expect(problems.join("\n")).toContain("must be of type string: kubectl reads y, n, yes, no, on and off as false");
-  const quoted = await checkPipeline(named('"n"') ?? {});
+  const quoted = await checkPipeline(named('"n"') ?? {}, checkAll);
   expect(quoted.problems.join("\n")).not.toContain("must be of type string");
 });
 

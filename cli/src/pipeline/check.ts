@@ -4,8 +4,8 @@ import { findSqlProblems } from "@caudal/operator/validate/sql";
 import { beside, validate } from "@caudal/operator/validate/validate";
 import { repaired } from "@caudal/operator/validate/written-forms";
 import { checkFakeName } from "@caudal/workloads/generator/core/fake";
-import { checkAll } from "@caudal/workloads/sql/check-sql";
 import { PipelineInvalid } from "../errors.ts";
+import { askSql } from "./ask-sql.ts";
 import type { Place } from "./places.ts";
 import { prune } from "./prune.ts";
 import { placesOf, type WrittenPipeline } from "./read.ts";
@@ -19,8 +19,12 @@ export interface Checked {
   readonly problems: readonly string[];
 }
 
-/** All problems in one round: what is not of the schema is taken out, and the rest is checked as it stands. */
-export async function checkPipeline(written: WrittenPipeline): Promise<Checked> {
+/**
+ * All problems in one round: what is not of the schema is taken out, and the rest is checked as it stands.
+ *
+ * @param ask asks about the SQL
+ */
+export async function checkPipeline(written: WrittenPipeline, ask: typeof askSql = askSql): Promise<Checked> {
   const pipeline = asServed(written);
   const problems = [...checkHead(written), ...checkStructure(written, pipeline)];
   const spec = prune(pipeline.spec, specSchema());
@@ -28,7 +32,7 @@ export async function checkPipeline(written: WrittenPipeline): Promise<Checked> 
     const rest = withDefaults({ ...pipeline, spec });
     problems.push(...ruleProblems(rest));
     const found = validate({ pipeline: rest, checkFakeName });
-    const sql = await findSqlProblems(found.length === 0 ? rest : repaired(rest), checkAll);
+    const sql = await findSqlProblems(found.length === 0 ? rest : repaired(rest), ask);
     problems.push(...[...found, ...beside(found, sql.problems)].map(({ message }) => message));
   } else problems.push(...problemsOfParts(pipeline.spec));
   const places = placesOf(written);

@@ -3,6 +3,7 @@ import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { checkAll } from "@caudal/workloads/sql/check-sql";
 import { checkPipeline } from "./check.ts";
 import { parsePipelines, readPipelines } from "./read.ts";
 
@@ -41,7 +42,7 @@ spec:
 
 const problemsOf = async (source: string) => {
   const [pipeline] = parsePipelines(source, "x.yaml");
-  return (await checkPipeline(pipeline ?? {})).problems;
+  return (await checkPipeline(pipeline ?? {}, checkAll)).problems;
 };
 const changed = (from: string, to: string) => {
   expect(GOOD).toContain(from);

@@ -9,7 +9,7 @@ import type { StreamPipeline } from "@caudal/crds";
 import { CheckLimited } from "@caudal/workloads/sql/check";
 import { FairLine } from "../controller/fair-line.ts";
 import type { Problem } from "../status/facts.ts";
-import { findingsOf, keyOf, questionOf, type SqlAnswer, type SqlFindings, type SqlQuestion } from "./sql.ts";
+import { boundHint, findingsOf, keyOf, questionOf, type SqlAnswer, type SqlFindings, type SqlQuestion } from "./sql.ts";
 
 /** Throws where the SQL could not be checked, which says nothing about it. */
 export type AskSql = (question: SqlQuestion, bounds: AskBounds) => Promise<SqlAnswer>;
@@ -172,8 +172,7 @@ export class SqlChecks {
     const waitMs = Math.min(RETRY_MS[kind] * 2 ** (times - 1), RETRY_MOST_MS);
     const why = error instanceof Error ? error.message : String(error);
     const again = `it is tried again after ${waitMs / 1000} s, and what runs goes on as it was`;
-    const paths = [...question.aggregators, ...question.transforms].map(({ path }) => path).join(", ");
-    const hint = `; if this stays, look in ${paths} for constants that are large to compute, such as repeat('x', 1000000000) or range(…)`;
+    const hint = `; if this stays, ${boundHint(question)}`;
     const message = `the SQL could not be checked, which says nothing about it: ${why}; ${again}${kind === "limited" ? hint : ""}`;
     const reason = kind === "limited" ? LIMITED : "SqlNotChecked";
     this.#misses.set(key, { problem: { reason, message }, times, until: this.#now() + waitMs });

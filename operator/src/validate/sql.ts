@@ -71,6 +71,12 @@ export async function findSqlProblems(
   return question === undefined ? { problems: [] } : findingsOf(await ask(question));
 }
 
+/** What to look for where a check was ended at a bound. */
+export function boundHint({ aggregators, transforms }: SqlQuestion): string {
+  const paths = [...aggregators, ...transforms].map(({ path }) => path).join(", ");
+  return `look in ${paths} for constants that are large to compute, such as repeat('x', 1000000000) or range(…)`;
+}
+
 export function findingsOf(answer: SqlAnswer): SqlFindings {
   const problems = answer.problems.map(({ path, message, reason = "SqlInvalid" }) => ({
     reason,

@@ -1,9 +1,7 @@
-import { join } from "node:path";
 import { expect, test } from "vitest";
 import { CheckFailed, CheckLimited, checkSql } from "./check.ts";
 import { configOf, tableOf, topicOf } from "../kernel/testing/block.ts";
 
-const command = [process.execPath, join(import.meta.dirname, "check-sql.ts")] as const;
 const input = (table: Parameters<typeof tableOf>[0]) => ({
   aggregators: [
     { path: "spec.aggregators[m]", config: configOf(topicOf({ kind: "string", n: "bigint" }), [tableOf(table)]) },
@@ -12,7 +10,7 @@ const input = (table: Parameters<typeof tableOf>[0]) => ({
 
 test("good SQL gives the tables and their columns with PostgreSQL's types", async () => {
   const table = { groupBy: ["kind"], aggregates: ["sum(n) as total", "max(n) as most"] };
-  expect(await checkSql(input(table), { command, cpuMs: 20_000 })).toEqual({
+  expect(await checkSql(input(table), { cpuMs: 20_000 })).toEqual({
     problems: [],
     tables: [
       {
@@ -31,7 +29,7 @@ test("good SQL gives the tables and their columns with PostgreSQL's types", asyn
 });
 
 test("bad SQL gives problems", async () => {
-  const { problems } = await checkSql(input({ where: "kindd = ''" }), { command, cpuMs: 20_000 });
+  const { problems } = await checkSql(input({ where: "kindd = ''" }), { cpuMs: 20_000 });
   expect(problems).toMatchObject([{ path: "spec.aggregators[m].tables[counts].where" }]);
 });
 

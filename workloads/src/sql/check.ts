@@ -1,11 +1,13 @@
 /** Checks SQL in another process, with bounds on its time and memory. */
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { CheckInput, CheckOutput } from "./check-sql.ts";
 
 export interface CheckOptions {
-  /** The program and its arguments, such as `[process.execPath, "dist/check-sql.js"]`. */
-  readonly command: readonly [program: string, ...args: string[]];
+  /** The program and its arguments; by default the one beside this file. */
+  readonly command?: readonly [program: string, ...args: string[]];
   /** Processor time at which the process is ended. */
   readonly cpuMs: number;
   /** Time on the clock at which it is ended: it stands still, or the machine does. Ten times {@link cpuMs} without one. */
@@ -47,7 +49,7 @@ export async function checkSql(input: CheckInput, options: CheckOptions): Promis
 }
 
 async function runBounded(stdin: string, options: CheckOptions): Promise<string> {
-  const { command, cpuMs, timeoutMs = 10 * cpuMs, memoryBytes = 256 * MIB, signal } = options;
+  const { command = ownCommand(), cpuMs, timeoutMs = 10 * cpuMs, memoryBytes = 256 * MIB, signal } = options;
   const [program, ...args] = command;
   const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"] });
   return await new Promise<string>((resolve, reject) => {
@@ -99,6 +101,13 @@ async function runBounded(stdin: string, options: CheckOptions): Promise<string>
     child.stdin.end(stdin);
     if (signal?.aborted === true) abort();
   });
+}
+
+/** Beside the bundle in an image; the source in a checkout. */
+function ownCommand(): readonly [program: string, ...args: string[]] {
+  const bundled = join(import.meta.dirname, "check-sql.js");
+  const source = join(import.meta.dirname, "check-sql.ts");
+  return [process.execPath, "--max-old-space-size=128", existsSync(bundled) ? bundled : source];
 }
 
 interface Usage {

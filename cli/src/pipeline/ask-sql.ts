@@ -1,0 +1,19 @@
+/** Asks DuckDB about a pipeline's SQL in a process of its own, with the bounds of the operator: constants may never end. */
+import { boundHint, type SqlAnswer, type SqlQuestion } from "@caudal/operator/validate/sql";
+import { CheckFailed, CheckLimited, checkSql } from "@caudal/workloads/sql/check";
+
+const CPU_MS = 20_000;
+/** For as long a person waits on a machine that is busy. */
+const TIMEOUT_MS = 60_000;
+
+/** A check that could not be made to its end is a problem of the spec as a whole. */
+export async function askSql(question: SqlQuestion): Promise<SqlAnswer> {
+  try {
+    return await checkSql(question, { cpuMs: CPU_MS, timeoutMs: TIMEOUT_MS });
+  } catch (error) {
+    if (!(error instanceof CheckFailed)) throw error;
+    const hint = error instanceof CheckLimited ? `; ${boundHint(question)}` : "";
+    const message = `the SQL could not be checked: ${error.message}${hint}`;
+    return { problems: [{ path: "spec", reason: error.reason, message }], transforms: [] };
+  }
+}
