@@ -37,7 +37,7 @@ export function findHealthy(facts: Facts, stages: readonly StageView[], lost: re
     ...gone,
     ...told.flatMap(({ stage, pod }) => lostCause(stage, pod, now)),
     ...told.flatMap(({ stage, pod }) => errorCause(stage, pod)),
-    ...stages.flatMap((stage) => lagCause(stage)),
+    ...stages.flatMap((stage) => lagCause(stage, clock)),
     ...stages.flatMap((stage) => undecidedCause(stage, clock)),
     ...stages.flatMap((stage) => deadLetterCause(stage, pipeline, clock)),
     ...told.flatMap(({ stage, pod }) => watermarkCause(stage, pod)),
@@ -78,7 +78,7 @@ function lostCause(stage: string, { name, status }: PodObservation, now: number)
   ];
 }
 
-function lagCause({ stage, pods }: StageView): Cause[] {
+function lagCause({ stage, pods }: StageView, clock: number): Cause[] {
   let lag = 0;
   let before = 0;
   for (const { status } of pods) {
@@ -93,16 +93,27 @@ function lagCause({ stage, pods }: StageView): Cause[] {
       reason: "LagGrowing",
       message:
         `stage ${stage.name} falls behind: ${coarse(lag)} events wait, more than a minute ago, and results are as late as ` +
-        `these are old; ${moreFor(stage)}`,
+        `these are old; ${remedyFor({ stage, pods }, clock)}`,
     },
   ];
 }
 
-/** What makes a stage faster: a partition is read by one pod. */
-function moreFor({ role, name, replicas }: StageView["stage"]): string {
+/** What makes a stage faster: a partition is read by one pod. What stands in its way is told by a cause of its own. */
+function remedyFor(
+  { stage: { role, name, replicas }, pods }: Pick<StageView, "stage" | "pods">,
+  clock: number,
+): string {
+  if (pods.some(({ status }) => status?.value.error !== undefined))
+    return "it goes on when the error that its pods report is gone";
+  if (undecidedOf(pods, clock).length > 0) return "it goes on when the transaction that is open has ended";
   const place = `spec.${role}s[${name}]`;
   if (role === "source") return `look at the load of its database and give the pod more CPU (${place}.resources)`;
-  return `raise ${place}.replicas (now ${replicas}, of use up to the number of the topic's partitions) or its resources.limits.cpu`;
+  const partitions = new Set(
+    pods.flatMap(({ status }) => status?.value.partitions.map(({ topic, partition }) => `${topic}/${partition}`) ?? []),
+  );
+  if (replicas >= partitions.size)
+    return `raise its ${place}.resources.limits.cpu: there is a pod for each of its ${partitions.size} partitions already`;
+  return `raise ${place}.replicas (now ${replicas}, of use up to its ${partitions.size} partitions) or its resources.limits.cpu`;
 }
 
 function undecidedCause({ stage, pods }: StageView, clock: number): Cause[] {

@@ -199,8 +199,14 @@ const cases: [string, ConditionType, Facts, readonly string[]][] = [
   [
     "LagGrowing",
     "Healthy",
-    growing(),
-    ["stage metrics", "<10k events wait", "spec.aggregators[metrics].replicas (now 1"],
+    growing({ partitions: [place, { ...place, partition: 4, nextOffset: 5_000 }] }),
+    ["stage metrics", "<10k events wait", "spec.aggregators[metrics].replicas (now 1, of use up to its 2 partitions"],
+  ],
+  [
+    "LagGrowing",
+    "Healthy",
+    growing({}),
+    ["spec.aggregators[metrics].resources.limits.cpu: there is a pod for each of its 1 partitions already"],
   ],
   [
     "TransactionOpen",
@@ -262,8 +268,8 @@ function withScale(replicas: number, facts: Facts): Facts {
   const scaled = (child: KubeObject) => (child.kind === "Deployment" ? { ...child, spec: { replicas } } : child);
   return { ...facts, children: facts.children.map(scaled) };
 }
-function growing(): Facts {
-  const pod = givenPod("metrics", {}, { partitions: [place] });
+function growing(status: Partial<StageStatus>): Facts {
+  const pod = givenPod("metrics", {}, { partitions: [place], ...status });
   if (pod.status === undefined) throw new TypeError("a status");
   return observed({ pods: [givenPod("events"), { ...pod, status: { ...pod.status, previousLag: 2_000 } }] });
 }
@@ -288,6 +294,23 @@ test("every reason that these files write has a case", () => {
   );
   expect(written.length).toBeGreaterThan(30);
   expect([...new Set(written)].filter((reason) => !told.has(reason) && !others.has(reason))).toEqual([]);
+});
+
+test.each<[string, Partial<StageStatus>, string]>([
+  [
+    "an error",
+    { error: { reason: "DatabaseUnavailable", message: "no answer", at: NOW } },
+    "when the error that its pods report is gone",
+  ],
+  [
+    "an open transaction",
+    { partitions: [{ ...place, idle: true, undecided: { offset: 70, records: 5, since: NOW - 600_000 } }] },
+    "when the transaction that is open has ended",
+  ],
+])("more pods are no advice where what waits, waits for %s", (_what, status, words) => {
+  const { message } = messageOf(growing({ partitions: [place, { ...place, partition: 4 }], ...status }), "Healthy");
+  expect(message).toContain(`goes on ${words}`);
+  expect(message).not.toContain("replicas");
 });
 
 test("no message shows a folder of a pod: Secrets have names", () => {
