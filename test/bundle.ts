@@ -5,15 +5,16 @@
 import { existsSync, globSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { bundle } from "../scripts/build.ts";
+import { bundle, caudal } from "../scripts/build.ts";
 import { repository } from "./cluster/host/paths.ts";
 
 /** Names the folder of the bundled programs, for the processes in which tests run. One that is named already is used. */
 const BUNDLE_VARIABLE = "CAUDAL_TEST_BUNDLE";
 
 /** Programs of the bundle → their sources. */
+const { main: caudalSource, ...besideCaudal } = caudal;
 const programs = {
-  caudal: "cli/src/main.ts",
+  caudal: caudalSource,
   main: "workloads/src/main.ts",
   house: "test/engine/outbox/house.ts",
 } as const;
@@ -39,7 +40,7 @@ export default async function bundlePrograms(): Promise<() => Promise<void>> {
   await removeLeft(cache);
   const folder = join(cache, `bundle-${process.pid}`);
   const dist = join(folder, "dist"); // A package looks for its WebAssembly in ../dist.
-  await bundle({ dist, entries: programs });
+  await bundle({ dist, entries: { ...programs, ...besideCaudal } });
   process.env[BUNDLE_VARIABLE] = dist;
   return async () => await rm(folder, { recursive: true, force: true });
 }

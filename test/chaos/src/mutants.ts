@@ -19,7 +19,7 @@ export const mutants = {
       find: "and p.next_offset = m.from_offset and p.leader_epoch = m.from_epoch;",
       replace: ";",
     },
-    { file: "aggregator/worker.ts", find: "const LOOK_MS = 2_000;", replace: "const LOOK_MS = Infinity;" },
+    { file: "aggregator/worker.ts", find: ">= looksEvery(now - this.#sealedAt)", replace: ">= Infinity" },
   ],
   /** Progress of another definition of the table is moved too. */
   "plan-hash": [{ file: "postgres/schema.ts", find: " and p.plan = m.plan", replace: "" }],
@@ -95,7 +95,7 @@ export const mutants = {
       find: '"member" in place ? place.member : NO_MEMBER',
       replace: "NO_MEMBER",
     },
-    { file: "transform/worker.ts", find: "const LOOK_MS = 2_000;", replace: "const LOOK_MS = Infinity;" },
+    { file: "transform/worker.ts", find: ">= looksEvery(now - this.#sealedAt)", replace: ">= Infinity" },
   ],
   /** Not a guard: a transaction of the database takes many of Kafka, so that one can be stopped in it. */
   "small-parts": [{ file: "source/cdc/replicate.ts", find: "MOST_ENTRIES = 2_000", replace: "MOST_ENTRIES = 10" }],
