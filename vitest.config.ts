@@ -45,7 +45,7 @@ export default defineConfig({
       suite("unit", {
         globalSetup: "test/bundle.ts",
         include: [
-          "{crds,operator,workloads,cli,test}/**/src/**/*.test.ts",
+          "{crds,pipeline,operator,workloads,cli,test}/**/src/**/*.test.ts",
           "test/{bench,cluster,demo}/**/*.test.ts",
           "test/cli/*.test.ts",
         ],

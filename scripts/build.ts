@@ -13,7 +13,7 @@ import { dirname, join, relative, resolve } from "node:path";
 const root = join(import.meta.dirname, "..");
 const [HASH, BANG] = Buffer.from("#!");
 /** The program that checks SQL in a process of its own, beside those that ask it. */
-const checkSql = { "check-sql": "workloads/src/sql/check-sql.ts" };
+const checkSql = { "check-sql": "pipeline/src/sql/check-sql.ts" };
 /** The command line. */
 export const caudal = { main: "cli/src/main.ts", ...checkSql };
 

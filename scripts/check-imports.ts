@@ -1,20 +1,19 @@
 /**
- * Refuses import cycles and imports that point against the way of the house:
- * crds ← workloads ← operator ← cli, and nobody imports from test/.
+ * Refuses import cycles, imports that point against the way of the house, and imports past a member's doors:
+ * crds ← pipeline ← workloads ← operator, cli, and nobody imports from test/.
  */
 import { globSync, readFileSync } from "node:fs";
 import { dirname, join, normalize, relative } from "node:path";
 
 const root = join(import.meta.dirname, "..");
-const files = globSync(["crds/src/**/*.ts", "operator/src/**/*.ts", "workloads/src/**/*.ts", "cli/src/**/*.ts"], {
-  cwd: root,
-});
+const files = globSync("{crds,pipeline,workloads,operator,cli}/src/**/*.ts", { cwd: root });
 /** Which members a member may import from. */
 const allowed: Record<string, string[]> = {
   crds: ["crds"],
-  workloads: ["workloads", "crds"],
-  operator: ["operator", "workloads", "crds"],
-  cli: ["cli", "operator", "workloads", "crds"],
+  pipeline: ["pipeline", "crds"],
+  workloads: ["workloads", "pipeline", "crds"],
+  operator: ["operator", "workloads", "pipeline", "crds"],
+  cli: ["cli", "workloads", "pipeline", "crds"],
 };
 const problems: string[] = [];
 const edges = new Map<string, string[]>();
@@ -26,6 +25,8 @@ for (const file of files) {
     if (specifier === undefined) continue;
     const member = file.split("/")[0] ?? "";
     const scoped = /^@caudal\/([a-z]+)/.exec(specifier)?.[1];
+    if (specifier.startsWith(".") && !normalize(join(dirname(file), specifier)).startsWith(`${member}/`))
+      problems.push(`${file} imports ${specifier}: another member is imported by its package, @caudal/…`);
     const target = specifier.startsWith(".") ? normalize(join(dirname(file), specifier)) : undefined;
     const into = scoped ?? target?.split("/")[0];
     if (into !== undefined && !(allowed[member] ?? []).includes(into))

@@ -4,7 +4,7 @@ import { checkFakeName } from "@caudal/workloads/generator/core/fake";
 import { createLog } from "@caudal/workloads/runtime/log";
 import { logWhatIsPrinted } from "@caudal/workloads/runtime/printed";
 import { startTelemetry, withSpan } from "@caudal/workloads/runtime/telemetry";
-import { checkSql } from "@caudal/workloads/sql/check";
+import { checkSql } from "@caudal/pipeline/sql";
 import { ConfigError, help, type OperatorConfig, readConfig } from "./config.ts";
 import { Metrics } from "./controller/metrics.ts";
 import { HttpKubeClient } from "./kube/client.ts";

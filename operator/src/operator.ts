@@ -24,10 +24,10 @@ import { type KubeObject, type Resource, resources } from "./kube/object.ts";
 import { Caches } from "./observe/caches.ts";
 import { type AskStage, askOverHttp } from "./observe/ask-stage.ts";
 import { StagePoller } from "./observe/stages.ts";
-import { stagesOf } from "./plan/stages.ts";
+import { stagesOf } from "@caudal/pipeline";
 import { reconcile, type ReconcileContext } from "./reconcile.ts";
-import type { CheckInput } from "./validate/check.ts";
-import { type AskSql, SqlChecks } from "./validate/sql-checks.ts";
+import type { CheckInput } from "@caudal/pipeline/checks";
+import { type AskSql, SqlChecks } from "./controller/sql-checks.ts";
 
 export interface OperatorOptions {
   readonly config: OperatorConfig;

@@ -30,17 +30,14 @@ import {
   readLive,
   tombstone,
 } from "./observe/observe.ts";
-import { listenersOf } from "./plan/kafka-access.ts";
-import { databaseSecretName } from "./plan/names.ts";
+import { listenersOf, databaseSecretName } from "@caudal/pipeline";
 import { needsFinalizer, type Plan, plan, type WorkloadSettings } from "./plan/plan.ts";
 import { slotOfConfigMap, slotsOf } from "./plan/slots.ts";
 import { announce } from "./status/announce.ts";
 import type { Facts, Failure } from "./status/facts.ts";
 import { statusOf } from "./status/status.ts";
-import type { CheckInput } from "./validate/check.ts";
-import type { SqlChecks, SqlState } from "./validate/sql-checks.ts";
-import { beside, validate } from "./validate/validate.ts";
-import { repaired } from "./validate/written-forms.ts";
+import { type CheckInput, beside, validate, repaired } from "@caudal/pipeline/checks";
+import type { SqlChecks, SqlState } from "./controller/sql-checks.ts";
 
 export interface ReconcileContext extends ObserveContext {
   readonly settings: WorkloadSettings;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { checkFakeName } from "@caudal/workloads/generator/core/fake";
-import { checkSql } from "@caudal/workloads/sql/check";
+import { checkSql } from "@caudal/pipeline/sql";
 import { pathOf, resources } from "../../operator/src/kube/object.ts";
 import { eventually } from "./support/eventually.ts";
 import { type RawAnswer, TestServer } from "./support/server.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { Connection } from "../../workloads/src/postgres/connection.ts";
-import { compilePlan } from "../../workloads/src/sql/compile.ts";
+import { compilePlan } from "../../pipeline/src/sql/compile.ts";
 import { startCommitCutter } from "../engine/aggregator/commit-cutter.ts";
 import { actualTables, differences, expectedTables } from "../engine/aggregator/expected.ts";
 import { type Scene, useScene } from "../engine/aggregator/scene.ts";

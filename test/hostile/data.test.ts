@@ -4,8 +4,9 @@ import type { TransformConfig } from "@caudal/crds";
 import { columnText } from "../../workloads/src/kernel/delta-text.ts";
 import { Projection } from "../../workloads/src/kernel/projection.ts";
 import type { Values } from "../../workloads/src/kernel/rows.ts";
-import { blockOf, topicOf, type Value } from "../../workloads/src/kernel/testing/block.ts";
-import { compileTransformPlan } from "../../workloads/src/sql/compile-transform.ts";
+import { topicOf } from "@caudal/pipeline/testing";
+import { blockOf, type Value } from "../../workloads/src/kernel/testing/block.ts";
+import { compileTransformPlan } from "../../pipeline/src/sql/compile-transform.ts";
 
 const NAMES = ["__proto__", "constructor", "toString", "hasOwnProperty", "prototype", "valueOf", "__defineGetter__"];
 const topic = topicOf({ id: "string", ...Object.fromEntries(NAMES.map((name) => [name, "string?"])), doc: "json?" });

@@ -7,7 +7,7 @@ import { parse } from "yaml";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { StreamPipeline } from "@caudal/crds";
-import { checkSql } from "@caudal/workloads/sql/check";
+import { checkSql } from "@caudal/pipeline/sql";
 import { pathOf, resources } from "../../operator/src/kube/object.ts";
 import { eventually } from "../api/support/eventually.ts";
 import { TestServer } from "../api/support/server.ts";

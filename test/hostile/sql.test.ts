@@ -6,10 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { TransformConfig } from "@caudal/crds";
-import { configOf, tableOf, topicOf } from "../../workloads/src/kernel/testing/block.ts";
-import { compile } from "../../workloads/src/sql/compile.ts";
-import { compileTransform } from "../../workloads/src/sql/compile-transform.ts";
-import type { SqlProblem } from "../../workloads/src/sql/sql-error.ts";
+import { configOf, tableOf, topicOf } from "@caudal/pipeline/testing";
+import { compile } from "../../pipeline/src/sql/compile.ts";
+import { compileTransform } from "../../pipeline/src/sql/compile-transform.ts";
+import type { SqlProblem } from "../../pipeline/src/sql/sql-error.ts";
 
 const SECRET = "canary-7f3a";
 let folder = "";

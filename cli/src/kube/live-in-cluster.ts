@@ -2,8 +2,13 @@
 import { basename, dirname, join } from "node:path";
 import { PatchStrategy } from "@kubernetes/client-node";
 import { API_VERSION, GROUP, KIND, path, PLURAL, type StreamPipeline, VERSION } from "@caudal/crds";
-import { type KafkaAccess, kafkaAccessOf } from "@caudal/operator/plan/kafka-access";
-import { databaseCaSecretOf, databaseClusterOf, databaseSecretOf } from "@caudal/operator/plan/secret-use";
+import {
+  type KafkaAccess,
+  kafkaAccessOf,
+  databaseCaSecretOf,
+  databaseClusterOf,
+  databaseSecretOf,
+} from "@caudal/pipeline";
 import { type DatabaseSecret, trustOf } from "@caudal/workloads/postgres/secret";
 import { ClusterFailed, UsageError } from "../errors.ts";
 import type { KafkaWay, Live } from "../live/live.ts";

@@ -1,6 +1,6 @@
 /** Asks DuckDB about a pipeline's SQL in a process of its own, with the bounds of the operator: constants may never end. */
-import { boundHint, type SqlAnswer, type SqlQuestion } from "@caudal/operator/validate/sql";
-import { CheckFailed, CheckLimited, checkSql } from "@caudal/workloads/sql/check";
+import { boundHint, type SqlAnswer, type SqlQuestion } from "@caudal/pipeline/checks";
+import { CheckFailed, CheckLimited, checkSql } from "@caudal/pipeline/sql";
 
 const CPU_MS = 20_000;
 /** For as long a person waits on a machine that is busy. */

@@ -2,7 +2,7 @@ import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { checkAll } from "@caudal/workloads/sql/check-sql";
+import { checkAll } from "@caudal/pipeline/duckdb";
 import { checkPipeline } from "./check.ts";
 import { parsePipelines, readPipeline, type WrittenPipeline } from "./read.ts";
 

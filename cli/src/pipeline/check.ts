@@ -1,8 +1,6 @@
 /** Everything that API server and operator check of a pipeline, on a file: schema, rules, names, SQL. */
 import { customResourceDefinition, KIND, API_VERSION, type StreamPipeline, withDefaults } from "@caudal/crds";
-import { findSqlProblems } from "@caudal/operator/validate/sql";
-import { beside, validate } from "@caudal/operator/validate/validate";
-import { repaired } from "@caudal/operator/validate/written-forms";
+import { findSqlProblems, beside, validate, repaired } from "@caudal/pipeline/checks";
 import { checkFakeName } from "@caudal/workloads/generator/core/fake";
 import { PipelineInvalid } from "../errors.ts";
 import { askSql } from "./ask-sql.ts";

@@ -3,7 +3,7 @@ import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { checkAll } from "@caudal/workloads/sql/check-sql";
+import { checkAll } from "@caudal/pipeline/duckdb";
 import { checkPipeline } from "./check.ts";
 import { parsePipelines, readPipelines } from "./read.ts";
 

@@ -1,8 +1,8 @@
 /** An aggregator on a log in memory: the kernel of the workloads, and at its end the rows that PostgreSQL would hold. */
 import type { AggregatorConfig } from "@caudal/crds";
 import { Kernel } from "@caudal/workloads/kernel/kernel";
-import { compilePlan } from "@caudal/workloads/sql/compile";
-import type { AggregatorPlan, BlockResult } from "@caudal/workloads/sql/plan";
+import { compilePlan } from "@caudal/pipeline/duckdb";
+import type { AggregatorPlan, BlockResult } from "@caudal/pipeline/sql";
 import type { Letter } from "./letter.ts";
 import { countRecords, type Section, type TopicLog } from "./log.ts";
 import { finalRows, rowsOf, type TableRows, withoutOld } from "./rows.ts";

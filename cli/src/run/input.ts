@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { type Generator, parseDuration, type PipelineSpec } from "@caudal/crds";
-import { topicConfig } from "@caudal/operator/plan/workload-config";
+import { topicConfig } from "@caudal/pipeline";
 import { eventMaker } from "@caudal/workloads/generator/core/event";
 import { FileInvalid, UsageError } from "../errors.ts";
 import { countRecords, linesSection, type Section, type TopicLog, valuesSection } from "./log.ts";

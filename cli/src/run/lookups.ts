@@ -2,9 +2,8 @@
 import { readFile } from "node:fs/promises";
 import type { TransformConfig } from "@caudal/crds";
 import type { Joined } from "@caudal/workloads/kernel/evaluation";
-import { JsonReader } from "@caudal/workloads/json/json-reader";
-import { plainText } from "@caudal/workloads/json/json-text";
-import type { TransformPlan } from "@caudal/workloads/sql/transform-plan";
+import { JsonReader, plainText } from "@caudal/pipeline/json";
+import type { TransformPlan } from "@caudal/pipeline/sql";
 import { LookupTables } from "@caudal/workloads/transform/lookup-tables";
 import { FileInvalid, UsageError } from "../errors.ts";
 

@@ -1,8 +1,8 @@
 /** Rows of a table as people read them in PostgreSQL, from what the kernel computed. */
 import type { Delta, DeltaColumn } from "@caudal/workloads/kernel/delta";
 import { columnText, timestamptzText } from "@caudal/workloads/kernel/delta-text";
-import { isAverage } from "@caudal/workloads/sql/aggregate";
-import type { AggregateColumn, TablePlan } from "@caudal/workloads/sql/plan";
+import { isAverage } from "@caudal/pipeline/duckdb";
+import type { AggregateColumn, TablePlan } from "@caudal/pipeline/sql";
 import { kindOfPostgres, type Result } from "../output/result.ts";
 import { divide } from "./divide.ts";
 

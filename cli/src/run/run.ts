@@ -1,7 +1,6 @@
 /** A whole pipeline on topics in memory, stage by stage. */
 import type { AggregatorConfig, StreamPipeline, TransformConfig } from "@caudal/crds";
-import { type StageSpec, stagesOf } from "@caudal/operator/plan/stages";
-import { buildAggregatorConfig, buildTransformConfig } from "@caudal/operator/plan/workload-config";
+import { type StageSpec, stagesOf, buildAggregatorConfig, buildTransformConfig } from "@caudal/pipeline";
 import { UsageError } from "../errors.ts";
 import { aggregate } from "./aggregate.ts";
 import { append, fileSection, generatedSection, type InputFile, logOf, readInputs } from "./input.ts";

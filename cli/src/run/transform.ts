@@ -1,13 +1,13 @@
 /** A transform on a log in memory: the kernel of the workloads, and what each output would hold. */
 import { keyOf, type OutputConfig, parseKeyTemplate, type TopicConfig, type TransformConfig } from "@caudal/crds";
-import { placesIn } from "@caudal/workloads/json/places";
+import { placesIn } from "@caudal/pipeline/json";
 import type { RecordBlock } from "@caudal/workloads/kafka/record-block";
 import { columnText, jsonTextAt } from "@caudal/workloads/kernel/delta-text";
 import type { Joined } from "@caudal/workloads/kernel/evaluation";
 import { Projection } from "@caudal/workloads/kernel/projection";
 import type { Rows } from "@caudal/workloads/kernel/rows";
-import { compileTransformPlan } from "@caudal/workloads/sql/compile-transform";
-import type { TransformPlan } from "@caudal/workloads/sql/transform-plan";
+import { compileTransformPlan } from "@caudal/pipeline/duckdb";
+import type { TransformPlan } from "@caudal/pipeline/sql";
 import { kindOfPostgres, type Result } from "../output/result.ts";
 import type { Letter } from "./letter.ts";
 import { type Beside, countRecords, type Section, type TopicLog } from "./log.ts";

@@ -1,7 +1,6 @@
 /** What a pipeline has, by the names that statements use. Pure. */
 import { type StreamPipeline, tableTitle, type TopicConfig, type Transform } from "@caudal/crds";
-import { readingStagesOf, stagesOf, type StageSpec } from "@caudal/operator/plan/stages";
-import { topicConfig } from "@caudal/operator/plan/workload-config";
+import { readingStagesOf, stagesOf, type StageSpec, topicConfig } from "@caudal/pipeline";
 
 export interface Catalog {
   /** Declared topics, and those of dead letters, which have no fields. */

@@ -1,5 +1,5 @@
 /** What may follow what was typed. Pure. */
-import { fieldSql } from "@caudal/workloads/sql/quote";
+import { fieldSql } from "@caudal/pipeline/sql";
 import { FORMATS } from "../output/format.ts";
 import { EXPANDED, PAGERS } from "../output/settings.ts";
 import type { Catalog } from "./catalog.ts";

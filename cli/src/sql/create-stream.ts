@@ -1,7 +1,6 @@
 /** CREATE STREAM: the transform and the topic that a SELECT stands for. */
 import { type Field, type StreamPipeline, type Topic, withDefaults } from "@caudal/crds";
-import { duckdbTypeOf } from "@caudal/workloads/sql/fields";
-import { fieldSql, quote } from "@caudal/workloads/sql/quote";
+import { duckdbTypeOf, fieldSql, quote } from "@caudal/pipeline/sql";
 import { stringify } from "yaml";
 import { StatementFailed } from "../errors.ts";
 import { checkPipeline } from "../pipeline/check.ts";

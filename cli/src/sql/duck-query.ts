@@ -1,8 +1,7 @@
 /** Queries that DuckDB answers, with values as PostgreSQL would write them. */
 import type { DuckDBBlobValue } from "@duckdb/node-api";
-import { type DuckDB, openDuckDB } from "@caudal/workloads/sql/duckdb";
-import { quote } from "@caudal/workloads/sql/quote";
-import { structured } from "@caudal/workloads/sql/sql-error";
+import { type DuckDB, openDuckDB } from "@caudal/pipeline/duckdb";
+import { quote, structured } from "@caudal/pipeline/sql";
 import { StatementFailed } from "../errors.ts";
 import { kindOfDuckDB, type Result, type ResultColumn } from "../output/result.ts";
 import { placeOfByte } from "./place.ts";

@@ -1,8 +1,6 @@
 /** Queries whose numbers in JSON keep their digits, as stages read them. */
-import type { DuckDB } from "@caudal/workloads/sql/duckdb";
-import { exactJson, readLambdaFunctions } from "@caudal/workloads/sql/exact-json";
-import { SqlError } from "@caudal/workloads/sql/sql-error";
-import { type Node, parseTree } from "@caudal/workloads/sql/syntax";
+import { type DuckDB, exactJson, readLambdaFunctions, type Node, parseTree } from "@caudal/pipeline/duckdb";
+import { SqlError } from "@caudal/pipeline/sql";
 import { StatementFailed } from "../errors.ts";
 
 /**

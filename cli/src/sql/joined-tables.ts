@@ -1,9 +1,8 @@
 /** Tables of PostgreSQL beside a topic: their rows in DuckDB, for one query. */
 import type { TableRef } from "@caudal/crds";
 import { literal, qualified } from "@caudal/workloads/postgres/core/identifiers";
-import type { DuckDB } from "@caudal/workloads/sql/duckdb";
-import { quote, text } from "@caudal/workloads/sql/quote";
-import { structured } from "@caudal/workloads/sql/sql-error";
+import type { DuckDB } from "@caudal/pipeline/duckdb";
+import { quote, text, structured } from "@caudal/pipeline/sql";
 import { StatementFailed } from "../errors.ts";
 import type { Database } from "../live/database.ts";
 

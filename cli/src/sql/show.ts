@@ -1,6 +1,6 @@
 /** Answers of SHOW and DESCRIBE that need nothing but the pipeline. Pure. */
 import type { StreamPipeline, TopicConfig } from "@caudal/crds";
-import { fieldSql } from "@caudal/workloads/sql/quote";
+import { fieldSql } from "@caudal/pipeline/sql";
 import { stringify } from "yaml";
 import { StatementFailed } from "../errors.ts";
 import type { Result } from "../output/result.ts";

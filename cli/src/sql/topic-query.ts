@@ -1,7 +1,7 @@
 /** Queries that read topics, which DuckDB answers. In a module of its own: it is imported for them alone. */
 import { readTableName, type TableRef, type TopicConfig } from "@caudal/crds";
-import type { DuckDB } from "@caudal/workloads/sql/duckdb";
-import { quote } from "@caudal/workloads/sql/quote";
+import type { DuckDB } from "@caudal/pipeline/duckdb";
+import { quote } from "@caudal/pipeline/sql";
 import { StatementFailed } from "../errors.ts";
 import type { Database } from "../live/database.ts";
 import type { Topics } from "../live/topics.ts";

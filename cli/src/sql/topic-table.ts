@@ -4,9 +4,8 @@ import { type RecordBlock, valueAt } from "@caudal/workloads/kafka/record-block"
 import { ROW } from "@caudal/workloads/kernel/event-columns";
 import { endOfSlice, EventReader, goodRows } from "@caudal/workloads/kernel/event-reader";
 import { EventTable } from "@caudal/workloads/kernel/event-table";
-import type { DuckDB } from "@caudal/workloads/sql/duckdb";
-import { duckdbTypeOf } from "@caudal/workloads/sql/fields";
-import { quote } from "@caudal/workloads/sql/quote";
+import type { DuckDB } from "@caudal/pipeline/duckdb";
+import { duckdbTypeOf, quote } from "@caudal/pipeline/sql";
 import { RECORD_COLUMNS, RECORD_TYPES } from "./record-columns.ts";
 
 export interface TopicTableOptions {
@@ -92,7 +91,7 @@ export class TopicTable {
   async #appendRecords(block: RecordBlock, from: number, rows: Int32Array): Promise<void> {
     const { connection } = this.#duckdb;
     await connection.run(`delete from ${this.#raw}`);
-    const { DuckDBTimestampTZValue } = await import("@caudal/workloads/sql/duckdb-library");
+    const { DuckDBTimestampTZValue } = await import("@caudal/pipeline/duckdb-library");
     const appender = await connection.createAppender(`records of ${this.#topic.name}`);
     for (const row of rows) {
       appender.appendInteger(row);

@@ -7,7 +7,7 @@ import { annotation, label, type StreamPipeline } from "@caudal/crds";
 import type { KubeClient } from "../kube/client.ts";
 import { Conflict, KubeError } from "../kube/errors.ts";
 import { type KubeObject, resourceOf, titleOf } from "../kube/object.ts";
-import { canonical } from "../plan/hash.ts";
+import { canonical } from "@caudal/pipeline";
 import { contains, contentOf } from "./equal.ts";
 import { APPLIED, isAdopted, judge } from "./ownership.ts";
 import type { Writes } from "./writes.ts";

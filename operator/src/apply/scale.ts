@@ -5,7 +5,7 @@
 import { annotation, label, type StreamPipeline } from "@caudal/crds";
 import type { KubeObject } from "../kube/object.ts";
 import { resourceOf } from "../kube/object.ts";
-import { stagesOf } from "../plan/stages.ts";
+import { stagesOf } from "@caudal/pipeline";
 import type { WriteContext } from "./apply.ts";
 
 /** @returns how many pods a Deployment of the pipeline is to have, where that is not what it asks for */

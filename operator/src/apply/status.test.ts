@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { PipelineStatus, StreamPipeline } from "@caudal/crds";
 import type { KubeClient } from "../kube/client.ts";
 import { Conflict } from "../kube/errors.ts";
-import { givenPipeline } from "../testing/given.ts";
+import { givenPipeline } from "@caudal/pipeline/testing";
 import { StatusWriter } from "./status.ts";
 
 const stage = { name: "s", role: "aggregator", state: "Running", replicas: 1, readyReplicas: 1 };

@@ -6,7 +6,7 @@ import type { PipelineStatus, StreamPipeline } from "@caudal/crds";
 import type { KubeClient } from "../kube/client.ts";
 import { Conflict } from "../kube/errors.ts";
 import { type KubeObject, resources } from "../kube/object.ts";
-import { canonical } from "../plan/hash.ts";
+import { canonical } from "@caudal/pipeline";
 
 const LAG_EVERY_MS = 30_000;
 const WORDS_MS = 60_000;

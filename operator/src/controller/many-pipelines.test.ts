@@ -3,8 +3,8 @@ import { setImmediate as turn } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { pino } from "pino";
 import type { StreamPipeline } from "@caudal/crds";
-import { givenPipeline } from "../testing/given.ts";
-import { SqlChecks } from "../validate/sql-checks.ts";
+import { givenPipeline } from "@caudal/pipeline/testing";
+import { SqlChecks } from "./sql-checks.ts";
 import { Controller } from "./controller.ts";
 import { KeyedQueue } from "./queue.ts";
 

@@ -3,7 +3,7 @@ import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from "prom
 import { CONDITION_TYPES, type StreamPipeline } from "@caudal/crds";
 import type { CountRequest } from "../kube/transport.ts";
 import type { ControllerObserver } from "./controller.ts";
-import { SQL_CHECK_RESULTS, type SqlCheckResult } from "../validate/sql-checks.ts";
+import { SQL_CHECK_RESULTS, type SqlCheckResult } from "./sql-checks.ts";
 import type { QueueObserver } from "./queue.ts";
 
 const CONTROLLER = "streampipeline";

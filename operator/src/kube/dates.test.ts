@@ -19,7 +19,7 @@ const dates: Readonly<Record<string, readonly [number, string]>> = {
 };
 
 test("every place that reads the machine's date is known, and says what for", () => {
-  const files = globSync(["operator/src/**/*.ts", "workloads/src/**/*.ts"], { cwd: root }).filter(
+  const files = globSync("{operator,pipeline,workloads}/src/**/*.ts", { cwd: root }).filter(
     (file) => !file.endsWith(".test.ts") && !file.includes("/testing/"),
   );
   const found = Object.fromEntries(

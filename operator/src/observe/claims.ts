@@ -1,7 +1,6 @@
 /** Which tables other pipelines of the namespace keep in the same database: the older pipeline has the claim. */
 import type { StreamPipeline } from "@caudal/crds";
-import { databaseName } from "../plan/names.ts";
-import { tablesOf } from "../plan/stages.ts";
+import { databaseName, tablesOf } from "@caudal/pipeline";
 
 export function claimsOf(pipeline: StreamPipeline, others: readonly StreamPipeline[]): Map<string, string> {
   const claims = new Map<string, string>();

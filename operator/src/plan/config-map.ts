@@ -2,8 +2,7 @@
 import type { StreamPipeline, WorkloadConfig } from "@caudal/crds";
 import { type KubeObject, resources } from "../kube/object.ts";
 import { ownedMetadata } from "./metadata.ts";
-import { configMapName } from "./names.ts";
-import type { StageSpec } from "./stages.ts";
+import { configMapName, type StageSpec } from "@caudal/pipeline";
 
 const FILE = "config.json";
 

@@ -1,5 +1,5 @@
 /** Requests and limits of a stage's container. */
-import type { StageSpec } from "./stages.ts";
+import type { StageSpec } from "@caudal/pipeline";
 import { nanosOf } from "../apply/quantity.ts";
 
 type Resources = NonNullable<StageSpec["resources"]>;

@@ -2,7 +2,7 @@
 import type { StreamPipeline } from "@caudal/crds";
 import { type KubeObject, resources } from "../kube/object.ts";
 import { keptMetadata } from "./metadata.ts";
-import { databaseName, databaseObjectName, databaseOwner } from "./names.ts";
+import { databaseName, databaseObjectName, databaseOwner } from "@caudal/pipeline";
 
 type OwnCluster = NonNullable<NonNullable<StreamPipeline["spec"]["database"]>["cluster"]>;
 /** From so many instances on, a quorum can tell whether a standby has all that was committed. */

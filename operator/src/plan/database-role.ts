@@ -2,7 +2,7 @@
 import type { StreamPipeline } from "@caudal/crds";
 import { type KubeObject, resources } from "../kube/object.ts";
 import { keptMetadata } from "./metadata.ts";
-import { databaseObjectName, databaseOwner, databaseSecretName } from "./names.ts";
+import { databaseObjectName, databaseOwner, databaseSecretName } from "@caudal/pipeline";
 
 export function buildDatabaseRole(pipeline: StreamPipeline): KubeObject[] {
   const { metadata, spec } = pipeline;

@@ -1,7 +1,7 @@
 /** The Secret with which a pipeline logs in to a CloudNativePG Cluster that it shares. */
 import type { StreamPipeline } from "@caudal/crds";
 import { type KubeObject, resources } from "../kube/object.ts";
-import { databaseName, databaseOwner, databaseSecretName, labelsOf } from "./names.ts";
+import { databaseName, databaseOwner, databaseSecretName, labelsOf } from "@caudal/pipeline";
 
 /**
  * @param role as it is in the cluster: the Secret belongs to it, so that both go together and the operator needs no

@@ -1,6 +1,6 @@
 /** The objects of CloudNativePG: one Cluster, or a role, a database and a Secret in another's. */
 import { expect, test } from "vitest";
-import { givenPipeline } from "../testing/given.ts";
+import { givenPipeline } from "@caudal/pipeline/testing";
 import { buildDatabaseCluster } from "./database-cluster.ts";
 import { buildDatabaseRole } from "./database-role.ts";
 import { buildDatabaseSecret } from "./database-secret.ts";

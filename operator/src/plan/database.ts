@@ -2,7 +2,7 @@
 import type { StreamPipeline } from "@caudal/crds";
 import { type KubeObject, resources } from "../kube/object.ts";
 import { keptMetadata } from "./metadata.ts";
-import { databaseName, databaseObjectName, databaseOwner } from "./names.ts";
+import { databaseName, databaseObjectName, databaseOwner } from "@caudal/pipeline";
 
 export function buildDatabase(pipeline: StreamPipeline): KubeObject[] {
   const { metadata, spec } = pipeline;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { givenPipeline } from "../testing/given.ts";
+import { givenPipeline } from "@caudal/pipeline/testing";
 import { buildDeployment } from "./deployment.ts";
-import { stagesOf } from "./stages.ts";
+import { stagesOf } from "@caudal/pipeline";
 import { resourcesOf } from "./container-resources.ts";
 
 const settings = { image: "image:1", imagePullPolicy: "Never", imagePullSecrets: ["a"], env: { OTEL_X: "1" } };

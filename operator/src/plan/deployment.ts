@@ -3,10 +3,8 @@ import { annotation, HTTP_PORT, path, type StreamPipeline } from "@caudal/crds";
 import { type KubeObject, resources } from "../kube/object.ts";
 import { resourcesOf } from "./container-resources.ts";
 import { ownedMetadata } from "./metadata.ts";
-import { childName, configMapName, labelsOf, selectorOf } from "./names.ts";
+import { childName, configMapName, labelsOf, selectorOf, type SecretUse, type StageSpec } from "@caudal/pipeline";
 import type { WorkloadSettings } from "./plan.ts";
-import type { SecretUse } from "./secret-use.ts";
-import type { StageSpec } from "./stages.ts";
 
 /** Numeric, so that Kubernetes can tell that it is not root; the image's own user. */
 const USER = 65532;

@@ -2,16 +2,7 @@
 import { createHash } from "node:crypto";
 import type { WorkloadConfig } from "@caudal/crds";
 import type { SecretObservation } from "../observe/observation.ts";
-import type { SecretUse } from "./secret-use.ts";
-
-/** JSON with sorted keys, so that equal values are equal text. */
-export function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, entry: unknown) =>
-    entry !== null && typeof entry === "object" && !Array.isArray(entry)
-      ? Object.fromEntries(Object.entries(entry).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : entry,
-  );
-}
+import { type SecretUse, canonical } from "@caudal/pipeline";
 
 /**
  * Of a configuration but its generation, so that a change elsewhere in the pipeline does not roll this stage, and but

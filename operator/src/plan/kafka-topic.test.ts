@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { StreamPipeline } from "@caudal/crds";
-import { givenPipeline } from "../testing/given.ts";
+import { givenPipeline } from "@caudal/pipeline/testing";
 import { buildKafkaTopics } from "./kafka-topic.ts";
 
 const specs = (pipeline: StreamPipeline) =>

@@ -2,8 +2,7 @@
 import type { StreamPipeline, Topic } from "@caudal/crds";
 import { type KubeObject, resources } from "../kube/object.ts";
 import { keptMetadata } from "./metadata.ts";
-import { strimziClusterLabel, topicObjectName } from "./names.ts";
-import { readingStagesOf } from "./stages.ts";
+import { strimziClusterLabel, topicObjectName, readingStagesOf } from "@caudal/pipeline";
 
 const DEFAULT_PARTITIONS = 3;
 const FOURTEEN_DAYS_MS = 14 * 86_400_000;

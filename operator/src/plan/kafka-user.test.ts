@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
-import { givenKafka, givenPipeline } from "../testing/given.ts";
-import { kafkaAccessOf } from "./kafka-access.ts";
+import { givenPipeline } from "@caudal/pipeline/testing";
+import { givenKafka } from "../testing/given.ts";
+import { kafkaAccessOf } from "@caudal/pipeline";
 import { buildKafkaUser } from "./kafka-user.ts";
 
 const scram = { listeners: [{ name: "scram", port: 9093, tls: true, authentication: { type: "scram-sha-512" } }] };

@@ -1,10 +1,8 @@
 /** The KafkaUser with which a pipeline's stages log in, where the chosen listener authenticates. */
 import type { StreamPipeline } from "@caudal/crds";
 import { type KubeObject, resources } from "../kube/object.ts";
-import type { KafkaAccess } from "./kafka-access.ts";
+import { type KafkaAccess, kafkaUserName, strimziClusterLabel, readingStagesOf } from "@caudal/pipeline";
 import { ownedMetadata } from "./metadata.ts";
-import { kafkaUserName, strimziClusterLabel } from "./names.ts";
-import { readingStagesOf } from "./stages.ts";
 
 interface Acl {
   readonly resource: { readonly type: string; readonly name: string; readonly patternType: "literal" | "prefix" };

@@ -1,7 +1,7 @@
 /** Metadata of what a pipeline makes: stateless children are owned by reference, what holds data by annotation. */
 import { annotation, API_VERSION, KIND, type StreamPipeline } from "@caudal/crds";
 import type { Metadata } from "../kube/object.ts";
-import { labelsOf, type StageIdentity } from "./names.ts";
+import { labelsOf, type StageIdentity } from "@caudal/pipeline";
 
 type Owner = Pick<StreamPipeline, "metadata">;
 

@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import type { WorkloadConfig } from "@caudal/crds";
 import type { KubeObject } from "../kube/object.ts";
 import type { Observation } from "../observe/observation.ts";
-import { givenKafka, givenObservation, givenPipeline } from "../testing/given.ts";
+import { givenPipeline } from "@caudal/pipeline/testing";
+import { givenKafka, givenObservation } from "../testing/given.ts";
 import { needsFinalizer, type Plan, plan } from "./plan.ts";
 
 const settings = { image: "i", imagePullPolicy: "IfNotPresent", imagePullSecrets: [], env: {} };

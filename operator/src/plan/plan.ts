@@ -7,18 +7,24 @@ import { buildDatabaseCluster } from "./database-cluster.ts";
 import { buildDatabaseRole } from "./database-role.ts";
 import { buildDatabase } from "./database.ts";
 import { buildDeployment, configHashOf } from "./deployment.ts";
-import { type KafkaAccess, kafkaAccessOf } from "./kafka-access.ts";
+import {
+  type KafkaAccess,
+  kafkaAccessOf,
+  childName,
+  type StageIdentity,
+  secretsOf,
+  type StageSpec,
+  stagesOf,
+  buildWorkloadConfig,
+} from "@caudal/pipeline";
 import { buildKafkaTopics } from "./kafka-topic.ts";
 import { buildKafkaUser } from "./kafka-user.ts";
 import { writeOrder } from "./kinds.ts";
-import { childName, type StageIdentity } from "./names.ts";
 import { buildPodDisruptionBudget } from "./pod-disruption-budget.ts";
 import { buildDatabasePodMonitor, buildPodMonitor } from "./pod-monitor.ts";
-import { missingSecrets, secretsOf } from "./secret-use.ts";
+import { missingSecrets } from "./missing-secrets.ts";
 import { buildService } from "./service.ts";
 import { contentHash, rollHash } from "./hash.ts";
-import { type StageSpec, stagesOf } from "./stages.ts";
-import { buildWorkloadConfig } from "./workload-config.ts";
 
 /** What the operator's own configuration says about workloads. */
 export interface WorkloadSettings {

@@ -2,7 +2,7 @@
 import type { StreamPipeline } from "@caudal/crds";
 import { type KubeObject, resources } from "../kube/object.ts";
 import { ownedMetadata } from "./metadata.ts";
-import { childName, selectorOf, type StageIdentity } from "./names.ts";
+import { childName, selectorOf, type StageIdentity } from "@caudal/pipeline";
 
 export function buildPodDisruptionBudget(pipeline: StreamPipeline, stage: StageIdentity): KubeObject {
   return {

@@ -2,7 +2,7 @@
 import type { StreamPipeline } from "@caudal/crds";
 import { type KubeObject, resources } from "../kube/object.ts";
 import { ownedMetadata } from "./metadata.ts";
-import { childName, databaseObjectName, selectorOf, type StageIdentity } from "./names.ts";
+import { childName, databaseObjectName, selectorOf, type StageIdentity } from "@caudal/pipeline";
 
 export function buildPodMonitor(pipeline: StreamPipeline, stage: StageIdentity): KubeObject {
   return {

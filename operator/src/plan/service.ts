@@ -2,7 +2,7 @@
 import { HTTP_PORT, type StreamPipeline } from "@caudal/crds";
 import { type KubeObject, resources } from "../kube/object.ts";
 import { ownedMetadata } from "./metadata.ts";
-import { childName, selectorOf, type StageIdentity } from "./names.ts";
+import { childName, selectorOf, type StageIdentity } from "@caudal/pipeline";
 
 export function buildService(pipeline: StreamPipeline, stage: StageIdentity): KubeObject {
   return {

@@ -2,7 +2,7 @@
 import { path, type StreamPipeline } from "@caudal/crds";
 import type { KubeObject } from "../kube/object.ts";
 import { readWorkloadConfig } from "./config-map.ts";
-import { slotName } from "./names.ts";
+import { slotName } from "@caudal/pipeline";
 
 export interface Slot {
   /** Of the slot and of its publication. */

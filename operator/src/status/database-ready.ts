@@ -1,7 +1,8 @@
 import { buildDatabaseCluster } from "../plan/database-cluster.ts";
 import { buildDatabaseRole } from "../plan/database-role.ts";
 import { buildDatabase } from "../plan/database.ts";
-import { databaseSecretOf, databaseUses, missingSecrets } from "../plan/secret-use.ts";
+import { missingSecrets } from "../plan/missing-secrets.ts";
+import { databaseSecretOf, databaseUses } from "@caudal/pipeline";
 import { fails, failsFor, type Finding, holds } from "./condition.ts";
 import { childrenOf, type Facts, failuresOf, missingOf } from "./facts.ts";
 import { readinessOf } from "./readiness.ts";

@@ -1,6 +1,6 @@
 /** Records that a stage has put aside and that nobody expected: how many, why, since when, and where they are to be read. */
 import type { StreamPipeline } from "@caudal/crds";
-import { readingStagesOf } from "../plan/stages.ts";
+import { readingStagesOf } from "@caudal/pipeline";
 import { type Cause, minute } from "./condition.ts";
 import type { StageView } from "./stages.ts";
 

@@ -1,17 +1,10 @@
 /** What the conditions are made from: all that one reconcile observed, decided and did. */
 import type { StageSummary } from "@caudal/crds";
+import { type Problem, childName, type StageSpec } from "@caudal/pipeline";
 import type { KubeObject } from "../kube/object.ts";
 import type { Observation } from "../observe/observation.ts";
-import { childName } from "../plan/names.ts";
 import { failsFor, type Finding } from "./condition.ts";
 import type { Held } from "../plan/plan.ts";
-import type { StageSpec } from "../plan/stages.ts";
-
-/** What is wrong with the spec; the message says what to write instead. */
-export interface Problem {
-  readonly reason: string;
-  readonly message: string;
-}
 
 /** A planned object that could not be written. */
 export interface Failure {

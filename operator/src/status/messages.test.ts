@@ -5,17 +5,9 @@ import { describe, expect, test } from "vitest";
 import type { ConditionType, StageStatus } from "@caudal/crds";
 import type { KubeObject } from "../kube/object.ts";
 import type { Observation, PodObservation } from "../observe/observation.ts";
-import { childName } from "../plan/names.ts";
-import {
-  CLOCK,
-  givenChild,
-  givenFacts,
-  givenKafka,
-  givenObservation,
-  givenPipeline,
-  givenPod,
-  NOW,
-} from "../testing/given.ts";
+import { childName } from "@caudal/pipeline";
+import { givenPipeline } from "@caudal/pipeline/testing";
+import { CLOCK, givenChild, givenFacts, givenKafka, givenObservation, givenPod, NOW } from "../testing/given.ts";
 import type { Facts } from "./facts.ts";
 import { statusOf } from "./status.ts";
 

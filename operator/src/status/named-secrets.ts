@@ -1,8 +1,6 @@
 /** Stages know the folders of their Secrets; a person looks for the Secrets. */
 import type { Observation, PodObservation } from "../observe/observation.ts";
-import { kafkaAccessOf } from "../plan/kafka-access.ts";
-import { secretsOf } from "../plan/secret-use.ts";
-import type { StageSpec } from "../plan/stages.ts";
+import { kafkaAccessOf, secretsOf, type StageSpec } from "@caudal/pipeline";
 
 /** @returns the pods with `Secret/name` where their errors name the folder in which that is mounted */
 export function nameSecrets(

@@ -1,7 +1,7 @@
 /** The table of stages: what each is doing, whether it is ready, and what blocks it. */
 import { lagOf, type StageStatus, type StageSummary } from "@caudal/crds";
 import type { PodObservation } from "../observe/observation.ts";
-import { type StageSpec, stagesOf } from "../plan/stages.ts";
+import { type StageSpec, stagesOf } from "@caudal/pipeline";
 import { deploymentOf, type Facts } from "./facts.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { plainText } from "../kube/plain-text.ts";

@@ -1,15 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Condition, ConditionType } from "@caudal/crds";
-import {
-  givenChild,
-  givenFacts,
-  givenKafka,
-  givenObservation,
-  givenPipeline,
-  givenPod,
-  CLOCK,
-  NOW,
-} from "../testing/given.ts";
+import { givenPipeline } from "@caudal/pipeline/testing";
+import { givenChild, givenFacts, givenKafka, givenObservation, givenPod, CLOCK, NOW } from "../testing/given.ts";
 import type { Facts } from "./facts.ts";
 import { coarse, coarseBytes } from "./stages.ts";
 import { statusOf } from "./status.ts";

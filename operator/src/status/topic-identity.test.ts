@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { PipelineStatus, StageStatus, StreamPipeline } from "@caudal/crds";
-import { givenChild, givenFacts, givenObservation, givenPipeline, givenPod } from "../testing/given.ts";
+import { givenPipeline } from "@caudal/pipeline/testing";
+import { givenChild, givenFacts, givenObservation, givenPod } from "../testing/given.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { announce } from "./announce.ts";
 import type { Facts } from "./facts.ts";

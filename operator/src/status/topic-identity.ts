@@ -2,7 +2,7 @@
 import { annotation, type PipelineStatus, readLostTopics, topicIdText } from "@caudal/crds";
 import type { KubeObject } from "../kube/object.ts";
 import { buildKafkaTopics } from "../plan/kafka-topic.ts";
-import { readingStagesOf } from "../plan/stages.ts";
+import { readingStagesOf } from "@caudal/pipeline";
 import type { Facts } from "./facts.ts";
 import { seconds } from "./condition.ts";
 import { type Extent, extentOf, sizeOf } from "./topic-extent.ts";

@@ -1,24 +1,14 @@
 /** Observations for unit tests: the example pipeline on a cluster where everything is well, with parts replaced. */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { parse } from "yaml";
-import { type StageStatus, type StreamPipeline, withDefaults } from "@caudal/crds";
+import type { StageStatus } from "@caudal/crds";
+import { givenPipeline } from "@caudal/pipeline/testing";
 import type { KubeObject } from "../kube/object.ts";
 import type { Observation, PodObservation } from "../observe/observation.ts";
-import { childName } from "../plan/names.ts";
+import { childName } from "@caudal/pipeline";
 import type { Facts } from "../status/facts.ts";
 
-const example = join(import.meta.dirname, "../../../examples/app-events/pipeline.yaml");
 export const NOW = Date.parse("2026-01-01T12:00:00Z");
 /** The same moment on the monotonic clock. */
 export const CLOCK = 5_000_000;
-
-export function givenPipeline(change: (spec: StreamPipeline["spec"]) => void = () => undefined): StreamPipeline {
-  const file = parse(readFileSync(example, "utf8")) as StreamPipeline;
-  change(file.spec);
-  const metadata = { name: "app-events", namespace: "ns", uid: "u1", generation: 2, resourceVersion: "7" };
-  return withDefaults({ ...file, metadata });
-}
 
 export function givenKafka(change: Record<string, unknown> = {}): KubeObject {
   return {

@@ -8,7 +8,7 @@ import { acceptedPipeline } from "../../../cli/src/pipeline/check.ts";
 import { parsePipelines } from "../../../cli/src/pipeline/read.ts";
 import type { ResultColumn } from "../../../cli/src/output/result.ts";
 import { run } from "../../../cli/src/run/run.ts";
-import { buildAggregatorConfig } from "../../../operator/src/plan/workload-config.ts";
+import { buildAggregatorConfig } from "../../../pipeline/src/workload-config.ts";
 import { randomFrom } from "../../engine/aggregator/events.ts";
 import { useScene } from "../../engine/aggregator/scene.ts";
 import { startWorker, untilDone } from "../../engine/aggregator/stage.ts";

@@ -13,7 +13,7 @@ import { ensureIndex } from "../../../workloads/src/postgres/housekeeping.ts";
 import { type CheckStatement, checkWindows } from "../../../workloads/src/postgres/marks.ts";
 import { compareAndMove, insertFirstProgress } from "../../../workloads/src/postgres/progress.ts";
 import { deleteBelow, raiseFloor } from "../../../workloads/src/postgres/retention.ts";
-import type { TablePlan } from "../../../workloads/src/sql/plan.ts";
+import type { TablePlan } from "../../../pipeline/src/sql/plan.ts";
 import { type Database, type Postgres, startPostgres } from "../postgres.ts";
 import { randomFrom } from "./events.ts";
 import { delta, hopping, minute } from "./plans.ts";

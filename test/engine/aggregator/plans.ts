@@ -1,6 +1,6 @@
 /** Plans of two tables, and deltas for them, where no SQL has to be compiled. */
 import type { Delta, DeltaColumn } from "../../../workloads/src/kernel/delta.ts";
-import type { TablePlan } from "../../../workloads/src/sql/plan.ts";
+import type { TablePlan } from "../../../pipeline/src/sql/plan.ts";
 
 export const minute: TablePlan = {
   name: "per_minute",

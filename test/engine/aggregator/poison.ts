@@ -1,5 +1,5 @@
 /** Records that can become no event, one of every kind. */
-import type { BAD_ROW_REASONS } from "../../../workloads/src/sql/bad-rows.ts";
+import type { BAD_ROW_REASONS } from "../../../pipeline/src/sql/bad-rows.ts";
 
 export interface Poison {
   readonly what: string;

@@ -14,7 +14,7 @@ import { compareAndMove, insertFirstProgress } from "../../../workloads/src/post
 import { deleteBelow, raiseFloor } from "../../../workloads/src/postgres/retention.ts";
 import { moveWatermark } from "../../../workloads/src/postgres/watermarks.ts";
 import type { Delta } from "../../../workloads/src/kernel/delta.ts";
-import type { TablePlan } from "../../../workloads/src/sql/plan.ts";
+import type { TablePlan } from "../../../pipeline/src/sql/plan.ts";
 import { type Database, type Postgres, startPostgres } from "../postgres.ts";
 import { delta, hopping, minute } from "./plans.ts";
 

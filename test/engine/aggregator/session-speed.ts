@@ -7,8 +7,9 @@ import { Connection } from "../../../workloads/src/postgres/connection.ts";
 import { merge } from "../../../workloads/src/postgres/core/merge.ts";
 import { migrate } from "../../../workloads/src/postgres/schema.ts";
 import { prepareTables } from "../../../workloads/src/postgres/tables.ts";
-import { compilePlan } from "../../../workloads/src/sql/compile.ts";
-import { blockOf, configOf, kernelOf, NOW, tableOf, topicOf } from "../../../workloads/src/kernel/testing/block.ts";
+import { compilePlan } from "../../../pipeline/src/sql/compile.ts";
+import { configOf, tableOf, topicOf } from "@caudal/pipeline/testing";
+import { blockOf, kernelOf, NOW } from "../../../workloads/src/kernel/testing/block.ts";
 import { startPostgres } from "../postgres.ts";
 import { randomFrom } from "./events.ts";
 

@@ -18,7 +18,7 @@ import { renewAsked } from "../../../workloads/src/postgres/definitions.ts";
 import { readMarks } from "../../../workloads/src/postgres/marks.ts";
 import { readPlaces } from "../../../workloads/src/postgres/places.ts";
 import { moveWatermark, readWatermark } from "../../../workloads/src/postgres/watermarks.ts";
-import type { TablePlan } from "../../../workloads/src/sql/plan.ts";
+import type { TablePlan } from "../../../pipeline/src/sql/plan.ts";
 import { type Database, type Postgres, startPostgres } from "../postgres.ts";
 import { delta, hopping, minute } from "./plans.ts";
 

@@ -5,7 +5,7 @@ import { keepHouse } from "../../../workloads/src/aggregator/keep-house.ts";
 import { ConfigInvalid } from "../../../workloads/src/runtime/errors.ts";
 import type { Role } from "../../../workloads/src/runtime/role.ts";
 import { runRole } from "../../../workloads/src/runtime/run.ts";
-import { compilePlan } from "../../../workloads/src/sql/compile.ts";
+import { compilePlan } from "../../../pipeline/src/sql/compile.ts";
 
 const role: Role = {
   async run(context) {

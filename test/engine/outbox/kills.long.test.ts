@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { Ledger } from "../../../workloads/src/aggregator/ledger.ts";
 import { checkWindows } from "../../../workloads/src/postgres/marks.ts";
 import { compareAndMove, insertFirstProgress } from "../../../workloads/src/postgres/progress.ts";
-import { compilePlan } from "../../../workloads/src/sql/compile.ts";
+import { compilePlan } from "../../../pipeline/src/sql/compile.ts";
 import { randomFrom } from "../aggregator/events.ts";
 import { delta } from "../aggregator/plans.ts";
 import { killWorkers, stageConfig, startWorker, type Worker } from "../aggregator/stage.ts";

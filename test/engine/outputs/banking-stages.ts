@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { path, type StreamPipeline, type WorkloadConfig, withDefaults } from "@caudal/crds";
 import { parse, parseAllDocuments } from "yaml";
-import { stagesOf } from "../../../operator/src/plan/stages.ts";
-import { buildWorkloadConfig } from "../../../operator/src/plan/workload-config.ts";
+import { stagesOf } from "../../../pipeline/src/stages.ts";
+import { buildWorkloadConfig } from "../../../pipeline/src/workload-config.ts";
 import { repository } from "../../cluster/host/paths.ts";
 
 const folder = join(repository, "examples/banking");

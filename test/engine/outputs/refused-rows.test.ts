@@ -7,7 +7,7 @@ import { Connection } from "../../../workloads/src/postgres/connection.ts";
 import { DatabaseRefused, RowRefused } from "../../../workloads/src/postgres/errors.ts";
 import { checkWindows } from "../../../workloads/src/postgres/marks.ts";
 import { compareAndMove, insertFirstProgress, type Move } from "../../../workloads/src/postgres/progress.ts";
-import type { TablePlan } from "../../../workloads/src/sql/plan.ts";
+import type { TablePlan } from "../../../pipeline/src/sql/plan.ts";
 import { delta, hopping, minute } from "../aggregator/plans.ts";
 import { type Database, type Postgres, startPostgres } from "../postgres.ts";
 import { type Run, runRows } from "./table-runs.ts";

@@ -4,7 +4,7 @@ import type { RecordBlock } from "../../../workloads/src/kafka/record-block.ts";
 import { rowsTable } from "../../../workloads/src/postgres/core/rows-table.ts";
 import { Drain } from "../../../workloads/src/runtime/drain.ts";
 import { Health } from "../../../workloads/src/runtime/health.ts";
-import type { ProjectedColumn } from "../../../workloads/src/sql/transform-plan.ts";
+import type { ProjectedColumn } from "../../../pipeline/src/sql/transform-plan.ts";
 import { CommitMemory } from "../../../workloads/src/stage/commit-memory.ts";
 import type { Fetched, Position, Reader } from "../../../workloads/src/stage/ports.ts";
 import type { BatchProjection } from "../../../workloads/src/transform/batch.ts";

@@ -6,7 +6,7 @@ import type { Owner } from "../postgres/core/table-decision.ts";
 import { readPlaces, readWaiting } from "../postgres/places.ts";
 import { readIncarnations } from "../postgres/claims.ts";
 import type { MoveScope } from "../postgres/progress.ts";
-import type { TablePlan } from "../sql/plan.ts";
+import type { TablePlan } from "@caudal/pipeline/sql";
 import { checkLog } from "../stage/check-log.ts";
 import type { CommitMemory, Lost } from "../stage/commit-memory.ts";
 import { type Lane, planLanes } from "./core/lanes.ts";

@@ -4,7 +4,7 @@ import type { RecordBlock } from "../kafka/record-block.ts";
 import type { Judgement as StoredJudgement, Move } from "../postgres/progress.ts";
 import type { Delta } from "../kernel/delta.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import type { BlockResult, TablePlan } from "../sql/plan.ts";
+import type { BlockResult, TablePlan } from "@caudal/pipeline/sql";
 import type { BatchSize } from "../stage/core/bounds.ts";
 import { type Letter, letterBytes } from "../stage/letter.ts";
 import type { Piece } from "../stage/ports.ts";

@@ -6,7 +6,7 @@ import { finalRowsIndex } from "../postgres/core/final-rows.ts";
 import { ensureIndex, isOwned } from "../postgres/housekeeping.ts";
 import { outboxHolds } from "../postgres/outbox.ts";
 import type { Metrics } from "../runtime/metrics.ts";
-import type { TablePlan } from "../sql/plan.ts";
+import type { TablePlan } from "@caudal/pipeline/sql";
 import type { Chore } from "./housekeeping.ts";
 
 /** Rows of one transaction: it holds up the table's commits for some tens of milliseconds. */

@@ -7,7 +7,7 @@ import { Connection } from "../postgres/connection.ts";
 import { describeError, reasonOf } from "../runtime/errors.ts";
 import { FailureLog } from "../runtime/failure-log.ts";
 import type { RuntimeContext } from "../runtime/role.ts";
-import type { AggregatorPlan, TablePlan } from "../sql/plan.ts";
+import type { AggregatorPlan, TablePlan } from "@caudal/pipeline/sql";
 import { Finality } from "./finality.ts";
 import { type Chore, Housekeeping } from "./housekeeping.ts";
 import type { LedgerOptions } from "./ledger.ts";

@@ -1,6 +1,6 @@
 /** The kernels of a process: one for each set of tables that stand together, kept as long as the process. */
 import type { Kernel } from "../kernel/kernel.ts";
-import type { TablePlan } from "../sql/plan.ts";
+import type { TablePlan } from "@caudal/pipeline/sql";
 
 export class Kernels {
   readonly #open: (tables: readonly TablePlan[]) => Promise<Kernel>;

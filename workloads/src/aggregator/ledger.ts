@@ -16,7 +16,7 @@ import { announceWhole, isServed, renewAsked } from "../postgres/definitions.ts"
 import { checkPlaces, type Place } from "../postgres/look.ts";
 import { type Prepared, prepareTables } from "../postgres/tables.ts";
 import type { Delta } from "../kernel/delta.ts";
-import type { TablePlan } from "../sql/plan.ts";
+import type { TablePlan } from "@caudal/pipeline/sql";
 import type { SealedBatch } from "./batch.ts";
 import { type Refused, StandsBy } from "./refused.ts";
 

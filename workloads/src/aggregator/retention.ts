@@ -5,7 +5,7 @@ import type { Owner } from "../postgres/core/table-decision.ts";
 import { oldRowsIndex } from "../postgres/core/final-rows.ts";
 import { ensureIndex } from "../postgres/housekeeping.ts";
 import { deleteBelow, raiseFloor } from "../postgres/retention.ts";
-import type { TablePlan } from "../sql/plan.ts";
+import type { TablePlan } from "@caudal/pipeline/sql";
 import type { Chore } from "./housekeeping.ts";
 
 /** Rows of one statement: a few milliseconds of locks. */

@@ -4,7 +4,7 @@ import { listOffsets } from "../kafka/offsets.ts";
 import { Connection } from "../postgres/connection.ts";
 import { readWaiting } from "../postgres/places.ts";
 import { pause } from "../runtime/retry.ts";
-import type { TablePlan } from "../sql/plan.ts";
+import type { TablePlan } from "@caudal/pipeline/sql";
 import { Ledger, type LedgerOptions } from "./ledger.ts";
 import { StandsBy } from "./refused.ts";
 

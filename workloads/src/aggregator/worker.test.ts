@@ -9,7 +9,7 @@ import { Drain } from "../runtime/drain.ts";
 import { Health } from "../runtime/health.ts";
 import type { BlockInput } from "../kernel/kernel.ts";
 import type { Delta } from "../kernel/delta.ts";
-import type { TablePlan } from "../sql/plan.ts";
+import type { TablePlan } from "@caudal/pipeline/sql";
 import { CommitMemory } from "../stage/commit-memory.ts";
 import type { Letter } from "../stage/letter.ts";
 import type { SealedBatch } from "./batch.ts";

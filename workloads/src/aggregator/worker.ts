@@ -4,7 +4,7 @@ import { RowRefused } from "../postgres/errors.ts";
 import { type Judgement as StoredJudgement, moveJudgements } from "../postgres/progress.ts";
 import { withSpan } from "../runtime/telemetry.ts";
 import type { RuntimeContext } from "../runtime/role.ts";
-import type { TablePlan } from "../sql/plan.ts";
+import type { TablePlan } from "@caudal/pipeline/sql";
 import type { Assignment } from "./assign.ts";
 import { type BatchKernel, type Judgement, OpenBatch, type SealedBatch } from "./batch.ts";
 import { beating } from "../stage/beating.ts";

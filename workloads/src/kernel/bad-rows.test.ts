@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { BAD_ROW_REASONS, type BadRowReason, type Finding } from "../sql/bad-rows.ts";
-import { FieldReader } from "../json/field-values.ts";
+import { BAD_ROW_REASONS, type BadRowReason, type Finding } from "@caudal/pipeline/sql";
+import { FieldReader } from "@caudal/pipeline/json";
 import type { Kernel } from "./kernel.ts";
-import { blockOf, configOf, kernelOf, NOW, rowsOf, tableOf, topicOf, type Value } from "./testing/block.ts";
+import { configOf, tableOf, topicOf } from "@caudal/pipeline/testing";
+import { blockOf, kernelOf, NOW, rowsOf, type Value } from "./testing/block.ts";
 
 const good = { id: 1, name: "a", ts: NOW, amount: 1.5, price: "2.50", ok: true, key: "k" };
 const topic = topicOf(

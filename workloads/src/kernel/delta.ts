@@ -1,4 +1,4 @@
-import type { TablePlan } from "../sql/plan.ts";
+import type { TablePlan } from "@caudal/pipeline/sql";
 import type { Column } from "./columns.ts";
 import type { Texts } from "./dictionary.ts";
 

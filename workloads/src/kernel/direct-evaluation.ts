@@ -1,5 +1,5 @@
 /** Evaluates conditions and arithmetic over the columns of a slice, without DuckDB. */
-import type { Direct } from "../sql/transform-plan.ts";
+import type { Direct } from "@caudal/pipeline/sql";
 import type { Column, NumberColumn } from "./columns.ts";
 import { NULL_CODE } from "./dictionary.ts";
 

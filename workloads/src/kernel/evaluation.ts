@@ -3,11 +3,8 @@
  * condition. An expression that fails takes its events out, never the others.
  */
 import type { TopicConfig } from "@caudal/crds";
-import { type Finding, finding } from "../sql/bad-rows.ts";
-import { type DuckDB, isSpent } from "../sql/duckdb.ts";
-import { duckdbTypeOf } from "../sql/fields.ts";
-import { quote } from "../sql/quote.ts";
-import { isText, isTime, mayBeInfinite } from "../sql/types.ts";
+import { type Finding, finding, duckdbTypeOf, quote, isText, isTime, mayBeInfinite } from "@caudal/pipeline/sql";
+import { type DuckDB, isSpent } from "@caudal/pipeline/duckdb";
 import { apart, type Attempt } from "./apart.ts";
 import type { Column, NumberColumn } from "./columns.ts";
 import { ROW } from "./event-columns.ts";

@@ -1,5 +1,5 @@
 /** Columns of DuckDB's tables of events besides the fields. No field can have these names. */
-import { quote } from "../sql/quote.ts";
+import { quote } from "@caudal/pipeline/sql";
 
 /** The row in its slice. */
 export const ROW = quote("#row");

@@ -1,7 +1,8 @@
 import type { TopicConfig } from "@caudal/crds";
 import { describe, expect, test } from "vitest";
 import { EventReader } from "./event-reader.ts";
-import { blockOf, topicOf, type Value } from "./testing/block.ts";
+import { topicOf } from "@caudal/pipeline/testing";
+import { blockOf, type Value } from "./testing/block.ts";
 
 /** Times that a reader tells of two slices, each in one block. */
 async function timesOf(topic: TopicConfig, ...slices: readonly (readonly Value[])[]): Promise<readonly number[]> {

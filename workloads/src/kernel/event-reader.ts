@@ -1,9 +1,8 @@
 /** Slices of a block as columns of events: what the scanner is certain of, and the strict reader's verdict on the rest. */
 import { pathOf, type TopicConfig } from "@caudal/crds";
 import { partitionOf, type Records } from "../kafka/record-block.ts";
-import { type Finding, NO_TIME } from "../sql/bad-rows.ts";
-import { type DuckDB, openDuckDB } from "../sql/duckdb.ts";
-import { duckdbTypeOf } from "../sql/fields.ts";
+import { type Finding, NO_TIME, duckdbTypeOf } from "@caudal/pipeline/sql";
+import { type DuckDB, openDuckDB } from "@caudal/pipeline/duckdb";
 import { type Column, makeColumn, type NumberColumn, type TextColumn } from "./columns.ts";
 import { Dictionary } from "./dictionary.ts";
 import type { EvaluationHost } from "./evaluation.ts";

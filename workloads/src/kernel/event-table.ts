@@ -1,6 +1,6 @@
 /** The events of a slice as a relation of DuckDB, with the fields that SQL reads in their own types. */
-import type { DuckDB } from "../sql/duckdb.ts";
-import { quote } from "../sql/quote.ts";
+import type { DuckDB } from "@caudal/pipeline/duckdb";
+import { quote } from "@caudal/pipeline/sql";
 import { BIG, type Column, type TextColumn } from "./columns.ts";
 import type { Dictionary } from "./dictionary.ts";
 import { ROW } from "./event-columns.ts";

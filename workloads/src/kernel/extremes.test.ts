@@ -1,11 +1,12 @@
 /** Every type × the ends of its values × every way that a value takes through the kernel. */
 import type { TransformConfig } from "@caudal/crds";
 import { describe, expect, test } from "vitest";
-import { compileTransformPlan } from "../sql/compile-transform.ts";
+import { compileTransformPlan } from "@caudal/pipeline/duckdb";
 import { LookupTables } from "../transform/lookup-tables.ts";
 import { columnText } from "./delta-text.ts";
 import { Projection } from "./projection.ts";
-import { blockOf, configOf, kernelOf, tableOf, textOf, topicOf } from "./testing/block.ts";
+import { configOf, tableOf, topicOf } from "@caudal/pipeline/testing";
+import { blockOf, kernelOf, textOf } from "./testing/block.ts";
 import {
   EXTREME_ROWS,
   EXTREMES,

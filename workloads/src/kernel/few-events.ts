@@ -3,7 +3,7 @@
  * Tables that are emptied and filled cost ten times as much as a small evaluation.
  */
 import type { DuckDBPreparedStatement, DuckDBType } from "@duckdb/node-api";
-import { quote } from "../sql/quote.ts";
+import { quote } from "@caudal/pipeline/sql";
 import type { Column } from "./columns.ts";
 import { NULL_CODE } from "./dictionary.ts";
 import { ROW } from "./event-columns.ts";
@@ -45,7 +45,7 @@ export class FewEvents {
 
   /** The rows, which {@link holds} says can be given, with the values beside them. */
   async relation(rows: Int32Array, beside?: BesideEvents): Promise<BoundQuery> {
-    const { DOUBLE, INTEGER, LIST, listValue, VARCHAR } = await import("../sql/duckdb-library.ts");
+    const { DOUBLE, INTEGER, LIST, listValue, VARCHAR } = await import("@caudal/pipeline/duckdb-library");
     const more = [...(beside?.lists ?? [])];
     // Without its type a parameter has the statement planned anew each time.
     const lists: { readonly name: string; readonly type: DuckDBType; readonly values: readonly unknown[] }[] = [

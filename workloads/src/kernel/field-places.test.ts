@@ -2,13 +2,14 @@
 import type { TopicConfig, TransformConfig } from "@caudal/crds";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { placesIn } from "../json/places.ts";
+import { placesIn } from "@caudal/pipeline/json";
 import type { RecordBlock } from "../kafka/record-block.ts";
-import { compileTransformPlan } from "../sql/compile-transform.ts";
-import { quote } from "../sql/quote.ts";
+import { compileTransformPlan } from "@caudal/pipeline/duckdb";
+import { quote } from "@caudal/pipeline/sql";
 import { columnText } from "./delta-text.ts";
 import { Projection, type Wanted } from "./projection.ts";
-import { blockOf, configOf, kernelOf, NOW, rowsOf, tableOf, type Value } from "./testing/block.ts";
+import { configOf, tableOf } from "@caudal/pipeline/testing";
+import { blockOf, kernelOf, NOW, rowsOf, type Value } from "./testing/block.ts";
 
 type Fields = TopicConfig["fields"];
 const field = (name: string, from?: string, type = "string", nullable = true): Fields[number] => ({

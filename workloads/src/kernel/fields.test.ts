@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
-import { isFieldType } from "../sql/fields.ts";
-import { blockOf, configOf, kernelOf, NOW, tableOf, textOf, topicOf } from "./testing/block.ts";
+import { isFieldType } from "@caudal/pipeline/sql";
+import { configOf, tableOf, topicOf } from "@caudal/pipeline/testing";
+import { blockOf, kernelOf, NOW, textOf } from "./testing/block.ts";
 
 /** JSON text of the field, and what PostgreSQL gets; a reason in capitals' case where it is refused. */
 type Case = readonly [json: string, result: string];

@@ -1,6 +1,6 @@
 /** Events of all tables into deltas: groups, then parts, column by column. */
 import type { AggregatorConfig } from "@caudal/crds";
-import type { TablePlan } from "../sql/plan.ts";
+import type { TablePlan } from "@caudal/pipeline/sql";
 import { type Delta, withTexts } from "./delta.ts";
 import type { TableColumns } from "./table-columns.ts";
 import { Grouping } from "./grouping.ts";

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { Kernel } from "./kernel.ts";
-import { blockOf, configOf, kernelOf, NOW, rowsOf, tableOf, textOf, topicOf, type Value } from "./testing/block.ts";
+import { configOf, tableOf, topicOf } from "@caudal/pipeline/testing";
+import { blockOf, kernelOf, NOW, rowsOf, textOf, type Value } from "./testing/block.ts";
 
 const MINUTE = 60_000;
 const topic = topicOf(

@@ -4,8 +4,7 @@
  */
 import type { TopicConfig } from "@caudal/crds";
 import type { RecordBlock } from "../kafka/record-block.ts";
-import { type Finding, finding } from "../sql/bad-rows.ts";
-import type { AggregatorPlan, BlockResult } from "../sql/plan.ts";
+import { type Finding, finding, type AggregatorPlan, type BlockResult } from "@caudal/pipeline/sql";
 import type { Column } from "./columns.ts";
 import type { Delta } from "./delta.ts";
 import { NULL_CODE } from "./dictionary.ts";

@@ -2,7 +2,7 @@
  * What expressions over texts gave, by the texts: events have few kinds, countries or pages beside their number, so that
  * each combination is evaluated once and then looked up.
  */
-import type { Finding } from "../sql/bad-rows.ts";
+import type { Finding } from "@caudal/pipeline/sql";
 import { BIG, type Column, type TextColumn } from "./columns.ts";
 import type { Dictionary } from "./dictionary.ts";
 import { grown } from "./arrays.ts";

@@ -1,9 +1,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Kernel } from "./kernel.ts";
-import type { Merge, TablePlan } from "../sql/plan.ts";
+import type { Merge, TablePlan } from "@caudal/pipeline/sql";
 import type { Delta } from "./delta.ts";
-import { blockOf, configOf, kernelOf, NOW, tableOf, type TextDelta, textOf, topicOf } from "./testing/block.ts";
+import { configOf, tableOf, topicOf } from "@caudal/pipeline/testing";
+import { blockOf, kernelOf, NOW, type TextDelta, textOf } from "./testing/block.ts";
 
 const topic = topicOf(
   { user: "string?", ts: "timestamp", n: "bigint?", price: "decimal(20,3)?", ms: "double?", word: "string?" },

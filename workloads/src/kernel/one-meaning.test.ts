@@ -1,10 +1,11 @@
 import type { TransformConfig } from "@caudal/crds";
 import { describe, expect, test } from "vitest";
-import { compileTransform, compileTransformPlan } from "../sql/compile-transform.ts";
+import { compileTransform, compileTransformPlan } from "@caudal/pipeline/duckdb";
 import { columnText } from "./delta-text.ts";
 import { Projection } from "./projection.ts";
 import type { Values } from "./rows.ts";
-import { blockOf, configOf, kernelOf, rowsOf, tableOf, topicOf, type Value } from "./testing/block.ts";
+import { configOf, tableOf, topicOf } from "@caudal/pipeline/testing";
+import { blockOf, kernelOf, rowsOf, type Value } from "./testing/block.ts";
 
 const topic = topicOf({
   ...{ id: "string?", amount: "decimal(38,4)?", note: "string?", n: "bigint?", doc: "json?", payload: "string?" },

@@ -1,5 +1,5 @@
 /** The parts of aggregates, one value for each entry of a grouping. */
-import type { Part } from "../sql/plan.ts";
+import type { Part } from "@caudal/pipeline/sql";
 import { BIG, type Column, numberAt, type NumberColumn, type TextColumn } from "./columns.ts";
 import { NULL_CODE } from "./dictionary.ts";
 import { grown, picked } from "./arrays.ts";

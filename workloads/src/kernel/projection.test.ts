@@ -1,11 +1,12 @@
 import type { TransformConfig } from "@caudal/crds";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { compileTransformPlan } from "../sql/compile-transform.ts";
-import type { TransformPlan } from "../sql/transform-plan.ts";
+import { compileTransformPlan } from "@caudal/pipeline/duckdb";
+import type { TransformPlan } from "@caudal/pipeline/sql";
 import { Projection } from "./projection.ts";
 import type { Values } from "./rows.ts";
-import { blockOf, topicOf, type Value } from "./testing/block.ts";
+import { topicOf } from "@caudal/pipeline/testing";
+import { blockOf, type Value } from "./testing/block.ts";
 
 const topic = topicOf({
   ...{ id: "integer", kind: "string?", n: "bigint?", x: "double?", price: "decimal(10,2)?" },

@@ -2,10 +2,14 @@
 import { type JsonPath, pathOf, type TopicConfig } from "@caudal/crds";
 import { partitionOf, type Records } from "../kafka/record-block.ts";
 import { describeError } from "../runtime/errors.ts";
-import { type Finding, finding } from "../sql/bad-rows.ts";
-import type { BadRow } from "../sql/plan.ts";
-import type { ProjectedColumn, TransformPlan } from "../sql/transform-plan.ts";
-import { quote } from "../sql/quote.ts";
+import {
+  type Finding,
+  finding,
+  type BadRow,
+  type ProjectedColumn,
+  type TransformPlan,
+  quote,
+} from "@caudal/pipeline/sql";
 import { apart } from "./apart.ts";
 import { type Column, makeColumn } from "./columns.ts";
 import type { Computed, Joined } from "./evaluation.ts";

@@ -2,7 +2,7 @@
 import { isUtf8 } from "node:buffer";
 import { type Field, type FieldPlace, fieldPlace, type TopicConfig } from "@caudal/crds";
 import { type OriginalRecord, partitionOf, type Records } from "../kafka/record-block.ts";
-import { type Finding, finding } from "../sql/bad-rows.ts";
+import { type Finding, finding } from "@caudal/pipeline/sql";
 import { type Column, setNull } from "./columns.ts";
 
 type Beside = Exclude<FieldPlace, { readonly kind: "value" }>;

@@ -1,10 +1,10 @@
 import { afterEach, expect, it } from "vitest";
-import { type DuckDB, openDuckDB } from "../sql/duckdb.ts";
+import { type DuckDB, openDuckDB } from "@caudal/pipeline/duckdb";
 import { makeColumn } from "./columns.ts";
 import { Evaluation, type EvaluationHost } from "./evaluation.ts";
 import { ScanMemory } from "./scan-memory.ts";
 import { TIME_LIMITS } from "./time-limit.ts";
-import { topicOf } from "./testing/block.ts";
+import { topicOf } from "@caudal/pipeline/testing";
 
 const open: DuckDB[] = [];
 afterEach(() => {

@@ -1,5 +1,5 @@
 /** Values and records of a slice that go on in another form than they came in, because their own has two meanings. */
-import { normalForm } from "../json/normal-form.ts";
+import { normalForm } from "@caudal/pipeline/json";
 import type { Records } from "../kafka/record-block.ts";
 import type { HeldSlice } from "./held-slice.ts";
 import type { ScanMemory } from "./scan-memory.ts";

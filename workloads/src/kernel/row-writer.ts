@@ -4,8 +4,8 @@
  * the values lie: see workloads/assembly/write.ts.
  */
 import type { JsonPath } from "@caudal/crds";
-import { documentForm } from "../json/document.ts";
-import type { ProjectedColumn } from "../sql/transform-plan.ts";
+import { documentForm } from "@caudal/pipeline/json";
+import type { ProjectedColumn } from "@caudal/pipeline/sql";
 import type { Column } from "./columns.ts";
 import { ComputedTexts } from "./computed-texts.ts";
 import { type EventReader, SLICE_ROWS, SPAN_BYTES } from "./event-reader.ts";

@@ -1,11 +1,12 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { duckdbTypeOf } from "../sql/fields.ts";
+import { duckdbTypeOf } from "@caudal/pipeline/sql";
 import { type Column, makeColumn, numberAt } from "./columns.ts";
 import { type Placed, ScanMemory } from "./scan-memory.ts";
 import { Scanner } from "./scanner.ts";
 import { StrictReader } from "./strict-reader.ts";
-import { blockOf, topicOf } from "./testing/block.ts";
+import { topicOf } from "@caudal/pipeline/testing";
+import { blockOf } from "./testing/block.ts";
 
 const ROWS = 256;
 const topic = topicOf(

@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Kernel } from "./kernel.ts";
 import type { Delta } from "./delta.ts";
-import { blockOf, configOf, kernelOf, NOW, tableOf, textOf, topicOf } from "./testing/block.ts";
+import { configOf, tableOf, topicOf } from "@caudal/pipeline/testing";
+import { blockOf, kernelOf, NOW, textOf } from "./testing/block.ts";
 import { type Session, sessionsOf, type Visit } from "./testing/sessions.ts";
 
 const GAP = 30_000;

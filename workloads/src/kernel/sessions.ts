@@ -3,7 +3,7 @@
  * events are put into groups and buckets as into tumbling windows; which of these pieces make one session is found when
  * they are taken.
  */
-import type { Merge, PartFunction } from "../sql/plan.ts";
+import type { Merge, PartFunction } from "@caudal/pipeline/sql";
 import { type Column, numberAt, setInteger } from "./columns.ts";
 import type { CodedDelta } from "./delta.ts";
 import { grown } from "./arrays.ts";

@@ -3,8 +3,7 @@
  * certain, then by DuckDB once for each combination of texts, and by DuckDB for every event that is left.
  */
 import type { TopicConfig } from "@caudal/crds";
-import type { Finding } from "../sql/bad-rows.ts";
-import type { ProjectedColumn, TransformPlan } from "../sql/transform-plan.ts";
+import type { Finding, ProjectedColumn, TransformPlan } from "@caudal/pipeline/sql";
 import type { Column } from "./columns.ts";
 import { DirectEvaluation } from "./direct-evaluation.ts";
 import { type Computed, Evaluation, type Joined } from "./evaluation.ts";

@@ -1,9 +1,8 @@
 /** From JSON to columns, one record after the other: the judge of all rows that the scanner is not certain of. */
 import { pathOf, type TopicConfig } from "@caudal/crds";
 import { NULL_VALUE, type Records } from "../kafka/record-block.ts";
-import { FieldReader, isFinding } from "../json/field-values.ts";
-import { JsonReader } from "../json/json-reader.ts";
-import { type Finding, finding } from "../sql/bad-rows.ts";
+import { FieldReader, isFinding, JsonReader } from "@caudal/pipeline/json";
+import { type Finding, finding } from "@caudal/pipeline/sql";
 import { type Column, type NumberColumn, setInteger, setNull } from "./columns.ts";
 
 /** Where the values of a row's fields are in the block's bytes, by place of the field; -1 where the record lacks one. */

@@ -1,6 +1,5 @@
 /** What of an aggregator's plan has to be evaluated, and the columns that each of its tables takes. */
-import type { AggregatorPlan, TablePlan } from "../sql/plan.ts";
-import { fieldSpellings, quote } from "../sql/quote.ts";
+import { type AggregatorPlan, type TablePlan, fieldSpellings, quote } from "@caudal/pipeline/sql";
 import { type Column, makeColumn, type NumberColumn } from "./columns.ts";
 import type { Computation, Computed, Condition } from "./evaluation.ts";
 import type { ScanMemory } from "./scan-memory.ts";

@@ -1,5 +1,5 @@
 /** Bounds the time of an evaluation: an expression that does not end costs its event, not the stage. */
-import type { DuckDB } from "../sql/duckdb.ts";
+import type { DuckDB } from "@caudal/pipeline/duckdb";
 
 export interface TimeLimits {
   /** What one event may take, milliseconds. */

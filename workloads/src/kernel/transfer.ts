@@ -1,6 +1,6 @@
 /** Columns into DuckDB's tables and out of them, in chunks, without an object a row. */
 import type { DuckDBBlobVector, DuckDBDataChunk, DuckDBVector } from "@duckdb/node-api";
-import type { DuckDB } from "../sql/duckdb.ts";
+import type { DuckDB } from "@caudal/pipeline/duckdb";
 import { type Column, setInteger, setNull, type TextColumn } from "./columns.ts";
 import { NULL_CODE } from "./dictionary.ts";
 import type { BoundQuery } from "./few-events.ts";
@@ -130,7 +130,7 @@ export async function writeColumns(
   rows: Int32Array,
   columns: readonly Column[],
 ): Promise<void> {
-  const { DOUBLE, DuckDBDataChunk, INTEGER } = await import("../sql/duckdb-library.ts");
+  const { DOUBLE, DuckDBDataChunk, INTEGER } = await import("@caudal/pipeline/duckdb-library");
   const types = [INTEGER, ...columns.map(({ kind }) => (kind === "text" ? INTEGER : DOUBLE))];
   const appender = await duckdb.connection.createAppender(table);
   try {

@@ -3,7 +3,7 @@
  * transaction, which moves the table's place in the same step. Once a window is final a commit that changes it is refused
  * or becomes a revision, so that it does not matter when its rows are copied.
  */
-import type { TablePlan } from "../sql/plan.ts";
+import type { TablePlan } from "@caudal/pipeline/sql";
 import type { Connection } from "./connection.ts";
 import { LAST_HASH, outboxLock, PLAN_BY_INDEX, recordColumns, windowsFromPanes } from "./core/final-rows.ts";
 import { groupHash } from "./core/group-hash.ts";

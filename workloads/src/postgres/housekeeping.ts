@@ -1,5 +1,5 @@
 /** What the replica that keeps house for a stage needs of PostgreSQL. */
-import type { TablePlan } from "../sql/plan.ts";
+import type { TablePlan } from "@caudal/pipeline/sql";
 import type { Connection } from "./connection.ts";
 import type { Index } from "./core/final-rows.ts";
 import { identifier, literal, qualified, storage } from "./core/identifiers.ts";

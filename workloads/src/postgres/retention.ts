@@ -1,5 +1,5 @@
 /** Letting go of old windows: the floor first, in a transaction of its own, and then what lies below it, a little at a time. */
-import type { TablePlan } from "../sql/plan.ts";
+import type { TablePlan } from "@caudal/pipeline/sql";
 import type { Connection } from "./connection.ts";
 import { qualified, storage } from "./core/identifiers.ts";
 import type { Owner } from "./core/table-decision.ts";

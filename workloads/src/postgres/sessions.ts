@@ -1,5 +1,5 @@
 /** Old sessions, and the locks of groups that have none left. */
-import type { TablePlan } from "../sql/plan.ts";
+import type { TablePlan } from "@caudal/pipeline/sql";
 import type { Connection } from "./connection.ts";
 import { qualified, storage } from "./core/identifiers.ts";
 import { groupHash } from "./core/group-hash.ts";

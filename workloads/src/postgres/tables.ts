@@ -1,5 +1,5 @@
 /** Claims and result tables: checked and made once when a worker connects, in one transaction, one process at a time. */
-import type { TablePlan } from "../sql/plan.ts";
+import type { TablePlan } from "@caudal/pipeline/sql";
 import type { Connection } from "./connection.ts";
 import {
   claimTable,

@@ -7,7 +7,7 @@ import { ComputedTexts } from "../kernel/computed-texts.ts";
 import { GrowingColumn } from "../kernel/growing.ts";
 import { Projection } from "../kernel/projection.ts";
 import { RowWriter } from "../kernel/row-writer.ts";
-import { compileTransformPlan } from "../sql/compile-transform.ts";
+import { compileTransformPlan } from "@caudal/pipeline/duckdb";
 import { OpenBatch } from "./batch.ts";
 
 const topic: TopicConfig = {

@@ -3,7 +3,7 @@ import { GatheredRecords } from "../kafka/gathered-records.ts";
 import { partitionOf, type RecordBlock, type Records } from "../kafka/record-block.ts";
 import { MAX_RANGES } from "../kernel/flights.ts";
 import type { Projection } from "../kernel/projection.ts";
-import type { BadRow } from "../sql/plan.ts";
+import type { BadRow } from "@caudal/pipeline/sql";
 import type { BatchSize } from "../stage/core/bounds.ts";
 import { type Letter, letterBytes } from "../stage/letter.ts";
 import type { Piece, Position } from "../stage/ports.ts";

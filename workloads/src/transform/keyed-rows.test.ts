@@ -1,8 +1,9 @@
 import { expect, it } from "vitest";
 import type { TransformConfig } from "@caudal/crds";
 import { Projection } from "../kernel/projection.ts";
-import { blockOf, topicOf } from "../kernel/testing/block.ts";
-import { compileTransformPlan } from "../sql/compile-transform.ts";
+import { topicOf } from "@caudal/pipeline/testing";
+import { blockOf } from "../kernel/testing/block.ts";
+import { compileTransformPlan } from "@caudal/pipeline/duckdb";
 import { LookupTables } from "./lookup-tables.ts";
 
 /** Keys of a table as PostgreSQL prints them, of one type; and events' values, of which some are among them. */

@@ -1,7 +1,7 @@
 /** Rows of a lookup by their keys, where equality is plain to see without DuckDB: of texts, UUIDs and whole numbers. */
 import type { Column } from "../kernel/columns.ts";
 import { NULL_CODE } from "../kernel/dictionary.ts";
-import type { LookupPlan } from "../sql/transform-plan.ts";
+import type { LookupPlan } from "@caudal/pipeline/sql";
 
 /** Texts of the columns that are matched, then of the others; null for NULL. */
 export type Row = readonly (string | null)[];

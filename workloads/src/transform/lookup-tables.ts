@@ -1,13 +1,11 @@
 /** Tables beside the events, in DuckDB: each event gets the row that belongs to it as a struct. */
-import { structOf } from "../sql/event-scope.ts";
+import { structOf, type DuckDB } from "@caudal/pipeline/duckdb";
 import type { Column } from "../kernel/columns.ts";
 import type { Joined } from "../kernel/evaluation.ts";
 import type { BesideEvents } from "../kernel/few-events.ts";
 import { KeyedRows, type Row } from "./keyed-rows.ts";
 import { describeError, WorkloadError } from "../runtime/errors.ts";
-import type { DuckDB } from "../sql/duckdb.ts";
-import { quote, text } from "../sql/quote.ts";
-import type { LookupPlan } from "../sql/transform-plan.ts";
+import { quote, text, type LookupPlan } from "@caudal/pipeline/sql";
 
 /** The table does not hold what the lookup needs: a person has to change it or the spec. */
 export class LookupInvalid extends WorkloadError {

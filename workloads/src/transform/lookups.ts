@@ -8,8 +8,8 @@ import { callObserver } from "../postgres/session.ts";
 import { describeError, WorkloadError } from "../runtime/errors.ts";
 import { pause } from "../runtime/retry.ts";
 import type { RuntimeContext } from "../runtime/role.ts";
-import type { DuckDB } from "../sql/duckdb.ts";
-import type { LookupPlan, TransformPlan } from "../sql/transform-plan.ts";
+import type { DuckDB } from "@caudal/pipeline/duckdb";
+import type { LookupPlan, TransformPlan } from "@caudal/pipeline/sql";
 import { LookupInvalid, type LookupTable, LookupTables } from "./lookup-tables.ts";
 
 /** The table could not be read for too long: decisions by what is known of it would be wrong. */

@@ -5,7 +5,7 @@
 import type { JsonPath } from "@caudal/crds";
 import type { Member } from "../kafka/group.ts";
 import type { Rows, Want } from "../kernel/rows.ts";
-import type { ProjectedColumn } from "../sql/transform-plan.ts";
+import type { ProjectedColumn } from "@caudal/pipeline/sql";
 import type { Position } from "../stage/ports.ts";
 
 export type { EncodedRecords, Rows, Values, Want } from "../kernel/rows.ts";

@@ -6,7 +6,7 @@ import { rowsTable } from "../postgres/core/rows-table.ts";
 import { callObserver, ownerOf } from "../postgres/session.ts";
 import { ConfigInvalid } from "../runtime/errors.ts";
 import type { RuntimeContext } from "../runtime/role.ts";
-import type { TransformPlan } from "../sql/transform-plan.ts";
+import type { TransformPlan } from "@caudal/pipeline/sql";
 import type { Output } from "./output.ts";
 import { TableOutput } from "./table-output.ts";
 import { TopicOutput } from "./topic-output.ts";

@@ -5,8 +5,8 @@ import { decodeBlock } from "../kafka/block.ts";
 import { partitionOf } from "../kafka/core/murmur2.ts";
 import type { RecordBlock } from "../kafka/record-block.ts";
 import { Projection } from "../kernel/projection.ts";
-import { topicOf } from "../kernel/testing/block.ts";
-import { compileTransformPlan } from "../sql/compile-transform.ts";
+import { topicOf } from "@caudal/pipeline/testing";
+import { compileTransformPlan } from "@caudal/pipeline/duckdb";
 import { RecordBatches } from "./record-batches.ts";
 
 const PARTITIONS = 3;

@@ -4,7 +4,7 @@
  * coordinator refuses it of a process that has lost them, and the transaction is undone (KIP-447).
  */
 import type { JsonPath, TopicConfig } from "@caudal/crds";
-import { placesIn } from "../json/places.ts";
+import { placesIn } from "@caudal/pipeline/json";
 import { BATCH_BYTES, type BatchEncoder } from "../kafka/batch-encoder.ts";
 import type { KafkaCluster } from "../kafka/cluster.ts";
 import { KafkaUnavailable, RecordTooLarge, TopicRecreated } from "../kafka/errors.ts";

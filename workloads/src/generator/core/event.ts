@@ -1,6 +1,6 @@
 /** Events: event i is a function of (seed, i, now) alone. */
 import { type Field, type GeneratorConfig, type GeneratorValue, pathOf } from "@caudal/crds";
-import { documentForm } from "../../json/document.ts";
+import { documentForm } from "@caudal/pipeline/json";
 import { defaultValue } from "./defaults.ts";
 import { isBare } from "./format.ts";
 import { isPlain, textMaker } from "./kinds.ts";

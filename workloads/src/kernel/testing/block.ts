@@ -1,7 +1,7 @@
-/** Record blocks and configurations for tests. */
-import type { AggregatorConfig, TopicConfig } from "@caudal/crds";
+/** Record blocks, and what a kernel makes of them, for tests. */
+import type { AggregatorConfig } from "@caudal/crds";
 import { NULL_VALUE, type RecordBlock } from "../../kafka/record-block.ts";
-import { compilePlan } from "../../sql/compile.ts";
+import { compilePlan } from "@caudal/pipeline/duckdb";
 import type { Delta } from "../delta.ts";
 import { columnText } from "../delta-text.ts";
 import { Kernel, type KernelOptions } from "../kernel.ts";
@@ -49,47 +49,6 @@ export function blockOf(values: readonly Value[], timestamps?: readonly number[]
       value: bytes[row] ?? null,
       headers: [],
     }),
-  };
-}
-
-type Fields = Readonly<Record<string, string>>;
-
-/** @param fields by name, the type, with `?` behind it where nullable */
-export function topicOf(fields: Fields, timestamp?: string): TopicConfig {
-  const list = Object.entries(fields).map(([name, type]) => ({
-    name,
-    type: type.replace("?", ""),
-    nullable: type.endsWith("?"),
-  }));
-  return { name: "events", fields: list, ...(timestamp === undefined ? {} : { timestamp }) };
-}
-
-type TableConfig = AggregatorConfig["tables"][number];
-
-/** A table of one-minute windows that counts, unless told otherwise. */
-export function tableOf(table: Partial<TableConfig> = {}): TableConfig {
-  return {
-    name: "counts",
-    window: { tumbling: { size: "1m" } },
-    groupBy: [],
-    aggregates: ["count(*) as n"],
-    ...table,
-  };
-}
-
-export function configOf(
-  topic: TopicConfig,
-  tables: readonly TableConfig[],
-  more: Partial<AggregatorConfig> = {},
-): AggregatorConfig {
-  return {
-    topic,
-    tables: [...tables],
-    watermark: { maxDelayMs: 10_000, idleTimeoutMs: 60_000, maxAheadMs: 300_000 },
-    lateEvents: "Update",
-    deadLetterTopic: "dlq",
-    replicas: 1,
-    ...more,
   };
 }
 

@@ -4,10 +4,11 @@
  */
 import { createLog } from "../../runtime/log.ts";
 import { boundAllocations } from "../../runtime/allocations.ts";
-import { compileTransformPlan } from "../../sql/compile-transform.ts";
+import { compileTransformPlan } from "@caudal/pipeline/duckdb";
 import { Flights } from "../flights.ts";
 import { Projection } from "../projection.ts";
-import { blockOf, topicOf } from "./block.ts";
+import { topicOf } from "@caudal/pipeline/testing";
+import { blockOf } from "./block.ts";
 
 const [file = "", limit = "", expression = "", ...texts] = process.argv.slice(2);
 // What is printed is the answer alone.

@@ -1,9 +1,10 @@
 /** The values of all types as rows for an output. */
-import { compileTransformPlan } from "../../sql/compile-transform.ts";
-import type { TransformPlan } from "../../sql/transform-plan.ts";
+import { compileTransformPlan } from "@caudal/pipeline/duckdb";
+import type { TransformPlan } from "@caudal/pipeline/sql";
 import { Projection } from "../projection.ts";
 import type { Rows } from "../rows.ts";
-import { blockOf, topicOf } from "./block.ts";
+import { topicOf } from "@caudal/pipeline/testing";
+import { blockOf } from "./block.ts";
 import { EXTREME_ROWS, EXTREMES, extremeEvent, extremeFields } from "./values.ts";
 
 /** @returns columns `n`, and `c0`, `c1` … of computed values of each type; row by row the values at the ends of each type */

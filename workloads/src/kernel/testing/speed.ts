@@ -1,5 +1,6 @@
 /** Prints how many events of the app-events pipeline the kernel computes per CPU-second: `node workloads/src/kernel/testing/speed.ts [rows]`. */
-import { blockOf, configOf, kernelOf, NOW, tableOf, topicOf } from "./block.ts";
+import { configOf, tableOf, topicOf } from "@caudal/pipeline/testing";
+import { blockOf, kernelOf, NOW } from "./block.ts";
 
 const ROUNDS = 400;
 const rows = Number(process.argv[2] ?? 10_000);

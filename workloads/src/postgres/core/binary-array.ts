@@ -9,7 +9,7 @@
 import { BIG } from "../../kernel/columns.ts";
 import type { DeltaColumn, NumberValues, TextValues } from "../../kernel/delta.ts";
 import { storageOf } from "../../kernel/storage.ts";
-import type { GroupColumn } from "../../sql/plan.ts";
+import type { GroupColumn } from "@caudal/pipeline/sql";
 
 /** Times and dates count from 2000-01-01. */
 const EPOCH_DAYS = 10_957;

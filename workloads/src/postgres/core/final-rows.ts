@@ -1,5 +1,5 @@
 /** Rows of a table as they go to a topic, and their order. Pure: SQL out. */
-import type { TablePlan } from "../../sql/plan.ts";
+import type { TablePlan } from "@caudal/pipeline/sql";
 import { groupHash } from "./group-hash.ts";
 import { identifier, literal, qualified, shortName, storage } from "./identifiers.ts";
 import { mergedPart, milliseconds, uniqueParts } from "./table-ddl.ts";

@@ -1,5 +1,5 @@
 /** Groups as numbers. Pure: SQL out. */
-import type { TablePlan } from "../../sql/plan.ts";
+import type { TablePlan } from "@caudal/pipeline/sql";
 import { identifier } from "./identifiers.ts";
 
 /**

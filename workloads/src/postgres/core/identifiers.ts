@@ -1,7 +1,7 @@
 /** Names in SQL. */
 import { createHash } from "node:crypto";
 import { tableRef, type TableRef } from "@caudal/crds";
-import type { TablePlan } from "../../sql/plan.ts";
+import type { TablePlan } from "@caudal/pipeline/sql";
 
 /** A quoted identifier. */
 export function identifier(name: string): string {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { AggregatorConfig } from "@caudal/crds";
-import { compilePlan } from "../../sql/compile.ts";
+import { compilePlan } from "@caudal/pipeline/duckdb";
 import { meaningDifferences } from "./meaning-difference.ts";
 
 const base: AggregatorConfig = {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Part, TablePlan } from "../../sql/plan.ts";
+import type { Part, TablePlan } from "@caudal/pipeline/sql";
 import { merge } from "./merge.ts";
 import { lockGroupsText, mergeSessionsText } from "./merge-sessions.ts";
 import { createTable } from "./table-ddl.ts";

@@ -1,6 +1,6 @@
 /** The prepared statements that merge new sessions with the stored ones that they touch. Pure: SQL out. */
 import type { Delta } from "../../kernel/delta.ts";
-import type { TablePlan } from "../../sql/plan.ts";
+import type { TablePlan } from "@caudal/pipeline/sql";
 import { binaryArray, windowStarts } from "./binary-array.ts";
 import { identifier, qualified, storage } from "./identifiers.ts";
 import { groupHash } from "./group-hash.ts";

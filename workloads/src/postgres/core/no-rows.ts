@@ -1,7 +1,7 @@
 /** Columns and deltas without a row: the statements that write them ask everything of the database but about a row. */
 import type { Delta, DeltaColumn } from "../../kernel/delta.ts";
 import { storageOf } from "../../kernel/storage.ts";
-import type { TablePlan } from "../../sql/plan.ts";
+import type { TablePlan } from "@caudal/pipeline/sql";
 
 /** @param columns with the types that their values have in DuckDB */
 export function noValues(columns: readonly { readonly duckdbType: string }[]): readonly DeltaColumn[] {

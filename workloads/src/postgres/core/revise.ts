@@ -1,6 +1,6 @@
 /** Changes of rows that were sent as final: they are counted in the row, and sent again. Pure: SQL out. */
 import type { Delta, DeltaColumn, TextValues } from "../../kernel/delta.ts";
-import type { TablePlan } from "../../sql/plan.ts";
+import type { TablePlan } from "@caudal/pipeline/sql";
 import type { Statement } from "../connection.ts";
 import { binaryArray, windowStarts } from "./binary-array.ts";
 import { outboxLock, PLAN_BY_INDEX, recordColumns, windowsFromPanes } from "./final-rows.ts";

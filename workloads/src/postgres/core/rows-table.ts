@@ -1,7 +1,7 @@
 /** A table whose rows are events, and the statement that adds to it. Pure: SQL out. */
 import { createHash } from "node:crypto";
 import type { DeltaColumn } from "../../kernel/delta.ts";
-import type { ProjectedColumn } from "../../sql/transform-plan.ts";
+import type { ProjectedColumn } from "@caudal/pipeline/sql";
 import { binaryArray } from "./binary-array.ts";
 import { identifier, placeOf, qualified } from "./identifiers.ts";
 import { catalogueType, type Column } from "./table-ddl.ts";

@@ -3,7 +3,7 @@
  * workers that would both begin, extend or join sessions of it come one after the other, and the second one sees what
  * the first one made. Pure: SQL out.
  */
-import type { TablePlan } from "../../sql/plan.ts";
+import type { TablePlan } from "@caudal/pipeline/sql";
 import { groupHash } from "./group-hash.ts";
 import { beside, qualified, storage } from "./identifiers.ts";
 

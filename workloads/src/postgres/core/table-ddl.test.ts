@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Part, TablePlan } from "../../sql/plan.ts";
+import type { Part, TablePlan } from "@caudal/pipeline/sql";
 import { catalogueType, createTable, storedColumns } from "./table-ddl.ts";
 import { upsertText } from "./upsert.ts";
 

@@ -1,6 +1,6 @@
 /** The tables and views that people read, from a table's plan. Pure: SQL out. */
 import { createHash } from "node:crypto";
-import type { AggregateColumn, Merge, Part, TablePlan } from "../../sql/plan.ts";
+import type { AggregateColumn, Merge, Part, TablePlan } from "@caudal/pipeline/sql";
 import { identifier, literal, placeOf, qualified, storage } from "./identifiers.ts";
 import { createGroupLocks } from "./session-groups.ts";
 

@@ -1,6 +1,6 @@
 /** The prepared statement that merges one delta into its table. Pure: SQL out. */
 import type { Delta, DeltaColumn } from "../../kernel/delta.ts";
-import type { Merge, TablePlan } from "../../sql/plan.ts";
+import type { Merge, TablePlan } from "@caudal/pipeline/sql";
 import { binaryArray, windowStarts } from "./binary-array.ts";
 import { identifier, qualified, storage } from "./identifiers.ts";
 import { milliseconds, uniqueParts } from "./table-ddl.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Delta } from "../../kernel/delta.ts";
-import type { TablePlan } from "../../sql/plan.ts";
+import type { TablePlan } from "@caudal/pipeline/sql";
 import { firstEnd, lastEnd, oldestEnds } from "./window-ends.ts";
 
 const minutes = (table: Partial<TablePlan>): TablePlan => ({

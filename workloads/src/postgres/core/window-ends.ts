@@ -1,6 +1,6 @@
 /** Where the windows of stored rows end. Pure. */
 import type { Delta } from "../../kernel/delta.ts";
-import type { TablePlan } from "../../sql/plan.ts";
+import type { TablePlan } from "@caudal/pipeline/sql";
 import { identifier } from "./identifiers.ts";
 import { milliseconds } from "./table-ddl.ts";
 

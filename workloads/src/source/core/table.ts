@@ -1,6 +1,6 @@
 /** A table of the source database, and how its rows become records of the topic. Pure. */
 import { fieldPlace, type JsonPath, pathOf, type SourceConfig } from "@caudal/crds";
-import { type DocumentForm, documentForm } from "../../json/document.ts";
+import { type DocumentForm, documentForm } from "@caudal/pipeline/json";
 import { identifier, qualified } from "../../postgres/core/identifiers.ts";
 import { SourceMismatch } from "../errors.ts";
 import { isTime, type Misfit, typesFor, valueWriter, type WriteValue } from "./value.ts";

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { projectExtremes } from "../../kernel/testing/project-extremes.ts";
 import { EXTREME_ROWS, EXTREMES, extremeAt } from "../../kernel/testing/values.ts";
-import { type DuckDB, openDuckDB } from "../../sql/duckdb.ts";
-import { text as literal } from "../../sql/quote.ts";
+import { type DuckDB, openDuckDB } from "@caudal/pipeline/duckdb";
+import { text as literal } from "@caudal/pipeline/sql";
 import { ParquetWriter } from "./write-parquet.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "caudal-parquet-"));

@@ -4,8 +4,8 @@ import { BIG } from "../../kernel/columns.ts";
 import type { DeltaColumn } from "../../kernel/delta.ts";
 import { jsonTextAt } from "../../kernel/delta-text.ts";
 import { storageOf } from "../../kernel/storage.ts";
-import { type DuckDB, openDuckDB } from "../../sql/duckdb.ts";
-import { quote, text as literal } from "../../sql/quote.ts";
+import { type DuckDB, openDuckDB } from "@caudal/pipeline/duckdb";
+import { quote, text as literal } from "@caudal/pipeline/sql";
 import type { OutputBatch, OutputColumn } from "../output.ts";
 import type { WriteFile } from "./write-file.ts";
 
@@ -53,7 +53,7 @@ export class ParquetWriter implements WriteFile {
   }
 
   async #append(loaded: readonly Loaded[], rows: readonly number[]): Promise<void> {
-    const { DOUBLE, DuckDBDataChunk, VARCHAR } = await import("../../sql/duckdb-library.ts");
+    const { DOUBLE, DuckDBDataChunk, VARCHAR } = await import("@caudal/pipeline/duckdb-library");
     const types = loaded.map(({ type }) => (type === "VARCHAR" ? VARCHAR : DOUBLE));
     const appender = await this.#duckdb.connection.createAppender("rows");
     try {
