@@ -90,12 +90,12 @@ describe("kinds that cannot be listed or watched", () => {
   const watchFaults: Fault[] = [403, 429, "silence", "cut", "ends", "expired"];
   test.each(watchFaults)("%s to watches alone: what changes is noticed all the same", async (fault) => {
     bad.spoil({ fault, verbs: ["watch"] });
-    const { uid } = (await world.need(resources.service, await serviceName(world))).metadata;
-    await world.remove(resources.service, await serviceName(world));
-    await eventually("the service is made again", async () => {
-      const [service] = await world.list(resources.service);
-      return service !== undefined && service.metadata.uid !== uid;
-    });
+    const name = await serviceName(world);
+    const { uid } = (await world.need(resources.service, name)).metadata;
+    await world.remove(resources.service, name);
+    await eventually("the service is made again", async () =>
+      (await world.list(resources.service)).some(({ metadata }) => metadata.name === name && metadata.uid !== uid),
+    );
     await world.expectCondition("app-events", "Ready", "True");
     bad.heal();
   });
