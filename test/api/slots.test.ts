@@ -52,6 +52,12 @@ async function leftOf(name: string): Promise<number> {
 const recordOf = async () =>
   (await world.list(resources.configMap)).find((map) => map.metadata.name.includes("customers"));
 const isGone = async () => (await world.get(resources.streamPipeline, "app-events")) === undefined;
+/** The same, or an error that says how the deletion stands. */
+const hasGone = async () => {
+  const left = await world.get(resources.streamPipeline, "app-events");
+  if (left !== undefined) throw new TypeError(JSON.stringify(left.status));
+  return true;
+};
 
 test("slot and publication go with the pipeline", async () => {
   await secret();
@@ -63,7 +69,7 @@ test("slot and publication go with the pipeline", async () => {
   expect(pipeline.metadata.finalizers).toEqual(["caudal.dev/cleanup"]);
   const name = await makeSlot(pipeline);
   await world.remove(resources.streamPipeline, "app-events");
-  await eventually("the pipeline is gone", isGone);
+  await eventually("the pipeline is gone", hasGone);
   expect(await leftOf(name)).toBe(0);
   expect(await world.get(resources.kafkaTopic, "psg-customers")).toBeDefined();
 });
@@ -117,7 +123,7 @@ test("a slot goes also when its Secret went first, as in a namespace that ends",
   const name = await makeSlot(await world.pipeline("app-events"));
   await world.remove(resources.secret, "shop");
   await world.remove(resources.streamPipeline, "app-events");
-  await eventually("the pipeline is gone", isGone);
+  await eventually("the pipeline is gone", hasGone);
   expect(await leftOf(name)).toBe(0);
 });
 
@@ -140,7 +146,7 @@ test("a password that is wrong is tried again when it has changed, however long 
     return /waits up to \d+ s more/.test(message);
   });
   await world.patch(resources.secret, "shop", { stringData: { dbname: database.name } });
-  await eventually("the pipeline is gone", isGone);
+  await eventually("the pipeline is gone", hasGone);
   expect(await leftOf(name)).toBe(0);
 });
 
@@ -152,7 +158,7 @@ test("a deletion goes on without a database that is gone, and what stays is told
   await eventually("the stage is planned", async () => (await recordOf()) !== undefined);
   await postgres.kill();
   await world.remove(resources.streamPipeline, "app-events");
-  await eventually("the pipeline is gone", isGone);
+  await eventually("the pipeline is gone", hasGone);
   expect([...(await world.children()).keys()].some((child) => child.startsWith("ConfigMap/"))).toBe(false);
   expect(await eventsOf(world.namespace)).toContain("SlotLeft");
   const metrics = await (await fetch(`http://127.0.0.1:${operator.port}/metrics`)).text();

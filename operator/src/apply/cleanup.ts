@@ -77,7 +77,7 @@ async function removeSlots(context: CleanUpContext, present: readonly KubeObject
       const left = context.slotsLimitMs - keeper.waited(tried, error.message);
       await writes.tell(pipeline, { type: "Warning", reason: error.reason, action: "Delete", note: error.message });
       if (left > 0) waiting.push(`${error.message}; it is tried again, ${upTo(left)}`);
-      else await context.onSlotLeft(error.message);
+      else if (keeper.leave(tried)) await context.onSlotLeft(error.message);
     }
   }
   return waiting;

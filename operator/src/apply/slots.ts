@@ -76,6 +76,8 @@ export class SlotKeeper {
   readonly #clock: Clock;
   readonly #onEnded: (pipeline: string) => void;
   readonly #logins = new Map<string, Login>();
+  /** What was given up: few, and each once. */
+  readonly #left = new Set<string>();
   readonly #since = new Map<string, { readonly at: number; failure: string | undefined }>();
   readonly #line = new FairLine<Removal>();
   /** Keys of slots that wait for their turn or are being removed. */
@@ -108,6 +110,13 @@ export class SlotKeeper {
 
   forget(what: string): void {
     this.#since.delete(what);
+  }
+
+  /** Gives a slot up. @returns whether that is new, and so to be told: the deletion may have to be tried again after it */
+  leave(what: string): boolean {
+    const isNew = !this.#left.has(what);
+    this.#left.add(what);
+    return isNew;
   }
 
   /** Keeps the login of a slot that is in use. */
