@@ -34,6 +34,15 @@ export function hostFrom(namespace: string, host: string): string {
   return /^[a-z][-a-z0-9]*$/.test(host) && host !== "localhost" ? `${host}.${namespace}.svc` : host;
 }
 
+/** Something that is waited for. */
+interface Waiting {
+  /** When it was asked for first. */
+  readonly at: number;
+  readonly failure: string | undefined;
+  /** It was given up. */
+  readonly isLeft: boolean;
+}
+
 interface Login {
   readonly host: string;
   readonly port: number;
@@ -76,9 +85,7 @@ export class SlotKeeper {
   readonly #clock: Clock;
   readonly #onEnded: (pipeline: string) => void;
   readonly #logins = new Map<string, Login>();
-  /** What was given up: few, and each once. */
-  readonly #left = new Set<string>();
-  readonly #since = new Map<string, { readonly at: number; failure: string | undefined }>();
+  readonly #since = new Map<string, Waiting>();
   readonly #line = new FairLine<Removal>();
   /** Keys of slots that wait for their turn or are being removed. */
   readonly #asked = new Set<string>();
@@ -98,9 +105,9 @@ export class SlotKeeper {
    * @param failure what stands in its way, in words
    */
   waited(what: string, failure?: string): number {
-    const { at } = this.#since.get(what) ?? { at: this.#clock() };
-    this.#since.set(what, { at, failure });
-    return this.#clock() - at;
+    const known = this.#since.get(what) ?? { at: this.#clock(), isLeft: false };
+    this.#since.set(what, { ...known, failure });
+    return this.#clock() - known.at;
   }
 
   /** What stood in its way the last time. */
@@ -112,11 +119,12 @@ export class SlotKeeper {
     this.#since.delete(what);
   }
 
-  /** Gives a slot up. @returns whether that is new, and so to be told: the deletion may have to be tried again after it */
+  /** Gives up what was waited for. @returns whether that is new, and so to be told: the deletion may have to be tried again after it */
   leave(what: string): boolean {
-    const isNew = !this.#left.has(what);
-    this.#left.add(what);
-    return isNew;
+    const known = this.#since.get(what);
+    if (known === undefined || known.isLeft) return false;
+    this.#since.set(what, { ...known, isLeft: true });
+    return true;
   }
 
   /** Keeps the login of a slot that is in use. */

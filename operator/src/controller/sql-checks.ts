@@ -11,6 +11,7 @@ import { FairLine } from "./fair-line.ts";
 import type { Problem } from "@caudal/pipeline";
 import {
   boundHint,
+  SQL_CPU_MS,
   findingsOf,
   keyOf,
   questionOf,
@@ -56,7 +57,6 @@ export interface SqlChecksOptions {
 const REMEMBERED = 20_000;
 /** Processor time: a hundred ordinary tables take two seconds. */
 const QUICK_CPU_MS = 4_000;
-const LONG_CPU_MS = 20_000;
 /** A check is not worth a word before this. */
 const NEW_MS = 2_000;
 const RETRY_MS = { limited: 60_000, failed: 5_000 } as const;
@@ -96,7 +96,7 @@ export class SqlChecks {
   readonly #misses: Recent<Miss>;
   readonly #jobs = new Map<string, Job>();
   readonly #quick = new Lane(QUICK_CPU_MS);
-  readonly #long = new Lane(LONG_CPU_MS);
+  readonly #long = new Lane(SQL_CPU_MS);
   readonly #stopping = new AbortController();
   readonly #running = new Set<Promise<void>>();
 

@@ -6,6 +6,7 @@ export {
   findSqlProblems,
   keyOf,
   questionOf,
+  SQL_CPU_MS,
   type SqlAnswer,
   type SqlFindings,
   type SqlQuestion,

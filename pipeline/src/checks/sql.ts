@@ -71,6 +71,9 @@ export async function findSqlProblems(
   return question === undefined ? { problems: [] } : findingsOf(await ask(question));
 }
 
+/** Processor time after which a check of a pipeline's SQL is ended, in milliseconds. */
+export const SQL_CPU_MS = 20_000;
+
 /** What to look for where a check was ended at a bound. */
 export function boundHint({ aggregators, transforms }: SqlQuestion): string {
   const paths = [...aggregators, ...transforms].map(({ path }) => path).join(", ");

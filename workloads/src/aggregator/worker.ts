@@ -240,14 +240,14 @@ export class Worker {
    * which alone sends the dead letters.
    */
   async #sealAll(): Promise<void> {
-    this.#sealedAt = performance.now();
-    this.#parts.keeper.stir(this.#sealedAt);
     const foremost = new Set(this.#lanes.filter((lane) => this.#isForemost(lane)).map(laneKey));
     const keys = [...this.#batches.keys()].sort((a, b) => Number(foremost.has(b)) - Number(foremost.has(a)));
     for (const key of keys) {
       const batch = this.#batches.get(key);
       if (batch === undefined || batch.empty) continue;
       await this.#waitForCommits(1);
+      this.#sealedAt = performance.now();
+      this.#parts.keeper.stir(this.#sealedAt);
       const sealed = await batch.seal(this.#parts.keeper.current);
       this.#lanes = this.#lanes.map((lane) => judgedAnew(lane, sealed.judgements));
       this.#chain.push(sealed);
